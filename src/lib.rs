@@ -1,1 +1,11 @@
-//! x
+//! Builds UDF volumes and grows them.
+#![deny(unsafe_code)]
+
+pub mod device;
+pub mod error;
+pub mod plan;
+pub mod progress;
+pub mod render;
+pub mod tree;
+
+pub use error::{Error, Result, Warning};

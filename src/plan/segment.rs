@@ -1,0 +1,84 @@
+//! Steps and segments: what is to be written where, and in which order things must become durable.
+
+use udf::Sector;
+
+use crate::tree::InodeId;
+
+/// Segments that may be written in any order; the next step begins when all of this one is durable on the medium.
+#[derive(Clone, Debug, Default)]
+pub struct Step {
+    /// In sector order, without overlap.
+    pub segments: Vec<Segment>,
+}
+
+/// Blocks that lie together and are made in the same way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// The first sector.
+    pub start: Sector,
+    /// How many.
+    pub blocks: u32,
+    /// The same blocks are recorded once more from this sector on, as segments of their own of the same plan. A device that
+    /// can be written in any order gets both from one rendering.
+    pub twin: Option<Sector>,
+    /// What they are.
+    pub content: Content,
+}
+
+/// What blocks hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Zeros.
+    Zeros,
+    /// The volume recognition sequence.
+    Recognition,
+    /// An anchor volume descriptor pointer.
+    Anchor,
+    /// A volume descriptor sequence.
+    Sequence,
+    /// The logical volume integrity sequence.
+    Integrity,
+    /// The entry of the metadata file (`false`) or of its mirror (`true`), with its allocation extents.
+    MetadataEntry {
+        /// Which.
+        mirror: bool,
+    },
+    /// File set, entries and directories: the part of the metadata space that begins at this block.
+    Metadata {
+        /// A block of the metadata space.
+        first: u32,
+    },
+    /// File data: the part of the data space that begins at this block.
+    Data {
+        /// A block of the data space.
+        first: u32,
+    },
+}
+
+/// Bytes that have to be fetched before blocks can be rendered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fetch {
+    /// Where they go, counted from the beginning of the blocks asked for.
+    pub at_bytes: u64,
+    /// How many.
+    pub bytes: u64,
+    /// Where they come from.
+    pub from: From,
+}
+
+/// Where bytes come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum From {
+    /// A file of the tree, from this byte on.
+    File {
+        /// Which.
+        inode: InodeId,
+        /// First byte.
+        offset_bytes: u64,
+    },
+    /// The volume as it is on the target, from this byte of the device on.
+    Volume {
+        /// First byte.
+        offset_bytes: u64,
+    },
+}

@@ -1,0 +1,362 @@
+//! What is to be on the volume, and nothing of where: names, attributes, and where each file's bytes come from.
+//!
+//! A *node* is a name in a directory; an *inode* is what names stand for; hard links are nodes that share an inode. An
+//! inode is *fresh* (to be recorded) or *kept* (it stays where an earlier session recorded it). Both are small and live in
+//! two flat tables, names in one arena, because a tree may hold millions.
+
+mod inode;
+mod name;
+
+use std::fmt;
+
+pub use inode::{
+    Attributes, Content, DirectoryId, HostDirectoryId, HostFile, Inode, InodeId, Kept, Kind, Text,
+};
+pub use name::{Name, NameFault};
+
+/// Which node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(pub u32);
+
+/// A name in a directory.
+#[derive(Clone, Copy, Debug)]
+pub struct Node {
+    /// The directory that it is in; the root is in itself.
+    pub parent: NodeId,
+    /// What it stands for.
+    pub inode: InodeId,
+    name: Text,
+}
+
+/// The children of a directory, in the order of their names.
+#[derive(Debug, Default)]
+struct Directory {
+    children: Vec<NodeId>,
+}
+
+/// What is to be on the volume.
+pub struct Tree {
+    nodes: Vec<Node>,
+    inodes: Vec<Inode>,
+    directories: Vec<Directory>,
+    text: Vec<u8>,
+    host_directories: Vec<Box<std::path::Path>>,
+    holes: Vec<Box<[DataRange]>>,
+    bodies: Vec<std::sync::Arc<[u8]>>,
+}
+
+/// A stretch of a sparse file that holds data; what lies between is a hole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DataRange {
+    /// Its first byte.
+    pub start_bytes: u64,
+    /// The byte after its last.
+    pub end_bytes: u64,
+}
+
+/// There is something of this name already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exists(pub NodeId);
+
+impl Tree {
+    /// A tree of nothing but a root directory.
+    #[must_use]
+    pub fn new(root: Attributes) -> Self {
+        let mut tree = Self {
+            nodes: Vec::new(),
+            inodes: Vec::new(),
+            directories: Vec::new(),
+            text: Vec::new(),
+            host_directories: Vec::new(),
+            holes: Vec::new(),
+            bodies: Vec::new(),
+        };
+        let inode = tree.add_directory(root);
+        tree.inodes[inode.index()].links = 1;
+        tree.nodes.push(Node { parent: NodeId(0), inode, name: Text::EMPTY });
+        tree
+    }
+
+    /// The root directory.
+    #[must_use]
+    pub fn root(&self) -> NodeId {
+        NodeId(0)
+    }
+
+    /// A node.
+    #[must_use]
+    pub fn node(&self, id: NodeId) -> Node {
+        self.nodes[id.0 as usize]
+    }
+
+    /// What a node stands for.
+    #[must_use]
+    pub fn inode_of(&self, id: NodeId) -> &Inode {
+        self.inode(self.node(id).inode)
+    }
+
+    /// An inode.
+    #[must_use]
+    pub fn inode(&self, id: InodeId) -> &Inode {
+        &self.inodes[id.index()]
+    }
+
+    /// An inode, to be changed.
+    pub fn inode_mut(&mut self, id: InodeId) -> &mut Inode {
+        &mut self.inodes[id.index()]
+    }
+
+    /// How many inodes there ever were, removed ones included: every [`InodeId`] is below.
+    #[must_use]
+    pub fn inode_count(&self) -> usize {
+        self.inodes.len()
+    }
+
+    /// How many nodes there ever were, removed ones included: every [`NodeId`] is below.
+    #[must_use]
+    pub fn node_count(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// The name of a node in d-characters; the root has none.
+    #[must_use]
+    pub fn name(&self, id: NodeId) -> &[u8] {
+        self.text(self.node(id).name)
+    }
+
+    /// The name of a node as text.
+    #[must_use]
+    pub fn name_text(&self, id: NodeId) -> String {
+        udf::general::text::decode_lossy(self.name(id))
+    }
+
+    /// The path of a node from the root, beginning with `/`.
+    #[must_use]
+    pub fn path(&self, id: NodeId) -> String {
+        let mut names = Vec::new();
+        let mut at = id;
+        while at != self.root() {
+            names.push(self.name_text(at));
+            at = self.node(at).parent;
+        }
+        if names.is_empty() {
+            return String::from("/");
+        }
+        names.iter().rev().fold(String::new(), |path, name| path + "/" + name)
+    }
+
+    /// The children of a directory in the order of their names; of anything else, none.
+    #[must_use]
+    pub fn children(&self, id: NodeId) -> &[NodeId] {
+        match self.inode_of(id).content {
+            Content::Directory(directory) => &self.directories[directory.0 as usize].children,
+            _ => &[],
+        }
+    }
+
+    /// The child of this name.
+    #[must_use]
+    pub fn child(&self, directory: NodeId, name: &Name) -> Option<NodeId> {
+        self.position(directory, name.as_bytes()).ok().map(|at| self.children(directory)[at])
+    }
+
+    fn position(&self, directory: NodeId, name: &[u8]) -> Result<usize, usize> {
+        self.children(directory).binary_search_by(|child| name::order(self.name(*child), name))
+    }
+
+    /// Makes an inode that no name stands for yet.
+    ///
+    /// # Panics
+    /// Beyond 2^32 inodes: the format's unique ids end there.
+    pub fn add_inode(&mut self, kind: Kind, attributes: Attributes, content: Content) -> InodeId {
+        let id = InodeId(u32::try_from(self.inodes.len()).expect("fewer than 2^32 inodes"));
+        self.inodes.push(Inode { kind, links: 0, attributes, content, kept: None });
+        id
+    }
+
+    /// Makes an empty directory that no name stands for yet.
+    ///
+    /// # Panics
+    /// Beyond 2^32 inodes.
+    pub fn add_directory(&mut self, attributes: Attributes) -> InodeId {
+        let directory =
+            DirectoryId(u32::try_from(self.directories.len()).expect("fewer than 2^32 directories"));
+        self.directories.push(Directory::default());
+        self.add_inode(Kind::Directory, attributes, Content::Directory(directory))
+    }
+
+    /// Gives an inode a name in a directory.
+    ///
+    /// # Panics
+    /// If `parent` is no directory.
+    pub fn link(&mut self, parent: NodeId, name: &Name, inode: InodeId) -> Result<NodeId, Exists> {
+        let at = match self.position(parent, name.as_bytes()) {
+            Ok(at) => return Err(Exists(self.children(parent)[at])),
+            Err(at) => at,
+        };
+        let name = self.add_text(name.as_bytes());
+        let id = NodeId(u32::try_from(self.nodes.len()).expect("fewer than 2^32 names"));
+        self.nodes.push(Node { parent, inode, name });
+        self.inodes[inode.index()].links += 1;
+        let Content::Directory(directory) = self.inode_of(parent).content else {
+            panic!("{} is no directory", self.path(parent))
+        };
+        self.directories[directory.0 as usize].children.insert(at, id);
+        Ok(id)
+    }
+
+    /// Takes a name, and all below it, out of the tree.
+    ///
+    /// # Panics
+    /// If it is the root.
+    pub fn unlink(&mut self, id: NodeId) {
+        assert!(id != self.root(), "the root cannot be removed");
+        let parent = self.node(id).parent;
+        let Content::Directory(directory) = self.inode_of(parent).content else { return };
+        let Ok(at) = self.position(parent, self.name(id)) else { return };
+        self.directories[directory.0 as usize].children.remove(at);
+        let mut gone = vec![id];
+        while let Some(id) = gone.pop() {
+            gone.extend(self.children(id));
+            let inode = &mut self.inodes[self.nodes[id.0 as usize].inode.index()];
+            inode.links = inode.links.saturating_sub(1);
+        }
+    }
+
+    /// Keeps bytes in the tree's arena.
+    ///
+    /// # Panics
+    /// Beyond 4 GiB of names and targets.
+    pub fn add_text(&mut self, bytes: &[u8]) -> Text {
+        let text = Text::new(self.text.len(), bytes.len()).expect("names fit 4 GiB");
+        self.text.extend_from_slice(bytes);
+        text
+    }
+
+    /// Bytes from the tree's arena.
+    #[must_use]
+    pub fn text(&self, text: Text) -> &[u8] {
+        &self.text[text.range()]
+    }
+
+    /// Remembers a directory of the host in which files are.
+    ///
+    /// # Panics
+    /// Beyond 2^32 directories.
+    pub fn add_host_directory(&mut self, path: &std::path::Path) -> HostDirectoryId {
+        let id = u32::try_from(self.host_directories.len()).expect("fewer than 2^32 directories");
+        self.host_directories.push(path.into());
+        HostDirectoryId(id)
+    }
+
+    /// Where on the host a file is.
+    #[must_use]
+    pub fn host_path(&self, file: &HostFile) -> std::path::PathBuf {
+        use std::os::unix::ffi::OsStrExt;
+        let name = std::ffi::OsStr::from_bytes(self.text(file.name));
+        self.host_directories[file.directory.0 as usize].join(name)
+    }
+
+    /// Remembers which parts of a sparse file hold data; give the number to [`HostFile::holes`].
+    ///
+    /// # Panics
+    /// Beyond 2^32 sparse files.
+    pub fn add_holes(&mut self, data: Box<[DataRange]>) -> u32 {
+        let id = u32::try_from(self.holes.len()).expect("fewer than 2^32 sparse files");
+        self.holes.push(data);
+        id
+    }
+
+    /// Which parts of a file hold data: all of it, but for sparse files.
+    #[must_use]
+    pub fn data_ranges(&self, inode: InodeId) -> std::borrow::Cow<'_, [DataRange]> {
+        let size = self.size_bytes(inode);
+        match self.inode(inode).content {
+            Content::Host(HostFile { holes: Some(holes), .. }) => (&*self.holes[holes as usize]).into(),
+            _ if size == 0 => (&[][..]).into(),
+            _ => vec![DataRange { start_bytes: 0, end_bytes: size }].into(),
+        }
+    }
+
+    /// Keeps the bytes of a file that is not on the host.
+    ///
+    /// # Panics
+    /// Beyond 2^32 such files.
+    pub fn add_body(&mut self, bytes: std::sync::Arc<[u8]>) -> Content {
+        let id = u32::try_from(self.bodies.len()).expect("fewer than 2^32 files in memory");
+        self.bodies.push(bytes);
+        Content::Memory(id)
+    }
+
+    /// The bytes of a file that is not on the host.
+    #[must_use]
+    pub fn body(&self, id: u32) -> &[u8] {
+        &self.bodies[id as usize]
+    }
+
+    /// Bytes of a file's body; 0 for what has none in the tree (directories, devices, kept files).
+    #[must_use]
+    pub fn size_bytes(&self, inode: InodeId) -> u64 {
+        match self.inode(inode).content {
+            Content::Host(HostFile { size_bytes, .. }) => size_bytes,
+            Content::Memory(body) => self.body(body).len() as u64,
+            _ => 0,
+        }
+    }
+}
+
+impl fmt::Debug for Tree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tree")
+            .field("nodes", &self.nodes.len())
+            .field("inodes", &self.inodes.len())
+            .field("directories", &self.directories.len())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(tree: &mut Tree) -> InodeId {
+        let body = tree.add_body(b"x"[..].into());
+        tree.add_inode(Kind::File, Attributes::default(), body)
+    }
+
+    #[test]
+    fn names_are_found_whatever_their_compression() {
+        let mut tree = Tree::new(Attributes::default());
+        for name in ["b", "a", "é", "日", "a.b"] {
+            let inode = file(&mut tree);
+            tree.link(tree.root(), &Name::new(name).unwrap(), inode).unwrap();
+        }
+        let wide = Name::from_volume(&[16, 0, b'a']);
+        let a = tree.child(tree.root(), &Name::new("a").unwrap()).unwrap();
+        assert_eq!(tree.child(tree.root(), &wide), Some(a));
+        let inode = file(&mut tree);
+        assert_eq!(tree.link(tree.root(), &wide, inode), Err(Exists(a)));
+        let names: Vec<_> = tree.children(tree.root()).iter().map(|id| tree.name_text(*id)).collect();
+        assert_eq!(names, ["a", "a.b", "b", "é", "日"]);
+    }
+
+    #[test]
+    fn removing_a_directory_removes_what_is_below() {
+        let mut tree = Tree::new(Attributes::default());
+        let directory = tree.add_directory(Attributes::default());
+        let at = tree.link(tree.root(), &Name::new("d").unwrap(), directory).unwrap();
+        let inode = file(&mut tree);
+        tree.link(at, &Name::new("one").unwrap(), inode).unwrap();
+        tree.link(tree.root(), &Name::new("two").unwrap(), inode).unwrap();
+        assert_eq!(tree.inode(inode).links, 2);
+        tree.unlink(at);
+        assert_eq!(tree.inode(inode).links, 1);
+        assert_eq!(tree.inode(directory).links, 0);
+        assert_eq!(tree.children(tree.root()).len(), 1);
+    }
+
+    #[test]
+    fn an_entry_stays_small() {
+        assert!(size_of::<Node>() + size_of::<Inode>() <= 128, "a million of them are held in memory");
+    }
+}

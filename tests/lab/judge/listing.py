@@ -1,0 +1,94 @@
+"""Owns: what a tree looks like to a POSIX reader.  `walk` lists any mounted tree, on the host and in the guest.
+
+One dict a path: path ("." is the root), type, mode, uid, gid, nlink, ino, mtime/atime/ctime in whole microseconds (what
+UDF can hold), size and blocks, and where they apply target, rdev, sha256."""
+
+import hashlib
+import json
+import os
+import stat
+
+TYPES = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "symlink", stat.S_IFIFO: "fifo",
+         stat.S_IFSOCK: "socket", stat.S_IFBLK: "block", stat.S_IFCHR: "char"}
+
+
+def text(path):
+    return path.decode("utf-8", "surrogateescape")
+
+
+def walk(root, digests=None):
+    """Every object below and including `root`, sorted by path; access times stay as they are where the kernel allows.
+
+    `digests` remembers contents for a caller who lists a tree that does not change many times."""
+    entries = []
+    _visit(os.fsencode(root), b"", 0, entries, {} if digests is None else digests)
+    return sorted(entries, key=lambda e: e["path"])
+
+
+def _visit(path, name, depth, entries, digests):
+    entry = {"path": text(name) or "."}
+    entries.append(entry)
+    try:
+        facts = os.lstat(path)
+        kind = TYPES[stat.S_IFMT(facts.st_mode)]
+        entry.update(type=kind, mode=stat.S_IMODE(facts.st_mode), uid=facts.st_uid, gid=facts.st_gid, size=facts.st_size,
+                     nlink=facts.st_nlink, ino=facts.st_ino, blocks=facts.st_blocks, mtime=facts.st_mtime_ns // 1000,
+                     atime=facts.st_atime_ns // 1000, ctime=facts.st_ctime_ns // 1000)
+        if kind in ("block", "char"):
+            entry["rdev"] = f"{os.major(facts.st_rdev)}:{os.minor(facts.st_rdev)}"
+        elif kind == "symlink":
+            entry["target"] = text(os.readlink(path))
+        elif kind == "file":
+            entry["sha256"] = _digest(path, facts, digests)
+        elif kind == "directory":
+            if depth > 200:
+                raise OSError("directories without end")
+            folder = _open(path, os.O_DIRECTORY)
+            try:
+                names = os.listdir(folder)
+            finally:
+                os.close(folder)
+            if len(set(names)) != len(names):
+                entry["error"] = "a name occurs twice"
+            for child in names:
+                child = os.fsencode(child)
+                _visit(path + b"/" + child, name + b"/" + child if name else child, depth + 1, entries, digests)
+    except OSError as error:
+        entry["error"] = str(error.strerror or error)
+
+
+def _open(path, flags):
+    try:
+        return os.open(path, os.O_RDONLY | os.O_NOATIME | flags)
+    except PermissionError:
+        return os.open(path, os.O_RDONLY | flags)
+
+
+def _digest(path, facts, digests):
+    key = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+    if key in digests:
+        return digests[key]
+    sha, seen = hashlib.sha256(), 0
+    if facts.st_size:
+        file = _open(path, 0)
+        try:
+            while seen < facts.st_size and (data := os.read(file, 1 << 20)):
+                sha.update(data)
+                seen += len(data)
+        finally:
+            os.close(file)
+    if seen != facts.st_size:
+        raise OSError(f"{seen} bytes readable of {facts.st_size}")
+    digests[key] = sha.hexdigest()
+    return digests[key]
+
+
+def save(entries, path):
+    with open(path, "w") as f:
+        for entry in entries:
+            f.write(json.dumps(entry) + "\n")
+
+
+def load(path):
+    with open(path) as f:
+        return [json.loads(line) for line in f]
