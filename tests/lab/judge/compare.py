@@ -48,7 +48,6 @@ def overlay(base, added):
     attributes or take the new ones: both are right."""
     result = {e["path"]: e for e in copy.deepcopy(base)}
     for entry in copy.deepcopy(added):
-        entry["ino"] = ("added", entry["ino"])
         old = result.get(entry["path"])
         if old and old["type"] == entry["type"] == "directory":
             entry["either"] = [old] + old.get("either", [])

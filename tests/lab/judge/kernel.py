@@ -1,0 +1,193 @@
+"""Owns: the kernel matrix.  Every revision and block size: create, three appends; the kernel's view of each state and,
+through `session=`, of each older session, against the sources; and our own commands on the same images."""
+
+import concurrent.futures
+import os
+import shutil
+import subprocess
+
+import compare
+import listing
+import tree
+import trees
+import uml
+from product import Refused
+
+REVISIONS = ("1.02", "1.50", "2.00", "2.01", "2.50", "2.60")
+BLOCKS = (512, 1024, 2048, 4096)
+QUICK = {("1.02", 2048), ("1.50", 512), ("2.01", 4096), ("2.50", 2048), ("2.60", 1024)}
+ZONES = ("UTC0", "IST-5:30", "EST5EDT,M3.2.0,M11.1.0", "<+1245>-12:45")     # must not matter
+EXTRACTED = 2048                                                            # the block size at which contents come back too
+STAGES = ("create", "append-1", "append-2", "append-3")
+
+
+def sector(block, other=False):
+    """Sector size of the loop device: the kernel tries its size and larger ones; it knows no loop of 1024."""
+    return 512 if block == 1024 or (other and block == 2048) else 2048 if other else block
+
+
+class Sources:
+    """One worker's own source trees: reading changes their access times."""
+
+    def __init__(self, work):
+        self.roots = {name: f"{work}/sources/{name}" for name in ("rich", "additions", "replacements", "changed")}
+        for name, root in self.roots.items():
+            getattr(trees, name)(root)
+        self.digests = {}
+
+    def ready(self, name):
+        """The folder and its listing right before it is read."""
+        root = self.roots[name]
+        if name != "changed":    # its times are its own
+            tree.settle(root)
+        return root, listing.walk(root, self.digests)
+
+
+class Volume:
+    """One image from its creation to its third append, with a copy of every state and what each must show."""
+
+    def __init__(self, context, sources, work, revision, block):
+        self.product, self.report, self.sources = context.product, context.report, sources
+        self.revision, self.block = revision, block
+        self.name, self.folder = f"kernel/{revision}-{block}", f"{work}/{revision}-{block}"
+        self.states, self.wants, self.starts = [], [], []
+        self.zone = ZONES[(REVISIONS.index(revision) + BLOCKS.index(block)) % len(ZONES)]
+
+    def make(self):
+        os.makedirs(self.folder)
+        image = f"{self.folder}/image.udf"
+        want = []
+        for number, stage in enumerate(STAGES):
+            try:
+                want = getattr(self, stage.replace("-", "_"))(image, want)
+            except Refused as refused:
+                return self.report.fail(f"{self.name}/{stage}", str(refused))
+            self.wants.append(compare.expected(want))
+            self.states.append(f"{self.folder}/{stage}.udf")
+            subprocess.run(["cp", "--sparse=always", "--reflink=auto", image, self.states[-1]], check=True)
+        try:
+            self.starts = [record["start"] for record in self.product.sessions(image)]
+        except (Refused, KeyError, ValueError) as error:
+            self.report.fail(f"{self.name}/sessions", str(error))
+
+    def create(self, image, _):
+        root, want = self.sources.ready("rich")
+        self.product.create(image, root, revision=self.revision, block=self.block, label="Lab é中", zone=self.zone)
+        return want
+
+    def append_1(self, image, want):
+        root, added = self.sources.ready("additions")
+        self.product.append(image, root, zone=self.zone)
+        return compare.overlay(want, added)
+
+    def append_2(self, image, want):
+        root, added = self.sources.ready("replacements")
+        self.product.append(image, root, remove=trees.REMOVED, zone=self.zone)
+        return compare.overlay(compare.without(want, trees.REMOVED), added)
+
+    def append_3(self, image, want):
+        root, source = self.sources.ready("changed")
+        self.product.append(image, root, options=["--mirror"], zone=self.zone)
+        return compare.mirrored(want, source)
+
+    def jobs(self):
+        """What the kernel shall mount: every state, and in the last one each session but the newest."""
+        other = self.block >= 2048
+        for stage, image in zip(STAGES, self.states):
+            yield {"id": f"{self.revision}-{self.block}-{stage}", "image": image,
+                   "sector": sector(self.block, other and stage == "append-1")}
+        for number, start in enumerate(self.starts[:-1], 1):
+            yield {"id": f"{self.revision}-{self.block}-session-{number}", "image": self.states[-1],
+                   "sector": sector(self.block), "options": f"session={start}"}
+
+    def judge(self, results, folder):
+        for number, stage in enumerate(STAGES[:len(self.states)]):
+            got = self.compare(stage, results, folder, self.wants[number])
+            if number == 0 and got:
+                self.holes(got)
+        if self.states and len(self.starts) != len(self.states):
+            self.report.fail(f"{self.name}/sessions", f"{len(self.starts)} listed of {len(self.states)}")
+        for number in range(1, min(len(self.starts), len(self.wants))):
+            self.compare(f"session-{number}", results, folder, self.wants[number - 1])
+        for number, image in enumerate(self.states):
+            self.commands(STAGES[number], image, self.wants[number])
+        shutil.rmtree(self.folder) if not self.report.keep else None
+
+    def compare(self, stage, results, folder, want):
+        job = f"{self.revision}-{self.block}-{stage}"
+        result = results.get(job) or {"error": "never mounted"}
+        if result["error"]:
+            return self.report.fail(f"{self.name}/{stage}", f"{result['error']}; {result.get('dmesg', '')[-300:]}")
+        got = listing.load(f"{folder}/results/{job}.jsonl")
+        self.report.verdict(f"{self.name}/{stage}", compare.differences(want, got))
+        return got
+
+    def holes(self, got):
+        """A hole stays one: nothing allocated for it, as the kernel counts."""
+        want = {e["path"]: e for e in self.wants[0]}
+        lines = [f"{e['path']}: {e['blocks'] // 2} KiB allocated, not {want[e['path']]['blocks'] // 2}" for e in got
+                 if e["path"].startswith("sparse/") and e["path"] in want and e["blocks"] > want[e["path"]]["blocks"] + 128]
+        self.report.verdict(f"{self.name}/holes", lines)
+
+    def commands(self, stage, image, want):
+        """Our own info, check, ls and extract on this state."""
+        for what in ("info", "check", "ls", "extract"):
+            if what == "extract" and (self.block != EXTRACTED or stage not in ("create", "append-3")):
+                continue
+            name = f"{self.name}/{stage}/{what}"
+            try:
+                self.report.verdict(name, getattr(self, what)(image, want) or [])
+            except (Refused, ValueError, KeyError, AttributeError, TypeError) as error:
+                self.report.fail(name, f"{type(error).__name__}: {error}")
+
+    def info(self, image, _):
+        info = self.product.info(image)
+        want = {"udfrev": self.revision, "blocksize": str(self.block), "label": "Lab é中"}
+        return [f"{key} is {info.get(key)}, not {value}" for key, value in want.items() if info.get(key) != value]
+
+    def check(self, image, _):
+        self.product.check(image)
+
+    def ls(self, image, want):
+        return listed(want, self.product.listing(image))
+
+    def extract(self, image, want):
+        folder = f"{self.folder}/extracted"
+        self.product.extract(image, folder)
+        got = compare.expected(listing.walk(folder))
+        shutil.rmtree(folder)
+        return compare.differences(want, got, skip={"atime", "ctime"})
+
+
+def listed(want, got):
+    """Differences of our own `ls`, which need not show the root and has no contents."""
+    known = set().union(*got) if got else set()
+    if not any(e["path"] == "." for e in got):
+        want = [e for e in want if e["path"] != "."]
+    return compare.differences(want, got, {"sha256", "group"} | ({"atime", "ctime", "rdev", "nlink"} - known))
+
+
+def judge(context):
+    matrix = [(r, b) for r in REVISIONS for b in BLOCKS if context.report.wanted(f"kernel/{r}-{b}")
+              and (not context.report.quick or (r, b) in QUICK)]
+    if not matrix:
+        return
+    if reason := uml.missing():
+        return context.report.lacking("kernel", reason)
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(half, context, f"{context.work}/kernel-{n}", matrix[n::2]) for n in (0, 1)]:
+            done.result()
+
+
+def half(context, work, matrix):
+    """Some volumes: made one after the other, mounted in one boot."""
+    if not matrix:
+        return
+    os.makedirs(work)
+    sources = Sources(work)
+    volumes = [Volume(context, sources, work, *config) for config in matrix]
+    for volume in volumes:
+        volume.make()
+    results = uml.mount_all([job for volume in volumes for job in volume.jobs()], f"{work}/guest")
+    for volume in volumes:
+        volume.judge(results, f"{work}/guest")
