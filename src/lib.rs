@@ -6,6 +6,7 @@ pub mod error;
 pub mod plan;
 pub mod progress;
 pub mod render;
+pub mod scan;
 pub mod tree;
 
 pub use error::{Error, Result, Warning};

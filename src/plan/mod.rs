@@ -1,7 +1,390 @@
-//! Where everything goes: pure arithmetic over a tree and a specification.
+//! Where everything goes: pure arithmetic over a tree and a specification, or over a tree and the previous session.
+//!
+//! Everything that can be known before the first byte is read or written is known here: every extent, every unique id, the
+//! exact size. No file is opened, no clock is asked, no thread started; same input, same plan.
 
+pub mod base;
+mod extents;
+pub mod frame;
+mod heads;
+mod layout;
+mod order;
+pub mod record;
 mod segment;
+mod space;
 mod spec;
 
+use std::collections::BTreeMap;
+use std::fmt;
+
+use udf::general::{Moment, Seal};
+use udf::{BlockSize, Revision, Sector};
+
+pub use base::{Base, BaseMetadata, KeptEntry, Run};
+pub use extents::{Piece, Stretch, pieces, stretches};
+pub use frame::Frame;
+pub(crate) use heads::Heads;
+pub use layout::{Layout, MetadataFile};
+pub(crate) use order::UniqueIds;
 pub use segment::{Content, Fetch, From, Segment, Step};
+pub use space::{Chain, DirectoryBody, MARK_EVERY, NOWHERE, Place, Shape, Spaces, is_embedded};
 pub use spec::{Identifiers, Spec, Uuid};
+
+use crate::error::{Error, Result};
+use crate::tree::{InodeId, NodeId, Tree};
+use order::FIRST_UNIQUE_ID;
+
+/// What is asked of a further session, beside its tree.
+#[derive(Clone, Debug)]
+pub struct AppendSpec {
+    /// The time of recording.
+    pub now: Moment,
+    /// The zone in which new times are recorded, in minutes east of UTC.
+    pub zone_minutes: i16,
+    /// A new label.
+    pub label: Option<String>,
+    /// Small bodies are recorded inside their file entries.
+    pub embed: bool,
+}
+
+/// A volume, or a further session of one, worked out to the last block.
+#[derive(Debug)]
+pub struct Plan {
+    pub(crate) shape: Shape,
+    pub(crate) zone_minutes: i16,
+    pub(crate) now: Moment,
+    pub(crate) seal: Seal,
+    pub(crate) heads: Heads,
+    pub(crate) spaces: Spaces,
+    pub(crate) layout: Layout,
+    pub(crate) frame: Frame,
+    pub(crate) partition_start: Sector,
+    pub(crate) partition_number: u16,
+    pub(crate) file_set_block: u32,
+    pub(crate) root_entry: u32,
+    pub(crate) unique_ids: UniqueIds,
+    pub(crate) patches: BTreeMap<u32, InodeId>,
+    pub(crate) base: Option<Base>,
+    pub(crate) recorded: Moment,
+    pub(crate) files: u32,
+    pub(crate) directories: u32,
+    pub(crate) data_bytes: u64,
+    steps: Vec<Step>,
+    end_blocks: u32,
+}
+
+/// Blocks of the file set descriptor sequence: the descriptor and a terminating one.
+pub(crate) const FILE_SET_BLOCKS: u32 = 2;
+
+impl Plan {
+    /// Plans a new volume.
+    pub fn create(tree: &Tree, spec: &Spec) -> Result<Self> {
+        let rules = spec.revision.rules();
+        let shape = Shape {
+            revision: spec.revision,
+            block_size: spec.block_size,
+            embed: spec.embed,
+            long_descriptors: rules.metadata_partition,
+        };
+        let mut order = order::walk(tree, true)?;
+        let (files, directories, latest) = (order.fresh_files, order.fresh_directories, order.latest);
+        let mut unique_ids = UniqueIds::new(FIRST_UNIQUE_ID, &std::mem::take(&mut order.further_names))?;
+        let kept = |_| Ok(0);
+        let spaces = Spaces::lay_out(tree, order, &mut unique_ids, shape, 0, FILE_SET_BLOCKS, &kept)?;
+        let layout = if rules.metadata_partition {
+            layout::metadata_file(&spaces, spec.redundant_metadata, spec.block_size)?
+        } else {
+            layout::physical(&spaces, 0, spec.block_size)?
+        };
+        let slot = frame::reserve_slots(spec.block_size).next();
+        let partition_start = frame::PARTITION_START;
+        let frame = frame_after(&layout, partition_start, slot)?;
+        let heads = Heads::new(spec)?;
+        let mut plan = Self {
+            shape,
+            zone_minutes: spec.zone_minutes,
+            now: spec.now,
+            seal: Seal { descriptor_version: rules.descriptor_version, serial_number: 1 },
+            heads,
+            root_entry: spaces.icb(tree, tree.node(tree.root()).inode),
+            data_bytes: data_bytes(tree, &spaces),
+            spaces,
+            layout,
+            frame,
+            partition_start,
+            partition_number: 0,
+            file_set_block: 0,
+            unique_ids,
+            patches: BTreeMap::new(),
+            base: None,
+            recorded: latest.max(spec.now),
+            files,
+            directories,
+            steps: Vec::new(),
+            end_blocks: frame.last.0 + 1,
+        };
+        plan.steps_of_new_volume(spec.device_blocks)?;
+        Ok(plan)
+    }
+
+    /// Plans a further session on top of `base`.
+    pub fn append(tree: &Tree, spec: &AppendSpec, base: Base) -> Result<Self> {
+        let shape = Shape {
+            revision: base.revision,
+            block_size: base.block_size,
+            embed: spec.embed,
+            long_descriptors: base.metadata.is_some(),
+        };
+        let moves = base.metadata.is_none();
+        let mut order = order::walk(tree, moves)?;
+        let files = base.files + order.fresh_files;
+        let directories = base.directories + order.fresh_directories;
+        let recorded = order.latest.max(spec.now).max(base.recorded);
+        let changed = std::mem::take(&mut order.changed);
+        order.changed.clone_from(&changed);
+        let mut unique_ids = UniqueIds::new(base.next_unique_id, &std::mem::take(&mut order.further_names))?;
+        let first = base
+            .free_start
+            .checked_sub(base.partition_start.0)
+            .map(|block| block.next_multiple_of(frame::CLUSTER_BLOCKS));
+        let first =
+            first.ok_or_else(|| Error::Options(String::from("the free space lies before the partition")))?;
+        let capacity_of = |inode: InodeId| {
+            let entry = base.entries.get(&inode).map(|entry| entry.capacity_bytes as usize);
+            entry.ok_or_else(|| Error::Options(format!("entry of inode {} is not loaded", inode.0)))
+        };
+        let relabelled = spec.label.as_ref().is_some_and(|label| *label != base.label);
+        let (spaces, layout, file_set_block) = if let Some(metadata) = &base.metadata {
+            let old = metadata.main.last().map_or(0, |run| run.first + run.blocks);
+            let spaces = Spaces::lay_out(tree, order, &mut unique_ids, shape, old, 0, &capacity_of)?;
+            let patch = layout::Changes { entries: &changed, file_set: relabelled };
+            let layout =
+                layout::grown_metadata_file(tree, &spaces, &patch, metadata, first, base.block_size)?;
+            (spaces, layout, metadata.file_set_block)
+        } else {
+            let spaces =
+                Spaces::lay_out(tree, order, &mut unique_ids, shape, first, FILE_SET_BLOCKS, &capacity_of)?;
+            let layout = layout::physical(&spaces, first, base.block_size)?;
+            (spaces, layout, first)
+        };
+        let frame = frame_after(&layout, base.partition_start, base.reserve_slot)?;
+        let patches =
+            changed.iter().filter_map(|id| Some((tree.inode(*id).kept?.icb.block.0, *id))).collect();
+        let mut plan = Self {
+            shape,
+            zone_minutes: spec.zone_minutes,
+            now: spec.now,
+            seal: base.seal,
+            heads: Heads::next(&base, spec)?,
+            root_entry: spaces.icb(tree, tree.node(tree.root()).inode),
+            data_bytes: data_bytes(tree, &spaces),
+            spaces,
+            layout,
+            frame,
+            partition_start: base.partition_start,
+            partition_number: base.partition_number,
+            file_set_block,
+            unique_ids,
+            patches,
+            recorded,
+            files,
+            directories,
+            steps: Vec::new(),
+            end_blocks: frame.last.0 + 1,
+            base: Some(base),
+        };
+        plan.steps_of_session()?;
+        Ok(plan)
+    }
+
+    /// The segments in the partition.
+    fn partition_segments(&self) -> Vec<Segment> {
+        let sector = |block: u32| Sector(self.partition_start.0 + block);
+        let one = |start, blocks, content| Segment { start, blocks, twin: None, content };
+        let mut segments = Vec::new();
+        for (index, run) in self.layout.written.iter().enumerate() {
+            let twin = self.layout.mirrored.get(index).map(|run| sector(run.block));
+            let content = Content::Metadata { first: run.first };
+            segments.push(Segment { twin, ..one(sector(run.block), run.blocks, content) });
+        }
+        for run in &self.layout.mirrored {
+            segments.push(one(sector(run.block), run.blocks, Content::Metadata { first: run.first }));
+        }
+        if let Some(file) = &self.layout.metadata {
+            segments.push(one(sector(file.main_entry), 1, Content::MetadataEntry { mirror: false }));
+            segments.push(one(sector(file.mirror_entry), 1, Content::MetadataEntry { mirror: true }));
+        }
+        segments.push(one(sector(self.layout.data), self.spaces.data_blocks, Content::Data { first: 0 }));
+        segments
+    }
+
+    /// A new image is one ascending step. On a device, where an old volume may be, the anchors come when all else is durable.
+    fn steps_of_new_volume(&mut self, device_blocks: Option<u32>) -> Result<()> {
+        let mut segments = self.frame.head(self.shape.block_size);
+        segments.extend(self.partition_segments());
+        segments.extend(self.frame.trailer(self.shape.block_size));
+        if let Some(blocks) = device_blocks {
+            self.check_fits(blocks)?;
+            let mut tiled = frame::tile(segments, 0, self.end_blocks);
+            cut_out(&mut tiled, frame::first_anchor());
+            let anchors = [frame::first_anchor()].into_iter().chain(self.anchors_at_end(blocks));
+            self.steps = vec![Step { segments: tiled }, Step { segments: anchors.collect() }];
+        } else {
+            segments.push(frame::first_anchor());
+            self.steps = vec![Step { segments: frame::tile(segments, 0, self.end_blocks) }];
+        }
+        Ok(())
+    }
+
+    /// First the whole session, in space that nobody uses; then the anchors at a device's end; last the one at 256, which is
+    /// the moment at which the new session takes over.
+    fn steps_of_session(&mut self) -> Result<()> {
+        let Some(base) = &self.base else { return Ok(()) };
+        let mut segments = self.partition_segments();
+        segments.extend(self.frame.trailer(self.shape.block_size));
+        let mut session = frame::tile(segments, base.free_start, self.end_blocks);
+        if self.frame.reserve < self.frame.start {
+            let blocks = Frame::sequence_blocks();
+            session.insert(
+                0,
+                Segment { start: self.frame.reserve, blocks, twin: None, content: Content::Sequence },
+            );
+        }
+        self.steps = vec![Step { segments: session }];
+        if let Some(blocks) = base.device_blocks {
+            self.check_fits(blocks)?;
+            let backup: Vec<_> = self.anchors_at_end(blocks).collect();
+            self.steps.push(Step { segments: backup });
+        }
+        self.steps.push(Step { segments: vec![frame::first_anchor()] });
+        self.steps.retain(|step| !step.segments.is_empty());
+        Ok(())
+    }
+
+    fn check_fits(&self, device_blocks: u32) -> Result<()> {
+        let size = self.shape.block_size;
+        // The device's own last anchors must not fall into the session.
+        let needed = u64::from(self.end_blocks);
+        if needed <= u64::from(device_blocks) {
+            return Ok(());
+        }
+        Err(Error::NoSpace {
+            needed_bytes: needed * u64::from(size.bytes()),
+            available_bytes: size.bytes_in(device_blocks),
+        })
+    }
+
+    /// Anchors at the last block of a device and 256 before it, as far as they lie behind the session (ECMA-167 3/8.4.2.1).
+    fn anchors_at_end(&self, device_blocks: u32) -> impl Iterator<Item = Segment> + use<> {
+        let (last, end) = (device_blocks - 1, self.end_blocks);
+        [last.saturating_sub(udf::volume::ANCHOR_SECTOR), last]
+            .into_iter()
+            .filter(move |at| *at >= end)
+            .map(|at| Segment { start: Sector(at), ..frame::first_anchor() })
+    }
+
+    /// The size of a block.
+    #[must_use]
+    pub fn block_size(&self) -> BlockSize {
+        self.shape.block_size
+    }
+
+    /// The revision.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        self.shape.revision
+    }
+
+    /// What is written, step by step.
+    #[must_use]
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// Blocks from sector 0 to the volume's end.
+    #[must_use]
+    pub fn end_blocks(&self) -> u32 {
+        self.end_blocks
+    }
+
+    /// The size of the volume in bytes.
+    #[must_use]
+    pub fn size_bytes(&self) -> u64 {
+        self.block_size().bytes_in(self.end_blocks)
+    }
+
+    /// Names of files and number of directories on the volume, as its integrity descriptor counts them.
+    #[must_use]
+    pub fn counts(&self) -> (u32, u32) {
+        (self.files, self.directories)
+    }
+
+    /// Bytes that are written.
+    #[must_use]
+    pub fn written_bytes(&self) -> u64 {
+        let blocks =
+            self.steps.iter().flat_map(|step| &step.segments).map(|segment| u64::from(segment.blocks));
+        blocks.sum::<u64>() * u64::from(self.block_size().bytes())
+    }
+
+    /// The directory with a body of its own that begins at or before `block` of the metadata space, and its index.
+    pub(crate) fn body_before(&self, block: u32) -> usize {
+        self.spaces.bodies.partition_point(|body| body.first <= block).saturating_sub(1)
+    }
+
+    /// The low half of the unique id beside a name, and the characteristics it had in an earlier session.
+    pub(crate) fn name_facts(&self, tree: &Tree, node: NodeId) -> (u32, u8) {
+        let inode = tree.node(node).inode;
+        let Some(kept) = tree.inode(inode).kept else {
+            let further = self.unique_ids.of_further_name(node);
+            return (further.unwrap_or_else(|| self.spaces.places[inode.0 as usize].unique_id), 0);
+        };
+        let further = self.base.as_ref().and_then(|base| base.further_names.get(&node)).copied();
+        further.unwrap_or((kept.unique_id, kept.characteristics))
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (files, directories) = self.counts();
+        writeln!(f, "UDF {} with blocks of {} bytes", self.revision(), self.block_size())?;
+        writeln!(f, "{files} files and {directories} directories, {} bytes of data new", self.data_bytes)?;
+        for (number, step) in (1..).zip(&self.steps) {
+            writeln!(f, "step {number}:")?;
+            for Segment { start, blocks, content, .. } in &step.segments {
+                writeln!(f, "  {:>10} {blocks:>10}  {content:?}", start.0)?;
+            }
+        }
+        write!(f, "{} blocks, {} bytes", self.end_blocks, self.size_bytes())
+    }
+}
+
+fn frame_after(layout: &Layout, partition_start: Sector, slot: Option<Sector>) -> Result<Frame> {
+    let end = space::add_blocks(partition_start.0, u64::from(layout.end))?;
+    Frame::after(end, slot).ok_or(Error::Limit {
+        what: "blocks of the volume",
+        value: u64::from(end) + u64::from(frame::TRAILER_BLOCKS),
+        limit: u64::from(u32::MAX) - 1,
+    })
+}
+
+fn data_bytes(tree: &Tree, spaces: &Spaces) -> u64 {
+    spaces.entries.iter().map(|inode| tree.size_bytes(*inode)).sum()
+}
+
+/// Takes the blocks of `gap` out of the segment of zeros that they lie in.
+fn cut_out(segments: &mut Vec<Segment>, gap: Segment) {
+    let Some(index) =
+        segments.iter().position(|s| s.start <= gap.start && gap.start.0 < s.start.0 + s.blocks)
+    else {
+        return;
+    };
+    let whole = segments[index];
+    let before = Segment { blocks: gap.start.0 - whole.start.0, ..whole };
+    let after = Segment {
+        start: Sector(gap.start.0 + gap.blocks),
+        blocks: whole.blocks - before.blocks - gap.blocks,
+        ..whole
+    };
+    segments.splice(index..=index, [before, after].into_iter().filter(|segment| segment.blocks > 0));
+}

@@ -70,7 +70,8 @@ impl std::str::FromStr for Uuid {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let legal = text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit() && !b.is_ascii_uppercase());
+        let legal =
+            text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit() && !b.is_ascii_uppercase());
         legal
             .then(|| u64::from_str_radix(text, 16).ok())
             .flatten()

@@ -123,8 +123,14 @@ pub struct HostFile {
 pub struct Kept {
     /// Its ICB.
     pub icb: BlockAddress,
-    /// Its unique id.
+    /// Bytes of the ICB: one block, or two.
+    pub icb_bytes: u32,
+    /// The unique id beside its name.
     pub unique_id: u32,
+    /// The characteristics of its name.
+    pub characteristics: u8,
+    /// By how much the number of its names differs from what its entry says.
+    pub link_change: i16,
 }
 
 /// What one or more names stand for.

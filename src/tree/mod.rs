@@ -7,7 +7,10 @@
 mod inode;
 mod name;
 
+use std::ffi::OsStr;
 use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 pub use inode::{
     Attributes, Content, DirectoryId, HostDirectoryId, HostFile, Inode, InodeId, Kept, Kind, Text,
@@ -29,9 +32,18 @@ pub struct Node {
 }
 
 /// The children of a directory, in the order of their names.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Directory {
+    node: NodeId,
     children: Vec<NodeId>,
+}
+
+/// A directory of the host: a path, or a name in another one. Whole paths would be most of what a tree of many, or of deep,
+/// directories takes.
+#[derive(Clone, Copy, Debug)]
+struct HostDirectory {
+    parent: Option<HostDirectoryId>,
+    name: Text,
 }
 
 /// What is to be on the volume.
@@ -40,7 +52,7 @@ pub struct Tree {
     inodes: Vec<Inode>,
     directories: Vec<Directory>,
     text: Vec<u8>,
-    host_directories: Vec<Box<std::path::Path>>,
+    host_directories: Vec<HostDirectory>,
     holes: Vec<Box<[DataRange]>>,
     bodies: Vec<std::sync::Arc<[u8]>>,
 }
@@ -124,6 +136,12 @@ impl Tree {
         self.text(self.node(id).name)
     }
 
+    /// Where in the arena the name of a node is.
+    #[must_use]
+    pub fn stored_name(&self, id: NodeId) -> Text {
+        self.node(id).name
+    }
+
     /// The name of a node as text.
     #[must_use]
     pub fn name_text(&self, id: NodeId) -> String {
@@ -154,6 +172,15 @@ impl Tree {
         }
     }
 
+    /// The one name of a directory.
+    #[must_use]
+    pub fn directory_node(&self, inode: InodeId) -> Option<NodeId> {
+        match self.inode(inode).content {
+            Content::Directory(directory) => Some(self.directories[directory.0 as usize].node),
+            _ => None,
+        }
+    }
+
     /// The child of this name.
     #[must_use]
     pub fn child(&self, directory: NodeId, name: &Name) -> Option<NodeId> {
@@ -181,7 +208,7 @@ impl Tree {
     pub fn add_directory(&mut self, attributes: Attributes) -> InodeId {
         let directory =
             DirectoryId(u32::try_from(self.directories.len()).expect("fewer than 2^32 directories"));
-        self.directories.push(Directory::default());
+        self.directories.push(Directory { node: self.root(), children: Vec::new() });
         self.add_inode(Kind::Directory, attributes, Content::Directory(directory))
     }
 
@@ -198,6 +225,9 @@ impl Tree {
         let id = NodeId(u32::try_from(self.nodes.len()).expect("fewer than 2^32 names"));
         self.nodes.push(Node { parent, inode, name });
         self.inodes[inode.index()].links += 1;
+        if let Content::Directory(directory) = self.inode(inode).content {
+            self.directories[directory.0 as usize].node = id;
+        }
         let Content::Directory(directory) = self.inode_of(parent).content else {
             panic!("{} is no directory", self.path(parent))
         };
@@ -205,22 +235,38 @@ impl Tree {
         Ok(id)
     }
 
-    /// Takes a name, and all below it, out of the tree.
+    /// Lets a name stand for another inode; what was below it is no longer in the tree. Returns how many names went.
+    pub fn replace(&mut self, id: NodeId, inode: InodeId) -> usize {
+        let gone = self.forget(id) - 1;
+        self.nodes[id.0 as usize].inode = inode;
+        self.inodes[inode.index()].links += 1;
+        gone
+    }
+
+    /// Takes a name, and all below it, out of the tree. Returns how many names that were.
     ///
     /// # Panics
     /// If it is the root.
-    pub fn unlink(&mut self, id: NodeId) {
+    pub fn unlink(&mut self, id: NodeId) -> usize {
         assert!(id != self.root(), "the root cannot be removed");
         let parent = self.node(id).parent;
-        let Content::Directory(directory) = self.inode_of(parent).content else { return };
-        let Ok(at) = self.position(parent, self.name(id)) else { return };
+        let Content::Directory(directory) = self.inode_of(parent).content else { return 0 };
+        let Ok(at) = self.position(parent, self.name(id)) else { return 0 };
         self.directories[directory.0 as usize].children.remove(at);
+        self.forget(id)
+    }
+
+    /// Counts a name, and all below it, out of the links of their inodes.
+    fn forget(&mut self, id: NodeId) -> usize {
         let mut gone = vec![id];
+        let mut names = 0;
         while let Some(id) = gone.pop() {
+            names += 1;
             gone.extend(self.children(id));
             let inode = &mut self.inodes[self.nodes[id.0 as usize].inode.index()];
             inode.links = inode.links.saturating_sub(1);
         }
+        names
     }
 
     /// Keeps bytes in the tree's arena.
@@ -239,22 +285,36 @@ impl Tree {
         &self.text[text.range()]
     }
 
-    /// Remembers a directory of the host in which files are.
-    ///
-    /// # Panics
-    /// Beyond 2^32 directories.
-    pub fn add_host_directory(&mut self, path: &std::path::Path) -> HostDirectoryId {
+    /// Remembers a directory of the host by its path.
+    pub fn add_host_directory(&mut self, path: &Path) -> HostDirectoryId {
+        let name = self.add_text(path.as_os_str().as_bytes());
+        self.push_host_directory(HostDirectory { parent: None, name })
+    }
+
+    /// Remembers a directory of the host by its name in another one.
+    pub fn add_host_subdirectory(&mut self, parent: HostDirectoryId, name: Text) -> HostDirectoryId {
+        self.push_host_directory(HostDirectory { parent: Some(parent), name })
+    }
+
+    fn push_host_directory(&mut self, directory: HostDirectory) -> HostDirectoryId {
         let id = u32::try_from(self.host_directories.len()).expect("fewer than 2^32 directories");
-        self.host_directories.push(path.into());
+        self.host_directories.push(directory);
         HostDirectoryId(id)
+    }
+
+    /// Where on the host a directory is.
+    #[must_use]
+    pub fn host_directory_path(&self, id: HostDirectoryId) -> PathBuf {
+        let directory = |id: HostDirectoryId| self.host_directories[id.0 as usize];
+        let up = std::iter::successors(Some(id), |id| directory(*id).parent);
+        let names: Vec<_> = up.map(|id| OsStr::from_bytes(self.text(directory(id).name))).collect();
+        names.iter().rev().collect()
     }
 
     /// Where on the host a file is.
     #[must_use]
-    pub fn host_path(&self, file: &HostFile) -> std::path::PathBuf {
-        use std::os::unix::ffi::OsStrExt;
-        let name = std::ffi::OsStr::from_bytes(self.text(file.name));
-        self.host_directories[file.directory.0 as usize].join(name)
+    pub fn host_path(&self, file: &HostFile) -> PathBuf {
+        self.host_directory_path(file.directory).join(OsStr::from_bytes(self.text(file.name)))
     }
 
     /// Remembers which parts of a sparse file hold data; give the number to [`HostFile::holes`].
@@ -353,6 +413,30 @@ mod tests {
         assert_eq!(tree.inode(inode).links, 1);
         assert_eq!(tree.inode(directory).links, 0);
         assert_eq!(tree.children(tree.root()).len(), 1);
+    }
+
+    #[test]
+    fn a_name_may_come_to_stand_for_something_else() {
+        let mut tree = Tree::new(Attributes::default());
+        let directory = tree.add_directory(Attributes::default());
+        let at = tree.link(tree.root(), &Name::new("d").unwrap(), directory).unwrap();
+        let (below, other) = (file(&mut tree), file(&mut tree));
+        tree.link(at, &Name::new("one").unwrap(), below).unwrap();
+        assert_eq!(tree.replace(at, other), 1);
+        assert_eq!([directory, below, other].map(|inode| tree.inode(inode).links), [0, 0, 1]);
+        assert_eq!(tree.children(tree.root()), [at]);
+        assert_eq!(tree.name_text(at), "d");
+    }
+
+    #[test]
+    fn host_paths_are_put_together_again() {
+        let mut tree = Tree::new(Attributes::default());
+        let top = tree.add_host_directory(Path::new("../top"));
+        let name = tree.add_text(b"a");
+        let below = tree.add_host_subdirectory(top, name);
+        let file = HostFile { directory: below, name, size_bytes: 0, holes: None };
+        assert_eq!(tree.host_path(&file), Path::new("../top/a/a"));
+        assert_eq!(tree.host_directory_path(top), Path::new("../top"));
     }
 
     #[test]

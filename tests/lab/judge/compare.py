@@ -99,7 +99,7 @@ def differences(want, got, skip=()):
             if field in skip or (field == "size" and w["type"] == "directory"):
                 continue
             have = group.get(path, path) if field == "group" else g.get(field)
-            if w.get(field) == have or any(have == other.get(field) for other in w.get("either", ())):
+            if w.get(field) == have or any(field in other and have == other[field] for other in w.get("either", ())):
                 continue
             if w.get("touched") and field in ("mtime", "ctime", "atime") and have and have >= w["ctime"]:
                 continue

@@ -11,22 +11,24 @@ import compare
 import listing
 import trees
 import uml
-from kernel import listed, sector
+from commands import listed
+from kernel import sector
 from product import Refused
 
 LAB = uml.LAB
 MKUDFFS = [("hd", r, b) for r in ("1.02", "1.50", "2.00", "2.01") for b in (512, 1024, 2048, 4096)] + \
           [("dvdram", "1.02", 2048), ("dvdram", "2.01", 2048), ("cdrw", "1.50", 2048), ("cdrw", "2.01", 2048), ("dvdrw", "2.00", 2048),
-           ("bdr", "2.01", 2048), ("dvdr", "2.01", 2048)]
+           ("bdr", "2.50", 2048), ("dvdr", "2.01", 2048)]
 READ_ONLY = ("bdr", "dvdr", "cdr")          # VAT media: the kernel cannot write them, so they stay empty
 QUICK = {"hd-1.02-2048", "hd-2.01-512", "cdrw-2.01-2048", "newfs_udf", "genisoimage", "pycdlib"}
 MIB = 80
+NOBODY = 65534
 
 
 def mkudffs(folder, medium, revision, block):
     image = f"{folder}/{medium}-{revision}-{block}.udf"
-    subprocess.run(["truncate", "-s", f"{MIB}M", image], check=True)
-    run(["mkudffs", "-m", medium, "-r", revision, "-b", str(block), "--label=mkudffs é", image])
+    run(["mkudffs", "--utf8", "--new-file", "-m", medium, "-r", revision, "-b", str(block), "--label=mkudffs é", image,
+         str(MIB * (1 << 20) // block)])
     return image, sector(block)
 
 
@@ -117,6 +119,9 @@ def read(context, name, image, truth, work):
     report, product = context.report, context.product
     group = compare.groups(truth)
     want = [dict(e, group=group.get(e["path"], e["path"])) for e in truth]
+    for entry in want:
+        if NOBODY in (entry["uid"], entry["gid"]):    # what the kernel shows for "not specified"
+            entry["either"] = [{"uid": owner, "gid": owner} for owner in (None, -1, 0xFFFFFFFF, os.geteuid())]
     try:
         report.verdict(f"foreign/{name}/ls", listed(want, product.listing(image)))
     except (Refused, ValueError, KeyError, AttributeError, TypeError) as error:

@@ -16,20 +16,23 @@ def text(path):
     return path.decode("utf-8", "surrogateescape")
 
 
-def walk(root, digests=None):
-    """Every object below and including `root`, sorted by path; access times stay as they are where the kernel allows.
+def walk(root, remembered=None):
+    """Every object below and including `root`, sorted by path.
 
-    `digests` remembers contents for a caller who lists a tree that does not change many times."""
+    `remembered` spares a caller who lists an unchanging tree again its contents; that also keeps the access times of
+    symlinks, which cannot be read without touching them (of a file with several names the first look counts)."""
     entries = []
-    _visit(os.fsencode(root), b"", 0, entries, {} if digests is None else digests)
+    _visit(os.fsencode(root), b"", 0, entries, {} if remembered is None else remembered, {})
     return sorted(entries, key=lambda e: e["path"])
 
 
-def _visit(path, name, depth, entries, digests):
+def _visit(path, name, depth, entries, remembered, linked):
     entry = {"path": text(name) or "."}
     entries.append(entry)
     try:
         facts = os.lstat(path)
+        if facts.st_nlink > 1 and not stat.S_ISDIR(facts.st_mode):
+            facts = linked.setdefault(facts.st_ino, facts)
         kind = TYPES[stat.S_IFMT(facts.st_mode)]
         entry.update(type=kind, mode=stat.S_IMODE(facts.st_mode), uid=facts.st_uid, gid=facts.st_gid, size=facts.st_size,
                      nlink=facts.st_nlink, ino=facts.st_ino, blocks=facts.st_blocks, mtime=facts.st_mtime_ns // 1000,
@@ -37,9 +40,10 @@ def _visit(path, name, depth, entries, digests):
         if kind in ("block", "char"):
             entry["rdev"] = f"{os.major(facts.st_rdev)}:{os.minor(facts.st_rdev)}"
         elif kind == "symlink":
-            entry["target"] = text(os.readlink(path))
+            key = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+            entry["target"] = remembered[key] if key in remembered else remembered.setdefault(key, text(os.readlink(path)))
         elif kind == "file":
-            entry["sha256"] = _digest(path, facts, digests)
+            entry["sha256"] = _digest(path, facts, remembered)
         elif kind == "directory":
             if depth > 200:
                 raise OSError("directories without end")
@@ -52,7 +56,7 @@ def _visit(path, name, depth, entries, digests):
                 entry["error"] = "a name occurs twice"
             for child in names:
                 child = os.fsencode(child)
-                _visit(path + b"/" + child, name + b"/" + child if name else child, depth + 1, entries, digests)
+                _visit(path + b"/" + child, name + b"/" + child if name else child, depth + 1, entries, remembered, linked)
     except OSError as error:
         entry["error"] = str(error.strerror or error)
 
@@ -64,10 +68,10 @@ def _open(path, flags):
         return os.open(path, os.O_RDONLY | flags)
 
 
-def _digest(path, facts, digests):
+def _digest(path, facts, remembered):
     key = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
-    if key in digests:
-        return digests[key]
+    if key in remembered:
+        return remembered[key]
     sha, seen = hashlib.sha256(), 0
     if facts.st_size:
         file = _open(path, 0)
@@ -79,8 +83,8 @@ def _digest(path, facts, digests):
             os.close(file)
     if seen != facts.st_size:
         raise OSError(f"{seen} bytes readable of {facts.st_size}")
-    digests[key] = sha.hexdigest()
-    return digests[key]
+    remembered[key] = sha.hexdigest()
+    return remembered[key]
 
 
 def save(entries, path):

@@ -100,3 +100,12 @@ def changed(root, many=3000):
     os.unlink(m.at("symlinks/dangling"))
     m.symlink("symlinks/dangling", "elsewhere")
     m.link("brand/new", "brand/new again")
+
+
+def plain_additions(root):
+    m = Maker(root, 6)
+    m.file("names/plain", 3000)
+    m.file("sizes/added", 100_000)
+    m.file("a/b/new", 5)
+    m.file("fresh/f", 2049)
+    settle(root)

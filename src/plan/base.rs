@@ -1,0 +1,95 @@
+//! What an append builds on: the previous session, as facts. Whoever imports a volume fills this in; planning only reads it.
+
+use std::collections::HashMap;
+
+use udf::general::{ExtentAd, Moment, Seal};
+use udf::volume::{ImplementationUseVolumeDescriptor, PrimaryVolumeDescriptor};
+use udf::{BlockSize, Revision, Sector};
+
+use crate::tree::{Attributes, InodeId, NodeId};
+
+/// The previous session.
+#[derive(Clone, Debug)]
+pub struct Base {
+    /// Its block size.
+    pub block_size: BlockSize,
+    /// Its revision.
+    pub revision: Revision,
+    /// The descriptor version and serial number of its tags, which every session keeps (UDF 2.2.1.1).
+    pub seal: Seal,
+    /// Its primary volume descriptor.
+    pub primary: PrimaryVolumeDescriptor,
+    /// Its logical volume information.
+    pub information: Option<ImplementationUseVolumeDescriptor>,
+    /// Its label.
+    pub label: String,
+    /// The number of its partition.
+    pub partition_number: u16,
+    /// Where its partition begins: there it begins in every session.
+    pub partition_start: Sector,
+    /// Which session it is, counted from 1.
+    pub session_number: u32,
+    /// Where it begins for those who look for sessions.
+    pub session_start: Sector,
+    /// Its main and reserve volume descriptor sequence.
+    pub sequences: (ExtentAd, ExtentAd),
+    /// The next unique id that is free.
+    pub next_unique_id: u64,
+    /// Names of files, those already removed from the tree not counted.
+    pub files: u32,
+    /// Directories, those already removed from the tree not counted.
+    pub directories: u32,
+    /// When it was recorded.
+    pub recorded: Moment,
+    /// The first sector after everything that any session needs.
+    pub free_start: u32,
+    /// A place for the reserve sequence far from the session, if there is one.
+    pub reserve_slot: Option<Sector>,
+    /// The size of the device; `None` for an image file, which grows.
+    pub device_blocks: Option<u32>,
+    /// Its file set descriptor: where on the device, in bytes.
+    pub file_set_offset_bytes: u64,
+    /// Its metadata partition, if it has one.
+    pub metadata: Option<BaseMetadata>,
+    /// Further names of kept inodes that the tree has loaded: the unique id beside each and its characteristics.
+    pub further_names: HashMap<NodeId, (u32, u8)>,
+    /// Entries of kept inodes that the tree has loaded.
+    pub entries: HashMap<InodeId, KeptEntry>,
+}
+
+/// The metadata partition of the previous session.
+#[derive(Clone, Debug)]
+pub struct BaseMetadata {
+    /// Which block of it the file set descriptor is.
+    pub file_set_block: u32,
+    /// Its extents, main copy, without gaps from block 0 on.
+    pub main: Vec<Run>,
+    /// The extents of the mirror; the main ones if it has none of its own.
+    pub mirror: Vec<Run>,
+    /// The mirror has extents of its own.
+    pub duplicate: bool,
+    /// Extents are multiples of so many blocks.
+    pub allocation_unit_blocks: u32,
+}
+
+/// Blocks of the metadata space that lie together in the partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The first, in the metadata space.
+    pub first: u32,
+    /// The first, in the partition.
+    pub block: u32,
+    /// How many.
+    pub blocks: u32,
+}
+
+/// An entry of the previous session.
+#[derive(Clone, Copy, Debug)]
+pub struct KeptEntry {
+    /// Where on the device it lies.
+    pub offset_bytes: u64,
+    /// Bytes in it for a body or for allocation descriptors.
+    pub capacity_bytes: u32,
+    /// Its attributes.
+    pub attributes: Attributes,
+}

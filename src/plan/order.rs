@@ -1,0 +1,126 @@
+//! The order of things: which inodes get entries, in which order, under which unique ids.
+
+use std::collections::{HashMap, HashSet};
+
+use udf::general::Moment;
+
+use crate::error::{Error, Result};
+use crate::tree::{Content, InodeId, Kind, NodeId, Tree};
+
+/// The first unique id that is not reserved (UDF 3.2.1.1).
+pub(super) const FIRST_UNIQUE_ID: u64 = 16;
+
+/// What a walk over the loaded part of a tree finds.
+#[derive(Debug, Default)]
+pub(super) struct Order {
+    /// Inodes that need a new entry: children of one directory together, directories depth first.
+    pub(super) entries: Vec<InodeId>,
+    /// Kept inodes whose entry must change, in no particular order.
+    pub(super) changed: Vec<InodeId>,
+    /// Directories whose body is recorded, in the order of their entries.
+    pub(super) directories: Vec<NodeId>,
+    /// Names but the first of an inode with several.
+    pub(super) further_names: Vec<NodeId>,
+    /// Names of fresh inodes that are no directories.
+    pub(super) fresh_files: u32,
+    /// Fresh directories.
+    pub(super) fresh_directories: u32,
+    /// The latest of all times of fresh inodes.
+    pub(super) latest: Moment,
+}
+
+/// Walks the loaded part of the tree. `moves` says whether a directory that an earlier session recorded gets a new entry
+/// (`true`) or changes the one it has (`false`).
+pub(super) fn walk(tree: &Tree, moves: bool) -> Result<Order> {
+    let mut order = Order { latest: Moment::MIN, ..Order::default() };
+    let mut seen = HashSet::new();
+    order.enter(tree, tree.root(), moves, &mut seen);
+    let mut stack = vec![tree.root()];
+    while let Some(directory) = stack.pop() {
+        order.directories.push(directory);
+        let children = tree.children(directory);
+        let mut subdirectories = 0u32;
+        for child in children {
+            order.enter(tree, *child, moves, &mut seen);
+            subdirectories += u32::from(tree.inode_of(*child).kind == Kind::Directory);
+        }
+        check_links(subdirectories)?;
+        let loaded =
+            children.iter().rev().filter(|c| matches!(tree.inode_of(**c).content, Content::Directory(_)));
+        stack.extend(loaded);
+    }
+    Ok(order)
+}
+
+/// A directory has a link from itself and one from each directory in it; the count is 16 bits wide (ECMA-167 4/14.9.6).
+fn check_links(subdirectories: u32) -> Result<()> {
+    let limit = u32::from(u16::MAX) - 2;
+    if subdirectories <= limit {
+        return Ok(());
+    }
+    let what = "directories in one directory";
+    Err(Error::Limit { what, value: u64::from(subdirectories), limit: u64::from(limit) })
+}
+
+impl Order {
+    fn enter(&mut self, tree: &Tree, node: NodeId, moves: bool, seen: &mut HashSet<InodeId>) {
+        let id = tree.node(node).inode;
+        let inode = tree.inode(id);
+        if inode.kept.is_none() {
+            if inode.kind == Kind::Directory {
+                self.fresh_directories += 1;
+            } else {
+                self.fresh_files += 1;
+            }
+        }
+        if inode.links > 1 && inode.kind != Kind::Directory && !seen.insert(id) {
+            if inode.kept.is_none() {
+                self.further_names.push(node);
+            }
+            return;
+        }
+        match inode.kept {
+            None => {
+                let times = inode.attributes;
+                let latest = times.accessed.max(times.modified).max(times.changed).max(times.created);
+                self.latest = self.latest.max(latest);
+                self.entries.push(id);
+            }
+            Some(kept) => {
+                let loaded = matches!(inode.content, Content::Directory(_));
+                if loaded || kept.link_change != 0 {
+                    if moves { &mut self.entries } else { &mut self.changed }.push(id);
+                }
+            }
+        }
+    }
+}
+
+/// Which unique id belongs to which entry and name.
+#[derive(Debug, Default)]
+pub(crate) struct UniqueIds {
+    by_further_name: HashMap<NodeId, u32>,
+    /// The first that is free afterwards.
+    pub(crate) next: u64,
+}
+
+impl UniqueIds {
+    /// Gives ids to the further names of inodes, from `next` on.
+    pub(super) fn new(mut next: u64, further_names: &[NodeId]) -> Result<Self> {
+        let mut by_further_name = HashMap::with_capacity(further_names.len());
+        for node in further_names {
+            by_further_name.insert(*node, low_id(next)?);
+            next += 1;
+        }
+        Ok(Self { by_further_name, next })
+    }
+
+    pub(super) fn of_further_name(&self, node: NodeId) -> Option<u32> {
+        self.by_further_name.get(&node).copied()
+    }
+}
+
+/// A unique id as names hold it. Beyond 2^32 they would no longer be unique (UDF 3.2.1.1).
+pub(super) fn low_id(id: u64) -> Result<u32> {
+    u32::try_from(id).map_err(|_| Error::Limit { what: "unique id", value: id, limit: u64::from(u32::MAX) })
+}

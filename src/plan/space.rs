@@ -1,0 +1,333 @@
+//! The two spaces of a volume: metadata (file set, entries, directories, allocation extents) and data, each block counted
+//! from the space's own beginning, before anybody knows where on the volume they lie.
+
+use std::collections::BTreeMap;
+
+use udf::file::{ExtendedFileEntry, FileEntry, FileIdentifierDescriptor, attribute};
+use udf::general::Timestamp;
+use udf::revision::Rules;
+use udf::{BlockSize, Revision};
+
+use super::extents;
+use super::order::{Order, UniqueIds, low_id};
+use crate::error::{Error, Result};
+use crate::tree::{Content, Inode, InodeId, Kind, NodeId, Tree};
+
+/// "Nowhere": of an inode without an entry, or of a body that is embedded or empty.
+pub const NOWHERE: u32 = u32::MAX;
+/// Files from here on begin at multiples of 4096 bytes, so that file systems can share their blocks with the image.
+const ALIGNED_FROM_BYTES: u64 = 64 * 1024;
+const ALIGNMENT_BYTES: u32 = 4096;
+/// Every so many names of a long directory the plan notes where they begin.
+pub const MARK_EVERY: usize = 512;
+
+/// Where an inode's parts are.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// Its entry, in the metadata space.
+    pub icb: u32,
+    /// A file's first block in the data space; a directory's index into [`Spaces::bodies`].
+    pub body: u32,
+    /// The low 32 bits of its unique id.
+    pub unique_id: u32,
+}
+
+impl Place {
+    const NOWHERE: Self = Self { icb: NOWHERE, body: NOWHERE, unique_id: 0 };
+}
+
+/// A directory's body that does not fit its entry.
+#[derive(Clone, Debug)]
+pub struct DirectoryBody {
+    /// Whose.
+    pub node: NodeId,
+    /// First block in the metadata space.
+    pub first: u32,
+    /// How long it is.
+    pub bytes: u64,
+    /// Where every [`MARK_EVERY`]-th child's name begins.
+    pub marks: Box<[u64]>,
+}
+
+/// A file's allocation descriptors that do not fit its entry.
+#[derive(Clone, Copy, Debug)]
+pub struct Chain {
+    /// First block in the metadata space; they lie together.
+    pub first: u32,
+    /// How many blocks.
+    pub blocks: u32,
+}
+
+/// Where everything is, in the two spaces.
+#[derive(Debug)]
+pub struct Spaces {
+    /// By inode.
+    pub places: Vec<Place>,
+    /// Inodes with a new entry, in the order of their entries.
+    pub entries: Vec<InodeId>,
+    /// The block of the first new entry; the others follow.
+    pub first_entry: u32,
+    /// Directories' bodies, in the order of their blocks.
+    pub bodies: Vec<DirectoryBody>,
+    /// Allocation extents, by inode.
+    pub chains: BTreeMap<InodeId, Chain>,
+    /// The same by first block.
+    pub chain_blocks: BTreeMap<u32, InodeId>,
+    /// Files with data, in the order of their first blocks in the data space.
+    pub files: Vec<InodeId>,
+    /// The block after the last of the metadata space.
+    pub metadata_end: u32,
+    /// Blocks of the data space.
+    pub data_blocks: u32,
+    /// Bodies of symbolic links.
+    pub targets: BTreeMap<InodeId, Vec<u8>>,
+}
+
+/// What the spaces depend on beside the tree.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// The revision.
+    pub revision: Revision,
+    /// The block size.
+    pub block_size: BlockSize,
+    /// Whether small bodies go into their entries.
+    pub embed: bool,
+    /// Data and metadata are in partitions of their own, so that files need long allocation descriptors.
+    pub long_descriptors: bool,
+}
+
+impl Shape {
+    /// What the revision asks for.
+    #[must_use]
+    pub fn rules(&self) -> &'static Rules {
+        self.revision.rules()
+    }
+
+    /// Bytes of a fresh inode's extended attributes.
+    #[must_use]
+    pub fn attributes(&self, inode: &Inode, zone_minutes: i16) -> attribute::Attributes {
+        let created = inode.attributes.created;
+        attribute::Attributes {
+            creation: (!self.rules().extended_file_entries).then(|| Timestamp::new(created, zone_minutes)),
+            device: match inode.content {
+                Content::Device(major, minor) => Some((major, minor)),
+                _ => None,
+            },
+        }
+    }
+
+    /// Bytes that a fresh entry has for a body or for allocation descriptors.
+    #[must_use]
+    pub fn capacity(&self, inode: &Inode) -> usize {
+        let fixed = if self.rules().extended_file_entries {
+            size_of::<ExtendedFileEntry>()
+        } else {
+            size_of::<FileEntry>()
+        };
+        self.block_size.len() - fixed - self.attributes(inode, 0).len()
+    }
+
+    /// Bytes of an allocation descriptor of a file.
+    #[must_use]
+    pub fn descriptor_len(&self) -> usize {
+        if self.long_descriptors { 16 } else { 8 }
+    }
+
+    /// Allocation descriptors in an allocation extent, the one that leads to the next included.
+    #[must_use]
+    pub fn descriptors_in_extent(&self) -> usize {
+        (self.block_size.len() - 24) / self.descriptor_len()
+    }
+}
+
+impl Spaces {
+    /// Lays out the tree. The metadata space begins at block `first`, with `reserved` blocks for the file set.
+    /// `capacity_kept` says how many bytes a kept directory's entry has for its body.
+    pub(super) fn lay_out(
+        tree: &Tree,
+        order: Order,
+        unique_ids: &mut UniqueIds,
+        shape: Shape,
+        first: u32,
+        reserved: u32,
+        capacity_kept: &dyn Fn(InodeId) -> Result<usize>,
+    ) -> Result<Self> {
+        let mut spaces = Self {
+            places: vec![Place::NOWHERE; tree.inode_count()],
+            first_entry: add_blocks(first, u64::from(reserved))?,
+            entries: order.entries,
+            bodies: Vec::new(),
+            chains: BTreeMap::new(),
+            chain_blocks: BTreeMap::new(),
+            files: Vec::new(),
+            metadata_end: 0,
+            data_blocks: 0,
+            targets: BTreeMap::new(),
+        };
+        spaces.metadata_end = add_blocks(spaces.first_entry, spaces.entries.len() as u64)?;
+        spaces.place_entries(tree, &order.changed, unique_ids)?;
+        for directory in order.directories {
+            spaces.place_directory(tree, directory, shape, capacity_kept)?;
+        }
+        for index in 0..spaces.entries.len() {
+            spaces.place_file(tree, spaces.entries[index], shape)?;
+        }
+        Ok(spaces)
+    }
+
+    fn place_entries(&mut self, tree: &Tree, changed: &[InodeId], unique_ids: &mut UniqueIds) -> Result<()> {
+        let root = tree.node(tree.root()).inode;
+        for (index, inode) in self.entries.iter().enumerate() {
+            let place = &mut self.places[inode.0 as usize];
+            place.icb = add_blocks(self.first_entry, index as u64)?;
+            place.unique_id = match tree.inode(*inode).kept {
+                Some(kept) => kept.unique_id,
+                None if *inode == root => 0,
+                None => {
+                    unique_ids.next += 1;
+                    low_id(unique_ids.next - 1)?
+                }
+            };
+        }
+        for inode in changed {
+            if let Some(kept) = tree.inode(*inode).kept {
+                let place = &mut self.places[inode.0 as usize];
+                place.icb = kept.icb.block.0;
+                place.unique_id = kept.unique_id;
+            }
+        }
+        Ok(())
+    }
+
+    fn place_directory(
+        &mut self,
+        tree: &Tree,
+        node: NodeId,
+        shape: Shape,
+        capacity_kept: &dyn Fn(InodeId) -> Result<usize>,
+    ) -> Result<()> {
+        let id = tree.node(node).inode;
+        let inode = tree.inode(id);
+        if self.places[id.0 as usize].icb == NOWHERE {
+            return Ok(()); // Kept, loaded, and not changed.
+        }
+        let mut marks = Vec::new();
+        let mut bytes = FileIdentifierDescriptor::len_with(0, 0) as u64;
+        for (index, child) in tree.children(node).iter().enumerate() {
+            if index % MARK_EVERY == 0 {
+                marks.push(bytes);
+            }
+            bytes += FileIdentifierDescriptor::len_with(0, tree.name(*child).len()) as u64;
+        }
+        let capacity = match inode.kept {
+            Some(_) => capacity_kept(id)?,
+            None => shape.capacity(inode),
+        };
+        if bytes <= capacity as u64 {
+            return Ok(());
+        }
+        let first = self.metadata_end;
+        self.metadata_end = add_blocks(first, shape.block_size.blocks_for(bytes))?;
+        self.places[id.0 as usize].body = u32::try_from(self.bodies.len()).unwrap_or(NOWHERE);
+        self.bodies.push(DirectoryBody { node, first, bytes, marks: marks.into() });
+        Ok(())
+    }
+
+    fn place_file(&mut self, tree: &Tree, id: InodeId, shape: Shape) -> Result<()> {
+        let inode = tree.inode(id);
+        if inode.kept.is_some() {
+            return Ok(());
+        }
+        let capacity = shape.capacity(inode);
+        if let Content::Target(target) = inode.content {
+            return self.place_target(id, tree.text(target), capacity, shape);
+        }
+        let size = tree.size_bytes(id);
+        if inode.kind != Kind::File || size == 0 || is_embedded(size, capacity, shape) {
+            return Ok(());
+        }
+        let blocks = extents::recorded_blocks(tree, id, shape.block_size);
+        if blocks > 0 {
+            let aligned = if size < ALIGNED_FROM_BYTES { 1 } else { alignment_blocks(shape.block_size) };
+            let first = u64::from(self.data_blocks).next_multiple_of(u64::from(aligned));
+            self.places[id.0 as usize].body = add_blocks(0, first)?;
+            self.files.push(id);
+            self.data_blocks = add_blocks(0, first + blocks)?;
+        }
+        // A file below 16 GiB without holes cannot need more descriptors than the smallest entry has.
+        if size > 16 << 30
+            || matches!(inode.content, Content::Host(crate::tree::HostFile { holes: Some(_), .. }))
+        {
+            self.place_chain(tree, id, capacity, shape)?;
+        }
+        Ok(())
+    }
+
+    fn place_target(&mut self, id: InodeId, target: &[u8], capacity: usize, shape: Shape) -> Result<()> {
+        let body =
+            udf::file::path_component::encode(&String::from_utf8_lossy(target)).ok_or(Error::Limit {
+                what: "bytes of a name in the target of a symbolic link",
+                value: target.len() as u64,
+                limit: 254,
+            })?;
+        if body.len() > capacity {
+            self.places[id.0 as usize].body = self.data_blocks;
+            self.files.push(id);
+            let blocks = shape.block_size.blocks_for(body.len() as u64);
+            self.data_blocks = add_blocks(self.data_blocks, blocks)?;
+        }
+        self.targets.insert(id, body);
+        Ok(())
+    }
+
+    fn place_chain(&mut self, tree: &Tree, id: InodeId, capacity: usize, shape: Shape) -> Result<()> {
+        let in_entry = capacity / shape.descriptor_len();
+        let count = extents::pieces(tree, id, shape.block_size).count();
+        if count <= in_entry {
+            return Ok(());
+        }
+        // The last place in the entry, and in each extent but the last, leads to the next extent.
+        let (mut left, mut blocks) = (count - (in_entry - 1), 0u32);
+        while left > 0 {
+            blocks += 1;
+            let room = shape.descriptors_in_extent();
+            left = if left <= room { 0 } else { left - (room - 1) };
+        }
+        let first = self.metadata_end;
+        self.metadata_end = add_blocks(first, u64::from(blocks))?;
+        self.chains.insert(id, Chain { first, blocks });
+        self.chain_blocks.insert(first, id);
+        Ok(())
+    }
+
+    /// The entry of an inode: a new one, or where an earlier session recorded it.
+    #[must_use]
+    pub fn icb(&self, tree: &Tree, inode: InodeId) -> u32 {
+        match (self.places[inode.0 as usize].icb, tree.inode(inode).kept) {
+            (NOWHERE, Some(kept)) => kept.icb.block.0,
+            (icb, _) => icb,
+        }
+    }
+}
+
+/// Whether a file of this size is recorded inside its entry.
+#[must_use]
+pub fn is_embedded(size_bytes: u64, capacity: usize, shape: Shape) -> bool {
+    shape.embed && size_bytes <= capacity as u64
+}
+
+/// The multiple of blocks at which large files begin.
+#[must_use]
+pub(super) fn alignment_blocks(block_size: BlockSize) -> u32 {
+    (ALIGNMENT_BYTES / block_size.bytes()).max(1)
+}
+
+/// Addresses are 32 bits wide, and the last one is left out so that every count fits too.
+pub(super) fn add_blocks(first: u32, blocks: u64) -> Result<u32> {
+    let end = u64::from(first) + blocks;
+    u32::try_from(end).ok().filter(|end| *end != u32::MAX).ok_or(Error::Limit {
+        what: "blocks of the volume",
+        value: end,
+        limit: u64::from(u32::MAX) - 1,
+    })
+}

@@ -1,0 +1,385 @@
+//! File entries: new ones from a tree's attributes, kept ones from the old entry with what changed.
+
+use udf::BlockAddress;
+use udf::file::{AllocationForm, ExtendedFileEntry, FileEntry, FileType, IcbTag, flags, permissions};
+use udf::general::{ExtentKind, LongAd, ShortAd, Tag, TagIdentifier, Timestamp};
+use zerocopy::{FromBytes, FromZeros, IntoBytes};
+
+use crate::plan::record::developer;
+use crate::plan::{NOWHERE, Piece, Plan, is_embedded, pieces};
+use crate::tree::{Attributes, Content, InodeId, Kind, Tree};
+
+/// What stands where the allocation descriptors would be, and what it amounts to.
+struct Body {
+    form: AllocationForm,
+    /// Descriptors, or the embedded body; `None` if that is in its place already.
+    bytes: Option<Vec<u8>>,
+    /// Bytes of them.
+    length: usize,
+    information_length: u64,
+    blocks_recorded: u64,
+}
+
+impl Plan {
+    /// The entry of an inode at a block of the metadata space. `out` holds what was fetched for it.
+    pub(super) fn entry(&self, tree: &Tree, id: InodeId, location: u32, out: &mut [u8]) {
+        let inode = tree.inode(id);
+        if inode.kept.is_some() {
+            self.kept_entry(tree, id, location, out);
+            return;
+        }
+        let body = self.body(tree, id, location, self.shape.capacity(inode));
+        let mut attributes = Vec::new();
+        let developer = developer();
+        let kept = self.shape.attributes(inode, self.zone_minutes);
+        kept.write(&mut attributes, self.shape.rules(), self.seal, location, developer);
+        let unique_id = u64::from(self.spaces.places[id.0 as usize].unique_id);
+        let icb_tag = IcbTag::new(file_type(inode.kind), body.form, mode_flags(inode.attributes.mode));
+        let links = Self::links(tree, id);
+        let fixed = if self.is_extended() {
+            let mut entry = ExtendedFileEntry::new_zeroed();
+            entry.checkpoint = 1.into();
+            entry.implementation_identifier = developer;
+            entry.unique_id = unique_id.into();
+            write_fixed(out, &entry)
+        } else {
+            let mut entry = FileEntry::new_zeroed();
+            entry.checkpoint = 1.into();
+            entry.implementation_identifier = developer;
+            entry.unique_id = unique_id.into();
+            write_fixed(out, &entry)
+        };
+        out[fixed..fixed + attributes.len()].copy_from_slice(&attributes);
+        let head =
+            Head { icb_tag, links, attributes: Some(inode.attributes), attributes_len: attributes.len() };
+        self.finish(out, &head, &body, location);
+    }
+
+    /// The old entry with a new body, link count or attributes.
+    fn kept_entry(&self, tree: &Tree, id: InodeId, location: u32, out: &mut [u8]) {
+        let inode = tree.inode(id);
+        let old = Old::of(out);
+        let before = self.base.as_ref().and_then(|base| base.entries.get(&id)).map(|entry| entry.attributes);
+        let attributes = (before != Some(inode.attributes)).then_some(inode.attributes);
+        let attributes_end = old.fixed + old.attributes_len;
+        let directory = matches!(inode.content, Content::Directory(_));
+        let (body, links) = if directory {
+            let capacity = self.block_size().len() - attributes_end;
+            let streams = u16::from(old.has_streams);
+            (self.body(tree, id, location, capacity), Self::links(tree, id) + streams)
+        } else {
+            let body = Body {
+                form: old.icb_tag.allocation_form().unwrap_or(AllocationForm::Short),
+                bytes: None,
+                length: old.body_len,
+                information_length: old.information_length,
+                blocks_recorded: old.blocks_recorded,
+            };
+            (body, old.links.saturating_add_signed(inode.kept.map_or(0, |kept| kept.link_change)))
+        };
+        let mode = attributes.map(|attributes| mode_flags(attributes.mode));
+        let modes = flags::SET_UID | flags::SET_GID | flags::STICKY;
+        let kept_flags = old.icb_tag.flags.get() & !flags::ALLOCATION_FORM;
+        let new_flags = mode.map_or(kept_flags, |mode| kept_flags & !modes | mode) | body.form.bits();
+        let icb_tag = IcbTag { flags: new_flags.into(), ..old.icb_tag };
+        self.seal_attributes(&mut out[old.fixed..attributes_end], location);
+        if body.bytes.is_some() {
+            out[attributes_end..].fill(0);
+        }
+        let head = Head { icb_tag, links, attributes, attributes_len: old.attributes_len };
+        self.finish(out, &head, &body, location);
+    }
+
+    /// Fills in what fresh and kept entries share, and seals.
+    fn finish(&self, out: &mut [u8], head: &Head, body: &Body, location: u32) {
+        let extended = Tag::read(out).is_some_and(|tag| tag.kind() == TagIdentifier::EXTENDED_FILE_ENTRY);
+        let stamp = |moment| Timestamp::new(moment, self.zone_minutes);
+        let length = u32::try_from(body.length).unwrap_or(u32::MAX);
+        let attributes_len = u32::try_from(head.attributes_len).unwrap_or(u32::MAX);
+        macro_rules! common {
+            ($entry:ident) => {
+                $entry.icb_tag = head.icb_tag;
+                $entry.file_link_count = head.links.into();
+                $entry.information_length = body.information_length.into();
+                $entry.logical_blocks_recorded = body.blocks_recorded.into();
+                $entry.length_of_extended_attributes = attributes_len.into();
+                $entry.length_of_allocation_descriptors = length.into();
+                if let Some(attributes) = head.attributes {
+                    $entry.uid = attributes.uid.into();
+                    $entry.gid = attributes.gid.into();
+                    $entry.permissions = permissions::from_mode(u32::from(attributes.mode)).into();
+                    $entry.access_date_and_time = stamp(attributes.accessed);
+                    $entry.modification_date_and_time = stamp(attributes.modified);
+                    $entry.attribute_date_and_time = stamp(attributes.changed);
+                }
+            };
+        }
+        let fixed = if extended {
+            let (entry, _) = ExtendedFileEntry::mut_from_prefix(out).expect("a block holds it");
+            let streams = entry.object_size.get().saturating_sub(entry.information_length.get());
+            common!(entry);
+            entry.object_size = body.information_length.saturating_add(streams).into();
+            if let Some(attributes) = head.attributes {
+                entry.creation_date_and_time = stamp(attributes.created);
+            }
+            size_of::<ExtendedFileEntry>()
+        } else {
+            let (entry, _) = FileEntry::mut_from_prefix(out).expect("a block holds it");
+            common!(entry);
+            size_of::<FileEntry>()
+        };
+        let start = fixed + head.attributes_len;
+        if let Some(bytes) = &body.bytes {
+            out[start..start + bytes.len()].copy_from_slice(bytes);
+        }
+        let identifier =
+            if extended { TagIdentifier::EXTENDED_FILE_ENTRY } else { TagIdentifier::FILE_ENTRY };
+        Tag::seal(&mut out[..start + body.length], identifier, self.seal, location);
+    }
+
+    /// Links of a fresh inode, or of a directory: itself and the directories in it (ECMA-167 4/14.9.6).
+    fn links(tree: &Tree, id: InodeId) -> u16 {
+        let inode = tree.inode(id);
+        let count = match tree.directory_node(id) {
+            Some(node) => {
+                let children = tree.children(node).iter();
+                1 + children.filter(|child| tree.inode_of(**child).kind == Kind::Directory).count()
+            }
+            None => inode.links as usize,
+        };
+        u16::try_from(count).unwrap_or(u16::MAX)
+    }
+
+    fn body(&self, tree: &Tree, id: InodeId, location: u32, capacity: usize) -> Body {
+        let inode = tree.inode(id);
+        match inode.content {
+            Content::Directory(_) => self.directory_body(tree, id, location),
+            Content::Target(_) => {
+                let target = &self.spaces.targets[&id];
+                if target.len() <= capacity {
+                    embedded(target.clone())
+                } else {
+                    self.extents(tree, id, target.len() as u64)
+                }
+            }
+            Content::Memory(body) if is_embedded(tree.body(body).len() as u64, capacity, self.shape) => {
+                embedded(tree.body(body).to_vec())
+            }
+            Content::Host(file) if is_embedded(file.size_bytes, capacity, self.shape) => {
+                let length = super::to_usize(file.size_bytes);
+                Body { bytes: None, length, information_length: file.size_bytes, ..embedded(Vec::new()) }
+            }
+            Content::Host(_) | Content::Memory(_) => self.extents(tree, id, tree.size_bytes(id)),
+            Content::Device(..) | Content::None => embedded(Vec::new()),
+        }
+    }
+
+    fn directory_body(&self, tree: &Tree, id: InodeId, location: u32) -> Body {
+        let index = self.spaces.places[id.0 as usize].body;
+        if index == NOWHERE {
+            let node = tree.directory_node(id).unwrap_or(tree.root());
+            return embedded(self.embedded_directory(tree, node, location));
+        }
+        let body = &self.spaces.bodies[index as usize];
+        let size = self.block_size();
+        let longest = u64::from(size.max_extent_bytes());
+        let mut bytes = Vec::new();
+        for index in 0..body.bytes.div_ceil(longest) {
+            let length = (body.bytes - index * longest).min(longest);
+            let block = body.first + u32::try_from(size.blocks_for(index * longest)).unwrap_or(0);
+            let length = u32::try_from(length).unwrap_or(u32::MAX);
+            bytes.extend_from_slice(ShortAd::new(ExtentKind::Recorded, length, block).as_bytes());
+        }
+        Body {
+            form: AllocationForm::Short,
+            length: bytes.len(),
+            bytes: Some(bytes),
+            information_length: body.bytes,
+            blocks_recorded: size.blocks_for(body.bytes),
+        }
+    }
+
+    fn extents(&self, tree: &Tree, id: InodeId, size_bytes: u64) -> Body {
+        let mut parts = self.descriptor_parts(tree, id);
+        let first = if parts.is_empty() { Vec::new() } else { parts.swap_remove(0) };
+        let recorded: u64 = self
+            .file_pieces(tree, id)
+            .filter(|piece| piece.kind == ExtentKind::Recorded)
+            .map(|piece| self.block_size().blocks_for(u64::from(piece.bytes)))
+            .sum();
+        Body {
+            form: if self.shape.long_descriptors { AllocationForm::Long } else { AllocationForm::Short },
+            length: first.len(),
+            bytes: Some(first),
+            information_length: size_bytes,
+            blocks_recorded: recorded,
+        }
+    }
+
+    fn file_pieces<'a>(&'a self, tree: &'a Tree, id: InodeId) -> Box<dyn Iterator<Item = Piece> + 'a> {
+        match self.spaces.targets.get(&id) {
+            Some(target) => {
+                let bytes = u32::try_from(target.len()).unwrap_or(u32::MAX);
+                Box::new(std::iter::once(Piece { kind: ExtentKind::Recorded, bytes, block: 0 }))
+            }
+            None => Box::new(pieces(tree, id, self.block_size())),
+        }
+    }
+
+    /// The allocation descriptors of a file: those in its entry, then those in each allocation extent.
+    pub(super) fn descriptor_parts(&self, tree: &Tree, id: InodeId) -> Vec<Vec<u8>> {
+        let first_block = self.spaces.places[id.0 as usize].body;
+        let descriptor = |piece: Piece| {
+            let recorded = piece.kind == ExtentKind::Recorded;
+            let block = if recorded { self.layout.data + first_block + piece.block } else { 0 };
+            self.descriptor(piece.kind, piece.bytes, BlockAddress::new(0, block))
+        };
+        let all: Vec<Vec<u8>> = self.file_pieces(tree, id).map(descriptor).collect();
+        let Some(chain) = self.spaces.chains.get(&id) else { return vec![all.concat()] };
+        let mut room = self.shape.capacity(tree.inode(id)) / self.shape.descriptor_len();
+        let (mut parts, mut rest) = (Vec::new(), all.as_slice());
+        for block in chain.first.. {
+            if rest.len() <= room {
+                parts.push(rest.concat());
+                break;
+            }
+            let (here, there) = rest.split_at(room - 1);
+            let next = BlockAddress::new(self.metadata_reference(), block);
+            let mut part = here.concat();
+            part.extend(self.descriptor(ExtentKind::Continuation, self.block_size().bytes(), next));
+            parts.push(part);
+            (rest, room) = (there, self.shape.descriptors_in_extent());
+        }
+        parts
+    }
+
+    fn descriptor(&self, kind: ExtentKind, bytes: u32, start: BlockAddress) -> Vec<u8> {
+        if self.shape.long_descriptors {
+            LongAd::new(kind, bytes, start).as_bytes().to_vec()
+        } else {
+            ShortAd::new(kind, bytes, start.block.0).as_bytes().to_vec()
+        }
+    }
+
+    /// The entry of the metadata file or of its mirror (UDF 2.2.13.1): it belongs to nobody and has no name.
+    pub(super) fn metadata_file_entry(&self, mirror: bool, out: &mut [u8]) {
+        let Some(file) = &self.layout.metadata else { return };
+        let (runs, location) =
+            if mirror { (&file.mirror, file.mirror_entry) } else { (&file.main, file.main_entry) };
+        let size = self.block_size();
+        let bytes: Vec<u8> = runs
+            .iter()
+            .flat_map(|run| {
+                let length = u32::try_from(size.bytes_in(run.blocks)).unwrap_or(u32::MAX);
+                ShortAd::new(ExtentKind::Recorded, length, run.block).as_bytes().to_vec()
+            })
+            .collect();
+        let now = Timestamp::new(self.now, self.zone_minutes);
+        let mut entry = ExtendedFileEntry::new_zeroed();
+        let information_length = size.bytes_in(file.blocks);
+        entry.uid = u32::MAX.into();
+        entry.gid = u32::MAX.into();
+        entry.access_date_and_time = now;
+        entry.modification_date_and_time = now;
+        entry.creation_date_and_time = now;
+        entry.attribute_date_and_time = now;
+        entry.checkpoint = 1.into();
+        entry.implementation_identifier = developer();
+        write_fixed(out, &entry);
+        let kind = if mirror { FileType::METADATA_MIRROR } else { FileType::METADATA };
+        let icb_tag = IcbTag::new(kind, AllocationForm::Short, 0);
+        let body = Body {
+            form: AllocationForm::Short,
+            length: bytes.len(),
+            bytes: Some(bytes),
+            information_length,
+            blocks_recorded: u64::from(file.blocks),
+        };
+        let head = Head { icb_tag, links: 0, attributes: None, attributes_len: 0 };
+        self.finish(out, &head, &body, location);
+    }
+}
+
+/// What an entry has beside its body.
+struct Head {
+    icb_tag: IcbTag,
+    links: u16,
+    /// `None`: they stay as they are.
+    attributes: Option<Attributes>,
+    attributes_len: usize,
+}
+
+/// What is needed of an old entry.
+struct Old {
+    fixed: usize,
+    attributes_len: usize,
+    body_len: usize,
+    icb_tag: IcbTag,
+    links: u16,
+    information_length: u64,
+    blocks_recorded: u64,
+    has_streams: bool,
+}
+
+impl Old {
+    fn of(block: &[u8]) -> Self {
+        macro_rules! read {
+            ($kind:ident, $has_streams:expr) => {{
+                let (entry, _) = $kind::ref_from_prefix(block).expect("a block holds it");
+                Self {
+                    fixed: size_of::<$kind>(),
+                    attributes_len: entry.length_of_extended_attributes.get() as usize,
+                    body_len: entry.length_of_allocation_descriptors.get() as usize,
+                    icb_tag: entry.icb_tag,
+                    links: entry.file_link_count.get(),
+                    information_length: entry.information_length.get(),
+                    blocks_recorded: entry.logical_blocks_recorded.get(),
+                    has_streams: $has_streams(entry),
+                }
+            }};
+        }
+        let old = if Tag::read(block).is_some_and(|tag| tag.kind() == TagIdentifier::EXTENDED_FILE_ENTRY) {
+            read!(ExtendedFileEntry, |entry: &ExtendedFileEntry| entry.stream_directory_icb.bytes() != 0)
+        } else {
+            read!(FileEntry, |_: &FileEntry| false)
+        };
+        // The import has checked these lengths; the block may still have changed on the device since.
+        let room = block.len() - old.fixed;
+        let attributes_len = old.attributes_len.min(room);
+        Self { attributes_len, body_len: old.body_len.min(room - attributes_len), ..old }
+    }
+}
+
+/// Writes a fixed part with the tag identifier of its kind, for [`Plan::finish`] to go on with.
+fn write_fixed<T: udf::general::Descriptor>(out: &mut [u8], entry: &T) -> usize {
+    let fixed = size_of::<T>();
+    out[..fixed].copy_from_slice(entry.as_bytes());
+    out[..2].copy_from_slice(&T::IDENTIFIER.0.to_le_bytes());
+    fixed
+}
+
+fn embedded(bytes: Vec<u8>) -> Body {
+    let length = bytes.len();
+    let form = AllocationForm::Embedded;
+    Body { form, length, information_length: length as u64, blocks_recorded: 0, bytes: Some(bytes) }
+}
+
+fn file_type(kind: Kind) -> FileType {
+    match kind {
+        Kind::Directory => FileType::DIRECTORY,
+        Kind::File => FileType::REGULAR,
+        Kind::SymbolicLink => FileType::SYMBOLIC_LINK,
+        Kind::BlockDevice => FileType::BLOCK_DEVICE,
+        Kind::CharacterDevice => FileType::CHARACTER_DEVICE,
+        Kind::Fifo => FileType::FIFO,
+        Kind::Socket => FileType::SOCKET,
+    }
+}
+
+/// The bits of a mode that the flags of an ICB tag hold (ECMA-167 4/14.6.8).
+fn mode_flags(mode: u16) -> u16 {
+    [(0o4000, flags::SET_UID), (0o2000, flags::SET_GID), (0o1000, flags::STICKY)]
+        .into_iter()
+        .filter(|(bit, _)| mode & bit != 0)
+        .fold(0, |all, (_, flag)| all | flag)
+}

@@ -1,0 +1,149 @@
+//! The metadata space: which of its blocks are what, and what must be fetched for them.
+
+use std::ops::Range;
+
+use udf::file::AllocationExtentDescriptor;
+use udf::general::{Descriptor, Tag};
+
+use super::blocks_in;
+use crate::plan::{FILE_SET_BLOCKS, Fetch, From, Plan, Run, is_embedded};
+use crate::tree::{self, InodeId, Tree};
+
+impl Plan {
+    /// Blocks of the metadata space that the previous session recorded.
+    fn old_runs(&self) -> &[Run] {
+        let metadata = self.base.as_ref().and_then(|base| base.metadata.as_ref());
+        metadata.map_or(&[], |metadata| &metadata.main)
+    }
+
+    fn new_entries(&self) -> Range<u32> {
+        let count = u32::try_from(self.spaces.entries.len()).unwrap_or(u32::MAX);
+        self.spaces.first_entry..self.spaces.first_entry + count
+    }
+
+    /// Whether the file set is among the blocks that change.
+    fn file_set_blocks(&self) -> Range<u32> {
+        let carried_over = !self.old_runs().is_empty() && !self.heads.relabelled;
+        let end = self.file_set_block + if carried_over { 0 } else { FILE_SET_BLOCKS };
+        // Of a volume that others made only the descriptor itself is known to be there.
+        let end = if self.old_runs().is_empty() { end } else { end.min(self.file_set_block + 1) };
+        self.file_set_block..end
+    }
+
+    pub(super) fn metadata_fetches(&self, tree: &Tree, first: u32, blocks: u32, each: &mut dyn FnMut(Fetch)) {
+        let range = first..first + blocks;
+        let size = self.block_size();
+        let at = |block: u32| size.bytes_in(block - first);
+        for run in self.old_runs() {
+            let common = common(&range, &(run.first..run.first + run.blocks));
+            if !common.is_empty() {
+                let sector = self.partition_start.0 + run.block + (common.start - run.first);
+                let from = From::Volume { offset_bytes: size.bytes_in(sector) };
+                let bytes = size.bytes_in(common.end - common.start);
+                each(Fetch { at_bytes: at(common.start), bytes, from });
+            }
+        }
+        if let Some(base) = &self.base
+            && self.old_runs().is_empty()
+            && range.contains(&self.file_set_block)
+        {
+            let from = From::Volume { offset_bytes: base.file_set_offset_bytes };
+            each(Fetch { at_bytes: at(self.file_set_block), bytes: u64::from(size.bytes()), from });
+        }
+        for block in common(&range, &self.new_entries()) {
+            let inode = self.entry_at(block);
+            if let Some((inside, bytes, from)) = self.entry_fetch(tree, inode) {
+                each(Fetch { at_bytes: at(block) + inside, bytes, from });
+            }
+        }
+    }
+
+    fn entry_at(&self, block: u32) -> InodeId {
+        self.spaces.entries[(block - self.spaces.first_entry) as usize]
+    }
+
+    /// What a new entry needs: the old entry of what is kept, the body of a file that it embeds.
+    fn entry_fetch(&self, tree: &Tree, id: InodeId) -> Option<(u64, u64, From)> {
+        let inode = tree.inode(id);
+        if inode.kept.is_some() {
+            let entry = self.base.as_ref()?.entries.get(&id)?;
+            let from = From::Volume { offset_bytes: entry.offset_bytes };
+            return Some((0, u64::from(self.block_size().bytes()), from));
+        }
+        let tree::Content::Host(file) = inode.content else { return None };
+        let capacity = self.shape.capacity(inode);
+        let embedded = file.size_bytes > 0 && is_embedded(file.size_bytes, capacity, self.shape);
+        let head = (self.block_size().len() - capacity) as u64;
+        embedded.then_some((head, file.size_bytes, From::File { inode: id, offset_bytes: 0 }))
+    }
+
+    pub(super) fn metadata(&self, tree: &Tree, first: u32, out: &mut [u8]) {
+        let range = first..first + blocks_in(out, self.block_size());
+        let len = self.block_size().len();
+        let mut block_at = |block: u32, render: &mut dyn FnMut(&mut [u8])| {
+            let start = (block - first) as usize * len;
+            render(&mut out[start..start + len]);
+        };
+        for block in common(&range, &self.file_set_blocks()) {
+            let is_end = block > self.file_set_block;
+            block_at(block, &mut |out| if is_end { self.file_set_end(out) } else { self.file_set(out) });
+        }
+        for block in common(&range, &self.new_entries()) {
+            block_at(block, &mut |out| self.entry(tree, self.entry_at(block), block, out));
+        }
+        for (block, inode) in self.patches.range(range.clone()) {
+            block_at(*block, &mut |out| self.entry(tree, *inode, *block, out));
+        }
+        self.bodies(tree, &range, out);
+        self.chains(tree, &range, out);
+    }
+
+    /// Directories' bodies, as far as they lie in the range.
+    fn bodies(&self, tree: &Tree, range: &Range<u32>, out: &mut [u8]) {
+        let size = self.block_size();
+        let from = self.body_before(range.start);
+        for body in self.spaces.bodies[from..].iter().take_while(|body| body.first < range.end) {
+            let start = size.bytes_in(range.start.max(body.first) - body.first);
+            let end = size.bytes_in(range.end - body.first).min(body.bytes);
+            if start < end {
+                let at = super::to_usize(size.bytes_in(range.start.max(body.first) - range.start));
+                let out = &mut out[at..at + super::to_usize(end - start)];
+                self.directory_part(tree, body, start, out);
+            }
+        }
+    }
+
+    /// Allocation extents, as far as they lie in the range (ECMA-167 4/14.5).
+    fn chains(&self, tree: &Tree, range: &Range<u32>, out: &mut [u8]) {
+        let len = self.block_size().len();
+        let before = self.spaces.chain_blocks.range(..range.start).next_back();
+        for (_, inode) in before.into_iter().chain(self.spaces.chain_blocks.range(range.clone())) {
+            let chain = self.spaces.chains[inode];
+            let blocks = common(range, &(chain.first..chain.first + chain.blocks));
+            if blocks.is_empty() {
+                continue;
+            }
+            let parts = self.descriptor_parts(tree, *inode);
+            for block in blocks {
+                // The first part is in the entry.
+                let part = &parts[(block - chain.first) as usize + 1];
+                let start = (block - range.start) as usize * len;
+                let out = &mut out[start..start + len];
+                let descriptor = AllocationExtentDescriptor {
+                    tag: Tag::default(),
+                    previous_allocation_extent_location: 0.into(),
+                    length_of_allocation_descriptors: u32::try_from(part.len()).unwrap_or(0).into(),
+                };
+                descriptor.write(part, out, self.seal, block);
+                if !self.shape.rules().allocation_extent_crc_is_full {
+                    Tag::seal_partly(out, AllocationExtentDescriptor::IDENTIFIER, self.seal, block, 8);
+                }
+            }
+        }
+    }
+}
+
+fn common(a: &Range<u32>, b: &Range<u32>) -> Range<u32> {
+    let start = a.start.max(b.start);
+    start..a.end.min(b.end).max(start)
+}
