@@ -126,6 +126,26 @@ pub enum Warning {
         /// What was noticed.
         how: String,
     },
+    /// A file of the volume was not copied out whole, because the volume is damaged; holes stand in for what is missing.
+    #[error("{path:?}: {why}; {missing_bytes} of its {size_bytes} bytes could not be read")]
+    Damaged {
+        /// On the volume.
+        path: PathBuf,
+        /// Why.
+        why: String,
+        /// Its size.
+        size_bytes: u64,
+        /// How much of it is missing.
+        missing_bytes: u64,
+    },
+    /// A file was copied out, but not all of its owner, mode and times.
+    #[error("{path:?}: owner, mode or times could not be restored: {why}")]
+    NotRestored {
+        /// On the volume.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
     /// Some readers will not be able to do something with the volume.
     #[error("{0}")]
     Compatibility(String),

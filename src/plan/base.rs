@@ -53,6 +53,8 @@ pub struct Base {
     pub metadata: Option<BaseMetadata>,
     /// Further names of kept inodes that the tree has loaded: the unique id beside each and its characteristics.
     pub further_names: HashMap<NodeId, (u32, u8)>,
+    /// Kept inodes whose entry changes though none of their names is in the tree.
+    pub relinked: Vec<InodeId>,
     /// Entries of kept inodes that the tree has loaded.
     pub entries: HashMap<InodeId, KeptEntry>,
 }

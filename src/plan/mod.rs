@@ -140,8 +140,10 @@ impl Plan {
         let files = base.files + order.fresh_files;
         let directories = base.directories + order.fresh_directories;
         let recorded = order.latest.max(spec.now).max(base.recorded);
-        let changed = std::mem::take(&mut order.changed);
-        order.changed.clone_from(&changed);
+        if !moves {
+            order.changed.extend(&base.relinked);
+        }
+        let changed = order.changed.clone();
         let mut unique_ids = UniqueIds::new(base.next_unique_id, &std::mem::take(&mut order.further_names))?;
         let first = base
             .free_start

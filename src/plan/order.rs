@@ -86,12 +86,11 @@ impl Order {
                 self.latest = self.latest.max(latest);
                 self.entries.push(id);
             }
-            Some(kept) => {
-                let loaded = matches!(inode.content, Content::Directory(_));
-                if loaded || kept.link_change != 0 {
-                    if moves { &mut self.entries } else { &mut self.changed }.push(id);
-                }
-            }
+            // Entries that move: of all directories, because each names its parent.
+            Some(_) if moves && matches!(inode.content, Content::Directory(_)) => self.entries.push(id),
+            Some(kept) if kept.changed && moves => self.entries.push(id),
+            Some(kept) if kept.changed => self.changed.push(id),
+            Some(_) => {}
         }
     }
 }

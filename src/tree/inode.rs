@@ -131,6 +131,8 @@ pub struct Kept {
     pub characteristics: u8,
     /// By how much the number of its names differs from what its entry says.
     pub link_change: i16,
+    /// Its entry must be recorded anew.
+    pub changed: bool,
 }
 
 /// What one or more names stand for.

@@ -55,6 +55,7 @@ pub struct Tree {
     host_directories: Vec<HostDirectory>,
     holes: Vec<Box<[DataRange]>>,
     bodies: Vec<std::sync::Arc<[u8]>>,
+    gone: Vec<(NodeId, InodeId)>,
 }
 
 /// A stretch of a sparse file that holds data; what lies between is a hole.
@@ -82,6 +83,7 @@ impl Tree {
             host_directories: Vec::new(),
             holes: Vec::new(),
             bodies: Vec::new(),
+            gone: Vec::new(),
         };
         let inode = tree.add_directory(root);
         tree.inodes[inode.index()].links = 1;
@@ -206,10 +208,32 @@ impl Tree {
     /// # Panics
     /// Beyond 2^32 inodes.
     pub fn add_directory(&mut self, attributes: Attributes) -> InodeId {
-        let directory =
-            DirectoryId(u32::try_from(self.directories.len()).expect("fewer than 2^32 directories"));
-        self.directories.push(Directory { node: self.root(), children: Vec::new() });
+        let directory = self.add_children(self.root());
         self.add_inode(Kind::Directory, attributes, Content::Directory(directory))
+    }
+
+    /// Gives a kept directory, of which nothing is in the tree yet, its attributes and an empty list of children.
+    ///
+    /// # Panics
+    /// Beyond 2^32 directories.
+    pub fn open_directory(&mut self, id: NodeId, attributes: Attributes) {
+        let directory = self.add_children(id);
+        let inode = self.inode_mut(self.node(id).inode);
+        inode.attributes = attributes;
+        inode.content = Content::Directory(directory);
+    }
+
+    fn add_children(&mut self, node: NodeId) -> DirectoryId {
+        let id = u32::try_from(self.directories.len()).expect("fewer than 2^32 directories");
+        self.directories.push(Directory { node, children: Vec::new() });
+        DirectoryId(id)
+    }
+
+    /// Names that were taken out of the tree, or given to something else, while they stood for a kept inode, in that order.
+    /// What was below them is not listed.
+    #[must_use]
+    pub fn gone(&self) -> &[(NodeId, InodeId)] {
+        &self.gone
     }
 
     /// Gives an inode a name in a directory.
@@ -224,10 +248,7 @@ impl Tree {
         let name = self.add_text(name.as_bytes());
         let id = NodeId(u32::try_from(self.nodes.len()).expect("fewer than 2^32 names"));
         self.nodes.push(Node { parent, inode, name });
-        self.inodes[inode.index()].links += 1;
-        if let Content::Directory(directory) = self.inode(inode).content {
-            self.directories[directory.0 as usize].node = id;
-        }
+        self.count(id, inode);
         let Content::Directory(directory) = self.inode_of(parent).content else {
             panic!("{} is no directory", self.path(parent))
         };
@@ -239,8 +260,16 @@ impl Tree {
     pub fn replace(&mut self, id: NodeId, inode: InodeId) -> usize {
         let gone = self.forget(id) - 1;
         self.nodes[id.0 as usize].inode = inode;
-        self.inodes[inode.index()].links += 1;
+        self.count(id, inode);
         gone
+    }
+
+    /// Counts a name into the links of its inode.
+    fn count(&mut self, id: NodeId, inode: InodeId) {
+        self.inodes[inode.index()].links += 1;
+        if let Content::Directory(directory) = self.inode(inode).content {
+            self.directories[directory.0 as usize].node = id;
+        }
     }
 
     /// Takes a name, and all below it, out of the tree. Returns how many names that were.
@@ -258,6 +287,10 @@ impl Tree {
 
     /// Counts a name, and all below it, out of the links of their inodes.
     fn forget(&mut self, id: NodeId) -> usize {
+        let inode = self.node(id).inode;
+        if self.inode(inode).kept.is_some() {
+            self.gone.push((id, inode));
+        }
         let mut gone = vec![id];
         let mut names = 0;
         while let Some(id) = gone.pop() {

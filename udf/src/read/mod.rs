@@ -1,78 +1,56 @@
 //! Reading: from a device to a volume, its directories and data.
+//!
+//! ```text
+//!   ReadAt --search--> Found --open--> Volume --lookup, walk--> Entry --directory--> DirectoryEntry ...
+//!   a device           anchors,        descriptors,              \------body-------> bytes
+//!                      untrusted       partitions, checked
+//! ```
+//!
+//! The files, lowest first: `device` (bytes), `sectors` (volume descriptors, one by one), `recognition` and `found` (is this
+//! UDF, and where), `sequence` and `integrity` (what the volume says of itself), `space` with `mapping` and `partition`
+//! (blocks of a partition), `entry`, `extents` and `body` (files), `directory`, `path`, `walk`; `open` puts a [`Volume`]
+//! together.
+//!
+//! Everything is positioned and takes `&self`, so that threads can share a volume. What is on the volume is never
+//! trusted: every sum is checked, chains end, sizes are bounded before memory is taken for them.
 
-use alloc::{boxed::Box, sync::Arc, vec::Vec};
+mod body;
+mod device;
+mod directory;
+mod entry;
+mod extents;
+mod file_set;
+#[cfg(test)]
+mod fixture;
+mod found;
+#[cfg(feature = "std")]
+mod image_file;
+mod integrity;
+mod mapping;
+mod metadata;
+mod open;
+mod partition;
+mod path;
+mod recognition;
+mod sectors;
+mod sequence;
+mod space;
+mod volume;
+mod walk;
+mod warning;
 
-use crate::error::BoxedError;
-
-/// A device, or an image of one, that can be read at any place by several threads at once.
-pub trait ReadAt: Send + Sync {
-    /// Its size in bytes.
-    fn size_bytes(&self) -> u64;
-
-    /// Fills `out` with the bytes from `offset_bytes` on: all of them, or an error.
-    fn read_at(&self, offset_bytes: u64, out: &mut [u8]) -> Result<(), BoxedError>;
-
-    /// The logical sector size, if the device has one; an image file has not.
-    fn sector_size_bytes(&self) -> Option<u32> {
-        None
-    }
-}
-
-impl<T: ReadAt + ?Sized> ReadAt for &T {
-    fn size_bytes(&self) -> u64 {
-        (**self).size_bytes()
-    }
-    fn read_at(&self, offset_bytes: u64, out: &mut [u8]) -> Result<(), BoxedError> {
-        (**self).read_at(offset_bytes, out)
-    }
-    fn sector_size_bytes(&self) -> Option<u32> {
-        (**self).sector_size_bytes()
-    }
-}
-
-impl<T: ReadAt + ?Sized> ReadAt for Box<T> {
-    fn size_bytes(&self) -> u64 {
-        (**self).size_bytes()
-    }
-    fn read_at(&self, offset_bytes: u64, out: &mut [u8]) -> Result<(), BoxedError> {
-        (**self).read_at(offset_bytes, out)
-    }
-    fn sector_size_bytes(&self) -> Option<u32> {
-        (**self).sector_size_bytes()
-    }
-}
-
-impl<T: ReadAt + ?Sized> ReadAt for Arc<T> {
-    fn size_bytes(&self) -> u64 {
-        (**self).size_bytes()
-    }
-    fn read_at(&self, offset_bytes: u64, out: &mut [u8]) -> Result<(), BoxedError> {
-        (**self).read_at(offset_bytes, out)
-    }
-    fn sector_size_bytes(&self) -> Option<u32> {
-        (**self).sector_size_bytes()
-    }
-}
-
-impl ReadAt for [u8] {
-    fn size_bytes(&self) -> u64 {
-        self.len() as u64
-    }
-    fn read_at(&self, offset_bytes: u64, out: &mut [u8]) -> Result<(), BoxedError> {
-        let bytes = usize::try_from(offset_bytes)
-            .ok()
-            .and_then(|start| self.get(start..start.checked_add(out.len())?))
-            .ok_or("beyond the end of the image")?;
-        out.copy_from_slice(bytes);
-        Ok(())
-    }
-}
-
-impl ReadAt for Vec<u8> {
-    fn size_bytes(&self) -> u64 {
-        self.as_slice().size_bytes()
-    }
-    fn read_at(&self, offset_bytes: u64, out: &mut [u8]) -> Result<(), BoxedError> {
-        self.as_slice().read_at(offset_bytes, out)
-    }
-}
+pub use body::Body;
+pub use device::ReadAt;
+pub use directory::{Directory, DirectoryEntry};
+pub use entry::Entry;
+pub use extents::{Extent, Extents};
+pub use found::{Found, FoundAnchor, OpenOptions};
+#[cfg(feature = "std")]
+pub use image_file::ImageFile;
+pub use integrity::Integrity;
+pub use metadata::{MetadataFile, MetadataPartition};
+pub use partition::{Partition, PartitionKind};
+pub use space::Run;
+pub use volume::Volume;
+pub use walk::{Walk, WalkError};
+pub use warning::{Remedy, Warning};

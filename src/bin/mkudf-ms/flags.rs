@@ -1,0 +1,387 @@
+//! What was typed: every option with its help, and nothing of what it means (that is `job`).
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use udf::{BlockSize, Revision};
+
+use crate::values::{self, Mode, Owner, Size};
+
+const EXAMPLES: &str = "\
+Examples:
+  mkudf-ms create -o photos.udf -l Photos ~/Pictures       a folder becomes a volume
+  mkudf-ms append photos.udf --update ~/Pictures           what changed since becomes a new session
+  mkudf-ms create -o /dev/sdX -m flash docs=~/Documents    onto a USB stick, below /docs
+  mkudf-ms create -o - src | ssh host 'cat > src.udf'      through a pipe
+  mkudf-ms ls -lR photos.udf                               what is in it, without root and without a mount
+  mkudf-ms extract -C old --session -2 photos.udf          as it was one session ago
+
+Exit status: 0 done; 1 failed; 2 wrong usage; 3 done, but something was lost on the way (a file changed while it was
+read, a name had to be changed). `check` returns fsck's: 0 clean, 4 errors, 8 could not check, 16 wrong usage.";
+
+/// Build UDF volumes, and grow them session by session without rewriting what is there.
+#[derive(Debug, Parser)]
+#[command(name = "mkudf-ms", bin_name = "mkudf-ms", after_help = EXAMPLES, disable_version_flag = true)]
+#[command(disable_help_subcommand = true, max_term_width = 110)]
+pub(crate) struct Flags {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// What every command understands.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Common options")]
+pub(crate) struct Common {
+    /// Say only what failed or was lost
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Say more
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+    /// Print results as JSON, one object a line
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Colour messages
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
+    pub(crate) color: When,
+    /// Print the version
+    #[arg(long, global = true, action = ArgAction::Version)]
+    version: Option<bool>,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+/// What is to be done.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Create(Box<Create>),
+    Append(Box<Append>),
+    Ls(Ls),
+    Cat(Cat),
+    Extract(Extract),
+    Info(Info),
+    Sessions(Sessions),
+    Check(Check),
+}
+
+const CREATE_EXAMPLES: &str = "\
+Examples:
+  mkudf-ms create -o backup.udf -r 2.50 -m bd-re --exclude '*.o' ~/work
+  mkudf-ms create -o discs.udf music=/srv/music etc/hosts=/etc/hosts
+  find . -newer stamp -print0 | mkudf-ms create -o new.udf -0 --files-from -
+  mkudf-ms create -n -o x.udf --capacity 4700M ~/work      what would be written, and does it fit
+
+A folder's contents go to the root of the volume; DST=SRC puts SRC at the path DST. Write \\= for a = in DST.
+With SOURCE_DATE_EPOCH in the environment the same input gives the same bytes, always.";
+
+/// Make a volume from folders and files
+#[derive(Debug, Args)]
+#[command(after_help = CREATE_EXAMPLES)]
+pub(crate) struct Create {
+    /// Where to: an image file, a block device, or - for standard output
+    #[arg(short, long, value_name = "IMAGE|DEVICE|-")]
+    pub(crate) output: PathBuf,
+    /// Replace an existing image, or the file system on a device
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Folders and files, or DST=SRC for a place of their own
+    #[arg(value_name = "SOURCE", required_unless_present = "files_from")]
+    pub(crate) sources: Vec<OsString>,
+    #[command(flatten)]
+    pub(crate) format: Format,
+    #[command(flatten)]
+    pub(crate) identifiers: Identifiers,
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    #[command(flatten)]
+    pub(crate) overrides: Overrides,
+    #[command(flatten)]
+    pub(crate) effort: Effort,
+}
+
+const APPEND_EXAMPLES: &str = "\
+Examples:
+  mkudf-ms append backup.udf ~/work                        add and replace
+  mkudf-ms append --update --mirror backup.udf ~/work      make the volume's newest session equal to ~/work
+  mkudf-ms append --remove /old/notes.txt backup.udf       take a file out; older sessions keep it
+
+What is on the volume stays where it is; a new session is written behind it, and becomes the current one as the last step.";
+
+/// Add a session to a volume: new, changed and removed files
+#[derive(Debug, Args)]
+#[command(after_help = APPEND_EXAMPLES)]
+pub(crate) struct Append {
+    /// The volume: an image file or a block device
+    #[arg(value_name = "IMAGE|DEVICE")]
+    pub(crate) image: PathBuf,
+    /// Folders and files, or DST=SRC for a place of their own
+    #[arg(value_name = "SOURCE")]
+    pub(crate) sources: Vec<OsString>,
+    /// Take this path of the volume, and all below it, out of the new session
+    #[arg(long, value_name = "PATH")]
+    pub(crate) remove: Vec<String>,
+    /// Take only files whose size or modification time differs from the volume's
+    #[arg(long)]
+    pub(crate) update: bool,
+    /// Remove what is on the volume but not in the sources
+    #[arg(long)]
+    pub(crate) mirror: bool,
+    /// When a source has the name of a file on the volume
+    #[arg(long, value_name = "WHAT", default_value = "replace", conflicts_with = "update")]
+    pub(crate) on_conflict: OnConflict,
+    /// Write to a device that is in use, or to one that says it is too small
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) format: Format,
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    #[command(flatten)]
+    pub(crate) overrides: Overrides,
+    #[command(flatten)]
+    pub(crate) effort: Effort,
+}
+
+/// What to do about a name that is there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnConflict {
+    /// The source's file takes its place
+    Replace,
+    /// The volume's file stays
+    Keep,
+    /// Nothing is written
+    Error,
+}
+
+/// What kind of volume.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Format")]
+pub(crate) struct Format {
+    /// UDF revision: 1.02, 1.50, 2.00, 2.01, 2.50 or 2.60 (also 0x0201) [default: the medium's]
+    #[arg(short = 'r', long, value_name = "REVISION")]
+    pub(crate) udf_revision: Option<Revision>,
+    /// Block size: 512, 1024, 2048 or 4096 bytes [default: the medium's or the device's]
+    #[arg(short, long, value_name = "BYTES", value_parser = values::block_size)]
+    pub(crate) block_size: Option<BlockSize>,
+    /// What it is for: image, hd, hd4k, flash, dvd-ram, dvd+rw, bd-re
+    #[arg(short, long, value_name = "NAME")]
+    pub(crate) medium: Option<String>,
+    /// The volume's label (logical volume identifier)
+    #[arg(short, long, short_alias = 'V', visible_alias = "lvid", value_name = "TEXT")]
+    pub(crate) label: Option<String>,
+}
+
+/// The other texts by which a volume is known.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Identifiers")]
+pub(crate) struct Identifiers {
+    /// Volume identifier [default: the label]
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) vid: Option<String>,
+    /// Volume set identifier, without the UUID before it [default: the label]
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) vsid: Option<String>,
+    /// File set identifier [default: the label]
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) fsid: Option<String>,
+    /// 16 lower-case hexadecimal digits [default: time and chance]
+    #[arg(long, value_name = "DIGITS")]
+    pub(crate) uuid: Option<mkudf_ms::plan::Uuid>,
+    /// Who owns it
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub(crate) owner: String,
+    /// Which organisation
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub(crate) organization: String,
+    /// Whom to ask
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub(crate) contact: String,
+    /// Which application made it
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) application: Option<String>,
+}
+
+/// Which files.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Selection")]
+pub(crate) struct Selection {
+    /// Leave out what matches, as .gitignore has it
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) exclude: Vec<String>,
+    /// Leave out what matches a line of this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) exclude_from: Vec<PathBuf>,
+    /// Take the files that this file (- for standard input) lists, one a line; directories are not searched
+    #[arg(long, value_name = "FILE|-")]
+    pub(crate) files_from: Option<PathBuf>,
+    /// The list is separated by NUL characters
+    #[arg(short = '0', long, requires = "files_from")]
+    pub(crate) null: bool,
+    /// Stay on the file system of each source
+    #[arg(short = 'x', long)]
+    pub(crate) one_file_system: bool,
+    /// Symbolic links: keep them, follow them, or skip them
+    #[arg(long, value_name = "HOW", default_value = "keep", hide_possible_values = true)]
+    pub(crate) symlinks: Symlinks,
+}
+
+/// What to do about symbolic links.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Symlinks {
+    Keep,
+    Follow,
+    Skip,
+}
+
+/// What to record otherwise than the host has it.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Attributes")]
+pub(crate) struct Overrides {
+    /// Owner of everything; -1 for none
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
+    pub(crate) uid: Option<Owner>,
+    /// Group of everything; -1 for none
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
+    pub(crate) gid: Option<Owner>,
+    /// Permissions of everything but directories, in octal
+    #[arg(long, value_name = "MODE")]
+    pub(crate) file_mode: Option<Mode>,
+    /// Permissions of directories, in octal
+    #[arg(long, value_name = "MODE")]
+    pub(crate) dir_mode: Option<Mode>,
+    /// All times: as RFC 3339 has it (2026-11-22T10:00:00Z), or @ and seconds since 1970
+    #[arg(long, value_name = "TIME", value_parser = values::moment)]
+    pub(crate) mtime: Option<udf::general::Moment>,
+}
+
+/// How to go about it.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Writing")]
+pub(crate) struct Effort {
+    /// Print what would be written, and write nothing
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+    /// How much the medium holds: bytes, with K, M, G or T powers of 1024, with KB, MB... of 1000, with s sectors
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) capacity: Option<Size>,
+    /// Threads to work with [default: one a processor]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) threads: Option<u16>,
+    /// Record metadata once only (from 2.50 on)
+    #[arg(long)]
+    pub(crate) no_redundant_metadata: bool,
+    /// Give small files blocks of their own, too
+    #[arg(long)]
+    pub(crate) no_embed: bool,
+}
+
+/// Which volume is read, and which session of it.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Volume")]
+pub(crate) struct Reading {
+    /// Which session: 1 is the oldest, -1 the newest [default: the newest]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub(crate) session: Option<i32>,
+    /// Block size, where it cannot be found out
+    #[arg(short, long, value_name = "BYTES", value_parser = values::block_size)]
+    pub(crate) block_size: Option<BlockSize>,
+    /// An image file or a block device
+    #[arg(value_name = "IMAGE")]
+    pub(crate) image: PathBuf,
+}
+
+/// List files
+#[derive(Debug, Args)]
+pub(crate) struct Ls {
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+    /// A directory or a file of the volume [default: the root]
+    pub(crate) path: Option<String>,
+    /// Mode, links, owner, group, size and time too
+    #[arg(short)]
+    pub(crate) long: bool,
+    /// Subdirectories too
+    #[arg(short = 'R', long)]
+    pub(crate) recursive: bool,
+    /// The directory itself, not what is in it
+    #[arg(short, long)]
+    pub(crate) directory: bool,
+}
+
+/// Print the contents of files
+#[derive(Debug, Args)]
+pub(crate) struct Cat {
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+    /// Files of the volume
+    #[arg(value_name = "PATH", required = true)]
+    pub(crate) paths: Vec<String>,
+}
+
+const EXTRACT_HELP: &str = "\
+Contents, holes, modes, times, hard links, symbolic links and FIFOs are restored; owners and devices by root. Nothing is
+ever written outside DIR, through whatever links. Existing directories are joined; existing files are left as they are,
+and reported, unless --force replaces them. DIR itself takes the root directory's attributes if it is new or was empty.";
+
+/// Copy files out of a volume
+#[derive(Debug, Args)]
+#[command(after_help = EXTRACT_HELP)]
+pub(crate) struct Extract {
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+    /// Paths of the volume, each with all below it [default: everything]
+    #[arg(value_name = "PATH")]
+    pub(crate) paths: Vec<String>,
+    /// Where to; made if it is not there
+    #[arg(short = 'C', long, value_name = "DIR", default_value = ".")]
+    pub(crate) directory: PathBuf,
+    /// Replace existing files
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Restore owner and group [default for root]
+    #[arg(long, overrides_with = "no_same_owner")]
+    pub(crate) same_owner: bool,
+    /// Do not restore owner and group [default for others]
+    #[arg(long, overrides_with = "same_owner")]
+    pub(crate) no_same_owner: bool,
+    /// Stop before more than this is written
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) max_size: Option<Size>,
+    /// Threads to work with [default: one a processor]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) threads: Option<u16>,
+}
+
+/// Print what a volume says of itself, in the words of udfinfo
+#[derive(Debug, Args)]
+pub(crate) struct Info {
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+/// List the sessions of a volume, oldest first
+#[derive(Debug, Args)]
+pub(crate) struct Sessions {
+    /// Block size, where it cannot be found out
+    #[arg(short, long, value_name = "BYTES", value_parser = values::block_size)]
+    pub(crate) block_size: Option<BlockSize>,
+    /// An image file or a block device
+    #[arg(value_name = "IMAGE")]
+    pub(crate) image: PathBuf,
+}
+
+/// Look for errors in a volume, rule by rule; nothing is changed
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}

@@ -1,0 +1,239 @@
+//! Puts one thing into the tree, and decides what gives way to what.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use super::host::{Body, Found};
+use super::naming::Naming;
+use super::{Conflict, Facts, Scanner, Symlinks, link_target};
+use crate::error::{Error, Result, Warning};
+use crate::tree::{Attributes, Content, HostDirectoryId, HostFile, InodeId, Kind, NodeId, Text};
+
+/// Where something is, and where it goes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Thing<'a> {
+    pub(super) parent: NodeId,
+    pub(super) naming: &'a Naming,
+    pub(super) host: HostDirectoryId,
+    pub(super) host_name: &'a [u8],
+}
+
+impl Scanner<'_> {
+    /// Puts something under its name. Of a directory, the node is returned: its contents may follow.
+    pub(super) fn record(&mut self, thing: &Thing<'_>, found: Found) -> Result<Option<NodeId>> {
+        if self.options.skip == Some(found.id) {
+            let path = self.host_path(thing);
+            self.note(format!("{path:?} is the volume that is being written, and not taken into itself"));
+            return Ok(None);
+        }
+        if let Some(error) = &found.dangling {
+            let path = self.host_path(thing);
+            self.note(format!("{path:?} cannot be followed ({error}), and is kept as a link"));
+        }
+        match found.body {
+            Body::Directory => self.record_directory(thing, found.attributes, true),
+            Body::Link(_) if self.options.symlinks == Symlinks::Skip => Ok(None),
+            _ => self.record_leaf(thing, found).map(|()| None),
+        }
+    }
+
+    /// Sees to it that there is a directory, with these attributes if it is new or if they are to be `imposed`.
+    pub(super) fn record_directory(
+        &mut self,
+        thing: &Thing<'_>,
+        attributes: Attributes,
+        imposed: bool,
+    ) -> Result<Option<NodeId>> {
+        let old = self.tree.child(thing.parent, &thing.naming.name);
+        if let Some(node) = old {
+            if self.tree.inode_of(node).kind == Kind::Directory {
+                self.load(node)?;
+                if imposed {
+                    self.impose(node, attributes);
+                }
+                return Ok(Some(node));
+            }
+            if !self.gives_way(node, thing, Kind::Directory)? {
+                return Ok(None);
+            }
+        }
+        let inode = self.tree.add_directory(attributes);
+        Ok(Some(self.place(thing, old, inode)))
+    }
+
+    /// Gives a directory the attributes of another one that meets it.
+    pub(super) fn impose(&mut self, directory: NodeId, attributes: Attributes) {
+        let telling = |of: &Attributes| (of.mode, of.uid, of.gid, of.modified);
+        let inode = self.tree.inode_mut(self.tree.node(directory).inode);
+        // Looking at a directory changes its time of access: by itself no reason to record it again.
+        let same = inode.kept.is_some() && telling(&inode.attributes) == telling(&attributes);
+        if self.options.on_conflict != Conflict::Keep && !same {
+            inode.attributes = attributes;
+            self.touch(directory);
+        }
+    }
+
+    fn record_leaf(&mut self, thing: &Thing<'_>, found: Found) -> Result<()> {
+        let Some(target) = self.target(thing, &found.body) else { return Ok(()) };
+        let (kind, old) = (found.body.kind(), self.tree.child(thing.parent, &thing.naming.name));
+        if let Some(node) = old {
+            if self.is_same(node, &found, &target)? {
+                self.outcome.unchanged += 1;
+                if found.names > 1 {
+                    self.hard_links.insert(found.id, self.tree.node(node).inode);
+                }
+                return Ok(());
+            }
+            if !self.gives_way(node, thing, kind)? {
+                return Ok(());
+            }
+        }
+        if found.names > 1
+            && let Some(inode) = self.hard_links.get(&found.id)
+        {
+            self.place(thing, old, *inode);
+            return Ok(());
+        }
+        let inode = self.tree.add_inode(kind, found.attributes, Content::None);
+        let node = self.place(thing, old, inode);
+        self.tree.inode_mut(inode).content = self.content(node, thing, found.body, &target);
+        if found.names > 1 {
+            self.hard_links.insert(found.id, inode);
+        }
+        Ok(())
+    }
+
+    /// The target of a link as it can be recorded; nothing, after a warning, if it cannot.
+    fn target(&mut self, thing: &Thing<'_>, body: &Body) -> Option<String> {
+        let Body::Link(target) = body else { return Some(String::new()) };
+        let recorded = link_target::recordable(target);
+        match &recorded {
+            None => self.left_out(thing, "a name in the target of the link is too long"),
+            Some(recorded) if recorded.as_bytes() != &**target => {
+                let why = String::from("the target of the link holds what volumes cannot");
+                let warning =
+                    Warning::NameChanged { path: self.host_path(thing), why, recorded: recorded.clone() };
+                self.outcome.warnings.push(warning);
+            }
+            Some(_) => {}
+        }
+        recorded
+    }
+
+    /// Whether an earlier session recorded just this, and that is to be left alone.
+    fn is_same(&mut self, node: NodeId, found: &Found, target: &str) -> Result<bool> {
+        let old = self.tree.inode_of(node);
+        if !self.options.update || old.kept.is_none() || old.kind != found.body.kind() {
+            return Ok(false);
+        }
+        let facts = Facts {
+            kind: old.kind,
+            size_bytes: if let Body::File { size_bytes, .. } = found.body { size_bytes } else { 0 },
+            attributes: &found.attributes,
+            target,
+            device: if let Body::Device(_, major, minor) = found.body { (major, minor) } else { (0, 0) },
+        };
+        self.existing.is_same(self.tree, node, &facts)
+    }
+
+    /// Whether what is there makes way for something of this kind; one of the two may be a directory, not both.
+    fn gives_way(&mut self, node: NodeId, thing: &Thing<'_>, kind: Kind) -> Result<bool> {
+        let was_directory = self.tree.inode_of(node).kind == Kind::Directory;
+        match self.options.on_conflict {
+            Conflict::Error => {
+                let (there, path) = (self.tree.path(node), self.host_path(thing));
+                let reason = format!("there is a {there:?} already, which {path:?} would replace");
+                return Err(Error::refused(reason, "say which of the two is to stay, or exclude one"));
+            }
+            Conflict::Keep if was_directory == (kind == Kind::Directory) => self.outcome.unchanged += 1,
+            Conflict::Keep => self.left_out(thing, "there is something of this name already"),
+            Conflict::Replace if was_directory && !self.options.mirror => {
+                self.load(node)?;
+                if self.tree.children(node).is_empty() {
+                    return Ok(true);
+                }
+                self.left_out(thing, "there is a directory of this name already, and it is not empty");
+            }
+            Conflict::Replace => return Ok(true),
+        }
+        Ok(false)
+    }
+
+    /// Lets a name stand for an inode.
+    fn place(&mut self, thing: &Thing<'_>, old: Option<NodeId>, inode: InodeId) -> NodeId {
+        self.touch(thing.parent);
+        let Some(node) = old else {
+            self.outcome.added += 1;
+            let linked = self.tree.link(thing.parent, &thing.naming.name, inode);
+            let node = linked.expect("there is nothing of this name");
+            self.tell_of_change(node, thing);
+            return node;
+        };
+        self.outcome.replaced += 1;
+        self.outcome.removed += self.tree.replace(node, inode) as u64;
+        if let Some(hidden) = self.renamed.remove(&node)
+            && thing.naming.changed.is_none()
+        {
+            let why = String::from("its name had to be changed, and something else has the changed one");
+            let warning = Warning::LeftOut { path: OsStr::from_bytes(&hidden).into(), why };
+            self.outcome.warnings.push(warning);
+        }
+        self.tell_of_change(node, thing);
+        node
+    }
+
+    fn tell_of_change(&mut self, node: NodeId, thing: &Thing<'_>) {
+        let Some(changed) = &thing.naming.changed else { return };
+        let (path, recorded) = (self.host_path(thing), self.tree.name_text(node));
+        self.outcome.warnings.push(Warning::NameChanged { path, why: changed.why.clone(), recorded });
+        self.renamed.insert(node, changed.from.clone());
+    }
+
+    fn content(&mut self, node: NodeId, thing: &Thing<'_>, body: Body, target: &str) -> Content {
+        match body {
+            Body::File { size_bytes, data } => {
+                let holes = data.map(|data| self.tree.add_holes(data));
+                let name = self.stored(node, thing.host_name);
+                Content::Host(HostFile { directory: thing.host, name, size_bytes, holes })
+            }
+            Body::Link(_) => Content::Target(self.tree.add_text(target.as_bytes())),
+            Body::Device(_, major, minor) => Content::Device(major, minor),
+            Body::Directory | Body::Other(_) => Content::None,
+        }
+    }
+
+    /// A name of the host in the arena: in most cases it is there already, as the name on the volume.
+    pub(super) fn stored(&mut self, node: NodeId, host_name: &[u8]) -> Text {
+        let own = self.tree.stored_name(node).without_first();
+        if self.tree.text(own) == host_name { own } else { self.tree.add_text(host_name) }
+    }
+
+    /// Sees to it that the children of a directory are known.
+    pub(super) fn load(&mut self, directory: NodeId) -> Result<()> {
+        if matches!(self.tree.inode_of(directory).content, Content::Directory(_)) {
+            return Ok(());
+        }
+        self.existing.load(self.tree, directory)
+    }
+
+    /// Something about a directory is no longer what an earlier session recorded.
+    pub(super) fn touch(&mut self, directory: NodeId) {
+        if self.tree.inode_of(directory).kept.is_some() {
+            self.outcome.changed_directories.insert(directory);
+        }
+    }
+
+    pub(super) fn host_path(&self, thing: &Thing<'_>) -> PathBuf {
+        self.tree.host_directory_path(thing.host).join(OsStr::from_bytes(thing.host_name))
+    }
+
+    pub(super) fn left_out(&mut self, thing: &Thing<'_>, why: &str) {
+        let warning = Warning::LeftOut { path: self.host_path(thing), why: String::from(why) };
+        self.outcome.warnings.push(warning);
+    }
+
+    pub(super) fn note(&mut self, text: String) {
+        self.outcome.warnings.push(Warning::Note(text));
+    }
+}

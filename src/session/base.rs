@@ -1,0 +1,241 @@
+//! The end of an import: what became of the old names, and the facts that the next session is planned on.
+
+use std::collections::{BTreeSet, HashSet};
+
+use udf::general::{LongAd, Seal};
+use udf::read::{MetadataFile, PartitionKind, ReadAt};
+use udf::{BlockAddress, Sector};
+
+use super::import::{Import, mark_changed};
+use super::refuse::physical_start;
+use crate::error::{Error, Result, Warning};
+use crate::plan::frame::{CLUSTER_BLOCKS, PARTITION_START, reserve_slots};
+use crate::plan::{Base, BaseMetadata, Frame, Run};
+use crate::tree::{Attributes, Content, Kept, Kind, NodeId, Tree};
+
+impl<R: ReadAt> Import<R> {
+    /// Ends the import: counts what is gone, and returns what the next session builds on, with what was noticed.
+    ///
+    /// `changed` are directories whose names or attributes are no longer what is recorded.
+    pub fn finish(mut self, tree: &mut Tree, changed: &BTreeSet<NodeId>) -> Result<(Base, Vec<Warning>)> {
+        for directory in changed {
+            mark_changed(tree, *directory);
+        }
+        let mut gone = Gone::default();
+        self.count_gone(tree, &mut gone)?;
+        self.change_links(tree, &gone)?;
+        let base = self.base(&gone)?;
+        Ok((base, self.warnings))
+    }
+
+    fn count_gone(&self, tree: &Tree, gone: &mut Gone) -> Result<()> {
+        let names: HashSet<NodeId> = tree.gone().iter().map(|(node, _)| *node).collect();
+        for (node, inode) in tree.gone() {
+            // What lay in a directory that is gone itself is counted with that.
+            let mut above = tree.node(*node).parent;
+            let mut inside = names.contains(&above);
+            while above != tree.root() && !inside {
+                above = tree.node(above).parent;
+                inside = names.contains(&above);
+            }
+            if let Some(kept) = tree.inode(*inode).kept.filter(|_| !inside) {
+                self.count_entry(&kept, gone)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn count_entry(&self, kept: &Kept, gone: &mut Gone) -> Result<()> {
+        let entry = self.volume.entry(&LongAd::icb(kept.icb_bytes, kept.icb, 0))?;
+        if !entry.is_directory() {
+            gone.file(entry.icb, entry.links);
+            return Ok(());
+        }
+        gone.directories += 1;
+        for step in self.volume.walk(&entry) {
+            let step = step.map_err(|error| Error::Volume(error.error))?;
+            if step.2.is_directory() {
+                gone.directories += 1;
+            } else {
+                gone.file(step.2.icb, step.2.links);
+            }
+        }
+        Ok(())
+    }
+
+    /// Files that lost a name but have others keep their entry, with another link count.
+    fn change_links(&mut self, tree: &mut Tree, gone: &Gone) -> Result<()> {
+        for (icb, names) in &gone.linked {
+            let known = self.files.get(icb).copied();
+            let inode = known.unwrap_or_else(|| {
+                let inode = tree.add_inode(Kind::File, Attributes::default(), Content::None);
+                tree.inode_mut(inode).kept = Some(self.kept_at(*icb));
+                inode
+            });
+            let entry = self.volume.entry(&LongAd::icb(self.volume.block_size().bytes(), *icb, 0))?;
+            if entry.links <= *names {
+                continue;
+            }
+            self.entries.insert(inode, self.facts(&entry)?);
+            tree.inode_mut(inode).attributes = self.entries[&inode].attributes;
+            if let Some(kept) = &mut tree.inode_mut(inode).kept {
+                kept.link_change = -i16::try_from(*names).unwrap_or(i16::MAX);
+                kept.changed = true;
+            }
+            if tree.inode(inode).links == 0 {
+                self.relinked.push(inode);
+            }
+        }
+        Ok(())
+    }
+
+    fn kept_at(&self, icb: BlockAddress) -> Kept {
+        let icb_bytes = self.volume.block_size().bytes();
+        Kept { icb, icb_bytes, unique_id: 0, characteristics: 0, link_change: 0, changed: true }
+    }
+
+    fn base(&mut self, gone: &Gone) -> Result<Base> {
+        let volume = &self.volume;
+        let missing = |what: &'static str| Error::Options(format!("the volume has no {what}"));
+        let integrity = volume.integrity().ok_or_else(|| missing("integrity descriptor"))?;
+        let revision = volume.revision().ok_or_else(|| missing("known revision"))?;
+        let physical = volume.partitions().first().ok_or_else(|| missing("partition"))?;
+        let size = volume.block_size();
+        let file_set = volume.file_set_address();
+        let device_blocks = volume.device().size_bytes() / u64::from(size.bytes());
+        let device_blocks = u32::try_from(device_blocks).unwrap_or(u32::MAX);
+        let counted = |count: Option<u32>, gone: u32| count.unwrap_or(0).saturating_sub(gone);
+        let tag = volume.file_set().tag;
+        Ok(Base {
+            block_size: size,
+            revision,
+            seal: Seal { descriptor_version: tag.descriptor_version.get(), serial_number: tag.serial_number.get() },
+            primary: *volume.primary(),
+            information: volume.information().copied(),
+            label: volume.label(),
+            partition_number: physical.number,
+            partition_start: Sector(physical_start(volume).ok_or_else(|| missing("physical partition"))?),
+            session_number: self.session.number,
+            session_start: self.session.start,
+            sequences: volume.sequences(),
+            next_unique_id: integrity.next_unique_id.max(16),
+            files: counted(integrity.files, gone.files),
+            directories: counted(integrity.directories, gone.directories),
+            recorded: integrity.recorded.moment().unwrap_or_default(),
+            free_start: self.free_start(device_blocks)?,
+            reserve_slot: self.reserve_slot()?,
+            device_blocks: self.fixed_size.then_some(device_blocks),
+            file_set_offset_bytes: size.offset_of(volume.locate(file_set)?.sector),
+            metadata: self.metadata(file_set)?,
+            further_names: std::mem::take(&mut self.further_names),
+            relinked: std::mem::take(&mut self.relinked),
+            entries: std::mem::take(&mut self.entries),
+        })
+    }
+
+    /// The sector after everything that any session needs: in an image its end, on a device where the newest session ends.
+    fn free_start(&self, device_blocks: u32) -> Result<u32> {
+        if !self.fixed_size {
+            let bytes = self.volume.device().size_bytes();
+            let blocks = self.volume.block_size().blocks_for(bytes);
+            return u32::try_from(blocks).map_err(|_| Error::Limit {
+                what: "blocks of the volume",
+                value: blocks,
+                limit: u64::from(u32::MAX),
+            });
+        }
+        if let Some(end) = self.session.end {
+            return Ok(end);
+        }
+        let size = self.volume.block_size();
+        let end = |extent: udf::general::ExtentAd| {
+            let blocks = size.blocks_for(u64::from(extent.length.get()));
+            u64::from(extent.location.get()) + blocks
+        };
+        let (main, reserve) = self.volume.sequences();
+        let integrity = end(self.volume.logical().integrity_sequence_extent);
+        let partition = self.volume.partitions().first().map_or(0, |partition| u64::from(partition.length_blocks));
+        let partition = u64::from(physical_start(&self.volume).unwrap_or(0)) + partition;
+        if partition >= u64::from(device_blocks).saturating_sub(u64::from(CLUSTER_BLOCKS)) {
+            return Err(Error::refused(
+                "the partition takes the whole device: there is no room for a session behind it",
+                "extract the files, and create a new volume on the device",
+            ));
+        }
+        // Anchors near the end of the device are not in the way: they are turned to the new session.
+        let used = end(main).max(end(reserve)).max(integrity).max(partition);
+        u32::try_from(used).map_err(|_| Error::Limit { what: "blocks of the volume", value: used, limit: u64::from(u32::MAX) })
+    }
+
+    /// A blank cluster before the first anchor, on volumes whose beginning was laid out by this implementation.
+    fn reserve_slot(&self) -> Result<Option<Sector>> {
+        if !self.all_ours || physical_start(&self.volume) != Some(PARTITION_START.0) {
+            return Ok(None);
+        }
+        let size = self.volume.block_size();
+        let mut blocks = vec![0; size.len() * Frame::sequence_blocks() as usize];
+        for slot in reserve_slots(size) {
+            self.volume.read_sectors(slot, &mut blocks)?;
+            if blocks.iter().all(|byte| *byte == 0) {
+                return Ok(Some(slot));
+            }
+        }
+        Ok(None)
+    }
+
+    fn metadata(&self, file_set: BlockAddress) -> Result<Option<BaseMetadata>> {
+        let Some(PartitionKind::Metadata(partition)) = self.volume.partitions().get(1).map(|p| &p.kind) else {
+            return Ok(None);
+        };
+        let (Some(main), Some(mirror)) = (&partition.main, &partition.mirror) else {
+            return Err(Error::refused(
+                "one of the two copies of the metadata cannot be read",
+                "copy the volume's files to a new volume before more is lost: extract, then create",
+            ));
+        };
+        let duplicate = partition.map.flags & udf::partition::MetadataPartitionMap::DUPLICATE_METADATA != 0;
+        Ok(Some(BaseMetadata {
+            file_set_block: file_set.block.0,
+            main: self.runs(main)?,
+            mirror: self.runs(mirror)?,
+            duplicate,
+            allocation_unit_blocks: partition.map.allocation_unit_size.get().max(1),
+        }))
+    }
+
+    fn runs(&self, file: &MetadataFile) -> Result<Vec<Run>> {
+        let size = self.volume.block_size();
+        let mut first = 0u32;
+        let mut runs = Vec::new();
+        for extent in file.extents() {
+            let blocks = u32::try_from(extent.blocks(size)).unwrap_or(u32::MAX);
+            if extent.kind != udf::general::ExtentKind::Recorded {
+                return Err(Error::refused(
+                    "the metadata file has holes, which is not written",
+                    "make a new volume from the files: extract them, then create",
+                ));
+            }
+            runs.push(Run { first, block: extent.start.block.0, blocks });
+            first = first.saturating_add(blocks);
+        }
+        Ok(runs)
+    }
+}
+
+/// What is no longer in the tree.
+#[derive(Debug, Default)]
+struct Gone {
+    files: u32,
+    directories: u32,
+    /// Files that had several names: how many of them are gone.
+    linked: std::collections::BTreeMap<BlockAddress, u16>,
+}
+
+impl Gone {
+    fn file(&mut self, icb: BlockAddress, links: u16) {
+        self.files += 1;
+        if links > 1 {
+            *self.linked.entry(icb).or_default() += 1;
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Which sessions a volume has: from the newest back along what each remembers of the one before it.
+
+use std::collections::HashSet;
+
+use udf::Sector;
+use udf::general::Moment;
+use udf::read::{OpenOptions, ReadAt, Volume};
+
+use crate::error::Result;
+use crate::plan::record::SessionRecord;
+
+/// One session of a volume.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// 1 for the oldest.
+    pub number: u32,
+    /// Where it begins for those who look for sessions, such as `mount -o session=`.
+    pub start: Sector,
+    /// The label that it gave the volume.
+    pub label: String,
+    /// When it was recorded.
+    pub recorded: Option<Moment>,
+    /// Names of files in it.
+    pub files: Option<u32>,
+    /// Directories in it, the root among them.
+    pub directories: Option<u32>,
+    /// How much of the device it took.
+    pub bytes: u64,
+    /// How to open it.
+    pub open: OpenOptions,
+    /// Whether it was made by this implementation.
+    pub ours: bool,
+    /// The block after its last, if it says so.
+    pub(super) end: Option<u32>,
+}
+
+/// The sessions of the volume on a device, oldest first. `options` tell how the newest is opened.
+pub fn sessions<R: ReadAt>(device: &R, options: &OpenOptions) -> Result<Vec<Session>> {
+    let mut found = Vec::new();
+    let mut seen = HashSet::new();
+    let mut open = *options;
+    loop {
+        let volume = match Volume::open(device, &open) {
+            Ok(volume) => volume,
+            // The newest must be sound; an older one may have been overwritten by others.
+            Err(error) if found.is_empty() => return Err(error.into()),
+            Err(_) => break,
+        };
+        let record = SessionRecord::read(volume.logical());
+        found.push(describe(&volume, record, open));
+        let Some(record) = record.filter(|record| record.previous_main.length.get() != 0) else { break };
+        if !seen.insert(record.previous_main.location.get()) {
+            break;
+        }
+        open = OpenOptions {
+            session_start: Some(Sector(record.previous_start.get())),
+            block_size: Some(volume.block_size()),
+            sequences: Some((record.previous_main, record.previous_reserve)),
+            strict: options.strict,
+        };
+    }
+    found.reverse();
+    let block = found.first().and_then(|session| session.open.block_size);
+    number(&mut found, block.map_or(0, |size| u64::from(size.bytes())));
+    Ok(found)
+}
+
+fn describe<R: ReadAt>(volume: &Volume<R>, record: Option<SessionRecord>, open: OpenOptions) -> Session {
+    let integrity = volume.integrity();
+    let end = record.map(|record| record.last.get().saturating_add(1));
+    let start = record.map_or(volume.found().session_start, |record| Sector(record.start.get()));
+    Session {
+        number: 0,
+        start,
+        label: volume.label(),
+        recorded: volume.primary().recording_date_and_time.moment(),
+        files: integrity.and_then(|integrity| integrity.files),
+        directories: integrity.and_then(|integrity| integrity.directories),
+        bytes: end.map_or(volume.device().size_bytes(), |end| volume.block_size().bytes_in(end)),
+        // The newest is opened as asked; others at least know the size of a block.
+        open: OpenOptions { block_size: Some(volume.block_size()), ..open },
+        ours: record.is_some(),
+        end,
+    }
+}
+
+/// Numbers sessions from the oldest on; each takes what lies between its end and that of the one before.
+fn number(found: &mut [Session], block_bytes: u64) {
+    let mut before = 0;
+    for (number, session) in (1..).zip(found) {
+        session.number = number;
+        let end_bytes = session.end.map_or(session.bytes, |end| u64::from(end) * block_bytes);
+        session.bytes = end_bytes.saturating_sub(before);
+        before = end_bytes;
+    }
+}

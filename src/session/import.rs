@@ -1,0 +1,285 @@
+//! From the newest session to a tree of what it holds, read only as far as somebody asks.
+
+use std::collections::HashMap;
+
+use udf::file::{FileType, Strategy};
+use udf::general::{LongAd, Moment, Timestamp};
+use udf::read::{DirectoryEntry, Entry, OpenOptions, PartitionKind, ReadAt, Volume};
+use udf::BlockAddress;
+
+use super::history::{Session, sessions};
+use super::refuse::unless_appendable;
+use crate::error::{Error, Result, Warning};
+use crate::plan::KeptEntry;
+use crate::scan::{Existing, Facts};
+use crate::tree::{Attributes, Content, InodeId, Kept, Kind, Name, NodeId, Tree};
+
+/// How a session is imported.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ImportOptions {
+    /// How the newest session is opened.
+    pub open: OpenOptions,
+    /// The target is a device, whose size is fixed, and not an image file, which grows.
+    pub fixed_size: bool,
+    /// Volumes that could be written in place are appended to all the same.
+    pub force: bool,
+}
+
+/// The newest session of a volume, to be appended to.
+#[derive(Debug)]
+pub struct Import<R> {
+    pub(super) volume: Volume<R>,
+    pub(super) session: Session,
+    pub(super) all_ours: bool,
+    pub(super) fixed_size: bool,
+    pub(super) entries: HashMap<InodeId, KeptEntry>,
+    pub(super) further_names: HashMap<NodeId, (u32, u8)>,
+    /// Kept files by their ICB: what several names stand for is one inode.
+    pub(super) files: HashMap<BlockAddress, InodeId>,
+    /// Kept files whose link count changes though none of their names is in the tree.
+    pub(super) relinked: Vec<InodeId>,
+    pub(super) warnings: Vec<Warning>,
+}
+
+impl<R: ReadAt> Import<R> {
+    /// Opens the newest session, unless nothing can be appended to it: then the error says why, and what to do.
+    pub fn open(device: R, options: &ImportOptions) -> Result<Self> {
+        let all = sessions(&device, &options.open)?;
+        let all_ours = all.iter().all(|session| session.ours);
+        let Some(session) = all.into_iter().next_back() else {
+            return Err(Error::Options(String::from("the volume has no session")));
+        };
+        let volume = Volume::open(device, &options.open)?;
+        unless_appendable(&volume, options.force)?;
+        Ok(Self {
+            volume,
+            session,
+            all_ours,
+            fixed_size: options.fixed_size,
+            entries: HashMap::new(),
+            further_names: HashMap::new(),
+            files: HashMap::new(),
+            relinked: Vec::new(),
+            warnings: Vec::new(),
+        })
+    }
+
+    /// The volume as it is.
+    pub fn volume(&self) -> &Volume<R> {
+        &self.volume
+    }
+
+    /// The session.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// What the session holds. With a metadata partition only the root is read; without one all directories are, because each
+    /// names its parent's entry and moves with it.
+    pub fn tree(&mut self) -> Result<Tree> {
+        let mut tree = Tree::new(Attributes::default());
+        let root = tree.root();
+        let icb = self.volume.root_icb();
+        let inode = tree.node(root).inode;
+        tree.inode_mut(inode).kept = Some(kept(&icb, 0));
+        self.read_directory(&mut tree, root)?;
+        if !self.has_metadata_partition() {
+            let mut stack = vec![root];
+            while let Some(directory) = stack.pop() {
+                let inside = tree.children(directory).iter().copied();
+                let below: Vec<_> = inside.filter(|id| tree.inode_of(*id).kind == Kind::Directory).collect();
+                for directory in &below {
+                    self.read_directory(&mut tree, *directory)?;
+                }
+                stack.extend(below);
+            }
+        }
+        Ok(tree)
+    }
+
+    pub(super) fn has_metadata_partition(&self) -> bool {
+        self.volume.partitions().iter().any(|partition| matches!(partition.kind, PartitionKind::Metadata(_)))
+    }
+
+    /// Takes a path out of the tree, and all below it.
+    pub fn remove(&mut self, tree: &mut Tree, path: &str) -> Result<()> {
+        let not_found = || Error::Volume(udf::Error::NotFound(path.into()));
+        let mut at = tree.root();
+        for name in path.split('/').filter(|name| !name.is_empty()) {
+            let inode = tree.inode_of(at);
+            if inode.kind == Kind::Directory && matches!(inode.content, Content::None) {
+                self.read_directory(tree, at)?;
+            }
+            let name = Name::new(name).map_err(|_| not_found())?;
+            at = tree.child(at, &name).ok_or_else(not_found)?;
+        }
+        if at == tree.root() {
+            return Err(Error::refused("the root directory cannot be removed", "name what is in it"));
+        }
+        let parent = tree.node(at).parent;
+        tree.unlink(at);
+        mark_changed(tree, parent);
+        Ok(())
+    }
+
+    fn read_directory(&mut self, tree: &mut Tree, node: NodeId) -> Result<()> {
+        let inode = tree.node(node).inode;
+        let Some(kept) = tree.inode(inode).kept else { return Ok(()) };
+        let entry = self.volume.entry(&LongAd::icb(kept.icb_bytes, kept.icb, 0))?;
+        if !entry.is_directory() {
+            return Err(Error::Volume(udf::Error::NotADirectory(tree.path(node))));
+        }
+        let facts = self.facts(&entry)?;
+        tree.open_directory(node, facts.attributes);
+        self.entries.insert(inode, facts);
+        // The iterator borrows the volume, and adding names needs all of this import.
+        let mut names = self.volume.directory(&entry)?.live();
+        let mut found = Vec::new();
+        for name in names.by_ref() {
+            found.push(name?);
+        }
+        drop(names);
+        for name in &found {
+            self.add_name(tree, node, name)?;
+        }
+        Ok(())
+    }
+
+    /// What rewriting an entry needs to know of it.
+    pub(super) fn facts(&self, entry: &Entry) -> Result<KeptEntry> {
+        if entry.strategy != Strategy::Single {
+            return Err(Error::refused(
+                format!("the entry at {} is of strategy 4096, which is not written", entry.icb),
+                "make a new volume from the files: extract them, then create",
+            ));
+        }
+        let size = self.volume.block_size();
+        let fixed = if entry.extended {
+            size_of::<udf::file::ExtendedFileEntry>()
+        } else {
+            size_of::<udf::file::FileEntry>()
+        };
+        let room = size.len().saturating_sub(fixed).saturating_sub(entry.extended_attributes.len());
+        Ok(KeptEntry {
+            offset_bytes: size.offset_of(self.volume.locate(entry.block)?.sector),
+            capacity_bytes: u32::try_from(room).unwrap_or(0),
+            attributes: attributes(entry),
+        })
+    }
+
+    fn add_name(&mut self, tree: &mut Tree, directory: NodeId, found: &DirectoryEntry) -> Result<()> {
+        let address = found.icb.start();
+        let expected = u16::from(self.has_metadata_partition());
+        if address.partition.0 != expected {
+            return Err(Error::refused(
+                format!("{:?} has its entry at {address}, outside the metadata", found.name_text()),
+                "make a new volume from the files: extract them, then create",
+            ));
+        }
+        let known = if found.is_directory() { None } else { self.files.get(&address).copied() };
+        let inode = known.unwrap_or_else(|| {
+            let kind = if found.is_directory() { Kind::Directory } else { Kind::File };
+            let inode = tree.add_inode(kind, Attributes::default(), Content::None);
+            tree.inode_mut(inode).kept = Some(kept(&found.icb, found.characteristics));
+            inode
+        });
+        if !found.is_directory() {
+            self.files.insert(address, inode);
+        }
+        let node = self.link(tree, directory, found, inode);
+        if known.is_some() {
+            self.further_names.insert(node, (found.icb.unique_id.get(), found.characteristics));
+        }
+        Ok(())
+    }
+
+    /// Links a name as it is; one that is there already, which no directory should have, under a name of its own.
+    fn link(&mut self, tree: &mut Tree, directory: NodeId, found: &DirectoryEntry, inode: InodeId) -> NodeId {
+        let mut name = Name::from_volume(&found.name);
+        for attempt in 1.. {
+            match tree.link(directory, &name, inode) {
+                Ok(node) if attempt == 1 => return node,
+                Ok(node) => {
+                    let warning = Warning::NameChanged {
+                        path: tree.path(directory).into(),
+                        why: format!("the volume has {:?} twice there", found.name_text()),
+                        recorded: tree.name_text(node),
+                    };
+                    self.warnings.push(warning);
+                    return node;
+                }
+                Err(_) => name = Name::mangled(found.name_text().as_bytes(), attempt),
+            }
+        }
+        unreachable!("some number makes the name unique")
+    }
+}
+
+impl<R: ReadAt> Existing for Import<R> {
+    fn load(&mut self, tree: &mut Tree, directory: NodeId) -> Result<()> {
+        self.read_directory(tree, directory)
+    }
+
+    fn is_same(&mut self, tree: &Tree, node: NodeId, facts: &Facts<'_>) -> Result<bool> {
+        let Some(kept) = tree.inode_of(node).kept else { return Ok(false) };
+        let entry = self.volume.entry(&LongAd::icb(kept.icb_bytes, kept.icb, 0))?;
+        let Some(kind) = kind_of(entry.kind) else { return Ok(false) };
+        let same_content = match kind {
+            Kind::File => entry.size_bytes == facts.size_bytes,
+            Kind::SymbolicLink => self.volume.symlink_target(&entry)? == facts.target,
+            Kind::BlockDevice | Kind::CharacterDevice => entry.device == Some(facts.device),
+            Kind::Directory | Kind::Fifo | Kind::Socket => true,
+        };
+        let modified = moment(&entry.modified) == facts.attributes.modified;
+        Ok(kind == facts.kind && same_content && modified)
+    }
+}
+
+/// Notes that the entry of a kept inode has to be recorded anew.
+pub(super) fn mark_changed(tree: &mut Tree, node: NodeId) {
+    let inode = tree.node(node).inode;
+    if let Some(kept) = &mut tree.inode_mut(inode).kept {
+        kept.changed = true;
+    }
+}
+
+fn kept(icb: &LongAd, characteristics: u8) -> Kept {
+    Kept {
+        icb: icb.start(),
+        icb_bytes: icb.bytes(),
+        unique_id: icb.unique_id.get(),
+        characteristics,
+        link_change: 0,
+        changed: false,
+    }
+}
+
+fn kind_of(kind: FileType) -> Option<Kind> {
+    match kind {
+        FileType::DIRECTORY => Some(Kind::Directory),
+        FileType::REGULAR | FileType::REAL_TIME | FileType::UNSPECIFIED => Some(Kind::File),
+        FileType::SYMBOLIC_LINK => Some(Kind::SymbolicLink),
+        FileType::BLOCK_DEVICE => Some(Kind::BlockDevice),
+        FileType::CHARACTER_DEVICE => Some(Kind::CharacterDevice),
+        FileType::FIFO => Some(Kind::Fifo),
+        FileType::SOCKET => Some(Kind::Socket),
+        _ => None,
+    }
+}
+
+fn attributes(entry: &Entry) -> Attributes {
+    let modified = moment(&entry.modified);
+    Attributes {
+        mode: u16::try_from(entry.mode() & 0o7777).unwrap_or(0),
+        uid: entry.uid,
+        gid: entry.gid,
+        accessed: moment(&entry.accessed),
+        modified,
+        changed: moment(&entry.attributes_changed),
+        created: entry.created.as_ref().map_or(modified, moment),
+    }
+}
+
+fn moment(timestamp: &Timestamp) -> Moment {
+    timestamp.moment().unwrap_or_default()
+}

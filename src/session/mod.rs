@@ -1,0 +1,9 @@
+//! Sessions of a volume: which there are, and how the newest becomes the base of the next.
+
+mod base;
+mod history;
+mod import;
+mod refuse;
+
+pub use history::{Session, sessions};
+pub use import::{Import, ImportOptions};

@@ -1,0 +1,87 @@
+//! What cannot be appended to, why, and what the user can do instead.
+
+use udf::read::{PartitionKind, ReadAt, Volume};
+use udf::volume::{ANCHOR_SECTOR, AccessType, IntegrityType};
+
+use crate::error::{Error, Result};
+
+/// An error unless a logical session can be put behind the newest session of this volume.
+pub(super) fn unless_appendable<R: ReadAt>(volume: &Volume<R>, force: bool) -> Result<()> {
+    unless_known(volume)?;
+    unless_closed(volume)?;
+    unless_read_only(volume, force)?;
+    let anchor = volume.found().anchors.iter().any(|anchor| anchor.sector.0 == ANCHOR_SECTOR);
+    let start = physical_start(volume).unwrap_or(0);
+    if !anchor || start <= ANCHOR_SECTOR {
+        return Err(Error::refused(
+            "the volume has no anchor at sector 256 outside its partition, where readers would look for the new session",
+            "make a new volume from its files: extract them, then create",
+        ));
+    }
+    if volume.used_reserve() {
+        return Err(Error::refused(
+            "the main volume descriptor sequence is damaged; only the reserve one could be read",
+            "copy the volume's files to a new volume before anything else is lost: extract, then create",
+        ));
+    }
+    Ok(())
+}
+
+/// One partition, read directly and perhaps through a metadata file upon it.
+fn unless_known<R: ReadAt>(volume: &Volume<R>) -> Result<()> {
+    let known = match volume.partitions() {
+        [one] => matches!(one.kind, PartitionKind::Physical { .. }),
+        [one, two] => {
+            matches!(one.kind, PartitionKind::Physical { .. }) && matches!(two.kind, PartitionKind::Metadata(_))
+        }
+        _ => false,
+    };
+    if known && volume.revision().is_some() {
+        return Ok(());
+    }
+    let revision = volume.revision_number();
+    Err(Error::refused(
+        format!(
+            "a session can be appended to volumes with one physical partition, or one with a metadata partition upon it; \
+             this one has {} partition maps and is of revision {:x}.{:02x}",
+            volume.partitions().len(),
+            revision >> 8,
+            revision & 0xFF
+        ),
+        "make a new volume from its files: extract them, then create",
+    ))
+}
+
+fn unless_closed<R: ReadAt>(volume: &Volume<R>) -> Result<()> {
+    let integrity = volume.integrity().and_then(|integrity| integrity.integrity_type);
+    if integrity == Some(IntegrityType::Close) {
+        return Ok(());
+    }
+    let reason = if integrity.is_some() {
+        "the volume is marked as being written (its integrity is open): an update was interrupted, or it is mounted elsewhere"
+    } else {
+        "the volume has no readable integrity descriptor, so nobody can tell whether it is consistent"
+    };
+    Err(Error::refused(reason, "unmount it where it is mounted, or have its own system check and close it first"))
+}
+
+fn unless_read_only<R: ReadAt>(volume: &Volume<R>, force: bool) -> Result<()> {
+    let access = volume.partitions().first().and_then(|partition| partition.access);
+    match access {
+        Some(AccessType::ReadOnly) => Ok(()),
+        Some(AccessType::Overwritable | AccessType::WriteOnce) if force => Ok(()),
+        _ => Err(Error::refused(
+            "the volume's partition can be written in place; a session appended to it would make it read-only, and free \
+             space inside it would be lost",
+            "mount it and copy the files, or use --force to append a read-only session all the same",
+        )),
+    }
+}
+
+/// Where the partition begins.
+pub(super) fn physical_start<R: ReadAt>(volume: &Volume<R>) -> Option<u32> {
+    match volume.partitions().first()?.kind {
+        PartitionKind::Physical { start } => Some(start.0),
+        _ => None,
+    }
+}

@@ -1,0 +1,250 @@
+//! Searching a device for a volume (ECMA-167 3/8.4.2, UDF 2.2.3): block size, recognition, anchors. Nothing is trusted yet.
+
+use alloc::{format, vec, vec::Vec};
+
+use super::ReadAt;
+use super::device::read_exact;
+use super::recognition;
+use super::space::whole_blocks;
+use crate::error::{Error, Result};
+use crate::general::{Descriptor, ExtentAd};
+use crate::units::{BlockSize, Sector};
+use crate::volume::AnchorVolumeDescriptorPointer;
+
+/// What the caller knows of a volume, or demands of it. The default: find out everything, tolerate what can be.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OpenOptions {
+    /// Where the session begins; 0 unless given.
+    pub session_start: Option<Sector>,
+    /// The block size; tried out unless given.
+    pub block_size: Option<BlockSize>,
+    /// Main and reserve volume descriptor sequence: opens the session that they describe, an older one for instance,
+    /// with no need of anchors and recognition.
+    pub sequences: Option<(ExtentAd, ExtentAd)>,
+    /// Whatever would be a warning is an error.
+    pub strict: bool,
+}
+
+/// An anchor with a good seal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FoundAnchor {
+    /// Where it lies.
+    pub sector: Sector,
+    /// The main volume descriptor sequence, as it says.
+    pub main: ExtentAd,
+    /// The reserve volume descriptor sequence, as it says.
+    pub reserve: ExtentAd,
+}
+
+/// What a device shows of a volume before anything of it is trusted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Found {
+    /// The size of a block, at which the anchors say where they lie.
+    pub block_size: BlockSize,
+    /// Where the session begins.
+    pub session_start: Sector,
+    /// The anchors, the one to believe first.
+    pub anchors: Vec<FoundAnchor>,
+    /// The identifiers of the volume recognition sequence.
+    pub recognition: Vec<[u8; 5]>,
+    /// How far apart its descriptors lie.
+    pub recognition_stride_bytes: u32,
+}
+
+impl Found {
+    /// Looks for a volume: the first block size, of those that may be, at which there is an anchor.
+    ///
+    /// A device that has a sector size is searched with that and then with larger ones; an image with the sizes of
+    /// [`BlockSize::PROBED`], in that order: where volumes of two block sizes overlap, that order decides.
+    pub fn search<R: ReadAt>(device: &R, options: &OpenOptions) -> Result<Self> {
+        refuse_raw_sectors(device)?;
+        Self::candidates(device, options).next().ok_or_else(|| nothing_found(device, options))
+    }
+
+    /// All that [`search`](Self::search) could take: what remains of a volume of another block size may hide the real one.
+    pub(super) fn candidates<R: ReadAt>(device: &R, options: &OpenOptions) -> impl Iterator<Item = Self> {
+        let session_start = options.session_start.unwrap_or_default();
+        let told = options.sequences.is_some();
+        block_sizes(device, options)
+            .into_iter()
+            .map(move |block_size| Self::at(device, block_size, session_start))
+            .filter(move |found| told || !found.anchors.is_empty())
+    }
+
+    fn at<R: ReadAt>(device: &R, block_size: BlockSize, session_start: Sector) -> Self {
+        let size_blocks = whole_blocks(block_size, device.size_bytes());
+        let anchors_at = |places: &[i64]| {
+            let mut anchors: Vec<FoundAnchor> = Vec::new();
+            for place in places {
+                if let Some(sector) = resolve(*place, session_start, size_blocks)
+                    && anchors.iter().all(|anchor| anchor.sector != sector)
+                    && let Ok(anchor) = read_anchor(device, block_size, sector)
+                {
+                    anchors.push(anchor);
+                }
+            }
+            anchors
+        };
+        let mut anchors = anchors_at(&PLACES);
+        if anchors.is_empty() {
+            anchors = anchors_at(&NEARBY);
+        }
+        let (recognition, recognition_stride_bytes) = recognition::read(device, block_size, session_start);
+        Self { block_size, session_start, anchors, recognition, recognition_stride_bytes }
+    }
+}
+
+/// Where anchors are: from the beginning of the session or, if negative, back from the end of the device, whose last
+/// sector N is -1. The lower of the two at the end first, as other readers do.
+const PLACES: [i64; 3] = [256, -257, -1];
+
+/// Where else they are looked for, because drives and those who copy discs are wrong about N by 1, 2, 150 or 152 sectors:
+/// the order is that of Linux. At 512 on discs that are still open and begin with a reserved track (UDF 6.10.1.1).
+const NEARBY: [i64; 11] = [-2, -258, 0, -256, -3, -259, -151, -407, -153, -409, 512];
+
+fn resolve(place: i64, session_start: Sector, size_blocks: u64) -> Option<Sector> {
+    let sector = match u32::try_from(place) {
+        Ok(from_start) if from_start > 0 => session_start.checked_add(from_start)?,
+        _ => Sector(u32::try_from(size_blocks.checked_add_signed(place)?).ok()?),
+    };
+    (sector >= session_start).then_some(sector)
+}
+
+/// The anchor at a sector, if it says that it lies there.
+pub(super) fn read_anchor<R: ReadAt>(
+    device: &R,
+    block_size: BlockSize,
+    sector: Sector,
+) -> Result<FoundAnchor> {
+    let mut bytes = [0; size_of::<AnchorVolumeDescriptorPointer>()];
+    read_exact(device, block_size.offset_of(sector), &mut bytes)?;
+    let anchor = AnchorVolumeDescriptorPointer::view(&bytes, sector.0, sector)?;
+    Ok(FoundAnchor {
+        sector,
+        main: anchor.main_volume_descriptor_sequence_extent,
+        reserve: anchor.reserve_volume_descriptor_sequence_extent,
+    })
+}
+
+fn block_sizes<R: ReadAt>(device: &R, options: &OpenOptions) -> Vec<BlockSize> {
+    if let Some(block_size) = options.block_size {
+        return vec![block_size];
+    }
+    let mut sizes = BlockSize::PROBED.to_vec();
+    if let Some(least) = device.sector_size_bytes().and_then(BlockSize::new) {
+        sizes.retain(|size| *size >= least);
+        sizes.sort_unstable();
+    }
+    sizes
+}
+
+/// Images of whole CD sectors, with headers and error correction, look damaged everywhere; say what they are instead.
+pub(super) fn refuse_raw_sectors<R: ReadAt>(device: &R) -> Result<()> {
+    const SYNC: [u8; 12] = [0, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 0];
+    let mut head = [0; SYNC.len()];
+    if read_exact(device, 0, &mut head).is_ok() && head == SYNC {
+        let what = "an image of raw CD sectors of 2352 bytes; convert it to sectors of 2048 bytes first";
+        return Err(Error::Unsupported(what.into()));
+    }
+    Ok(())
+}
+
+pub(super) fn nothing_found<R: ReadAt>(device: &R, options: &OpenOptions) -> Error {
+    let session = options.session_start.unwrap_or_default();
+    let sizes = block_sizes(device, options);
+    let (recognition, _) = recognition::read(device, BlockSize::B2048, session);
+    let says = match recognition.as_slice() {
+        found if recognition::says_udf(found) => "though there is a UDF recognition sequence",
+        [] => "nor a recognition sequence",
+        _ => "and the recognition sequence does not name UDF either",
+    };
+    let sizes = sizes.iter().map(alloc::string::ToString::to_string).collect::<Vec<_>>().join(", ");
+    Error::NotUdf(format!(
+        "no anchor at sector 256 of the session at {session}, nor at the end, for blocks of {sizes} bytes, {says}"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::general::Seal;
+    use std::string::ToString;
+
+    const SEAL: Seal = Seal { descriptor_version: 3, serial_number: 1 };
+
+    /// A device of so many blocks with anchors at these sectors, each of which points to its own sector.
+    fn device(block_size: BlockSize, blocks: usize, sectors: &[u32]) -> Vec<u8> {
+        let mut image = vec![0; blocks * block_size.len()];
+        for sector in sectors {
+            let extent = ExtentAd::new(32768, Sector(*sector));
+            let at = *sector as usize * block_size.len();
+            AnchorVolumeDescriptorPointer::new(extent, extent).write(&[], &mut image[at..], SEAL, *sector);
+        }
+        image
+    }
+
+    fn anchors(device: &Vec<u8>, options: &OpenOptions) -> Vec<u32> {
+        let found = Found::search(device, options).unwrap();
+        found.anchors.iter().map(|anchor| anchor.sector.0).collect()
+    }
+
+    #[test]
+    fn the_block_size_is_the_one_at_which_anchors_say_where_they_are() {
+        for block_size in BlockSize::PROBED {
+            let device = device(block_size, 600, &[256, 343, 599]);
+            let found = Found::search(&device, &OpenOptions::default()).unwrap();
+            assert_eq!(found.block_size, block_size);
+            assert_eq!(found.anchors.len(), 3);
+        }
+    }
+
+    #[test]
+    fn anchors_are_believed_in_order_and_looked_for_nearby_only_if_need_be() {
+        let all = OpenOptions::default();
+        assert_eq!(anchors(&device(BlockSize::B2048, 1000, &[256, 743, 999, 998]), &all), [256, 743, 999]);
+        assert_eq!(anchors(&device(BlockSize::B512, 128, &[127]), &all), [127]);
+        assert_eq!(anchors(&device(BlockSize::B512, 1000, &[849]), &all), [849]);
+        assert_eq!(anchors(&device(BlockSize::B512, 1000, &[744, 512]), &all), [744, 512]);
+        assert!(Found::search(&device(BlockSize::B512, 1000, &[100]), &all).is_err());
+    }
+
+    #[test]
+    fn a_session_has_its_own_first_anchor() {
+        let device = device(BlockSize::B2048, 1000, &[256, 556]);
+        let session = |start| OpenOptions { session_start: Some(Sector(start)), ..OpenOptions::default() };
+        assert_eq!(anchors(&device, &session(0)), [256]);
+        assert_eq!(anchors(&device, &session(300)), [556]);
+        assert!(matches!(Found::search(&device, &session(400)), Err(Error::NotUdf(_))));
+    }
+
+    #[test]
+    fn devices_know_their_sector_size() {
+        struct Disk(Vec<u8>);
+        impl ReadAt for Disk {
+            fn size_bytes(&self) -> u64 {
+                self.0.size_bytes()
+            }
+            fn read_at(&self, offset_bytes: u64, out: &mut [u8]) -> Result<(), crate::BoxedError> {
+                self.0.read_at(offset_bytes, out)
+            }
+            fn sector_size_bytes(&self) -> Option<u32> {
+                Some(512)
+            }
+        }
+        let mut both = device(BlockSize::B2048, 600, &[256]);
+        let small = device(BlockSize::B512, 600, &[256]);
+        both[256 * 512..257 * 512].copy_from_slice(&small[256 * 512..257 * 512]);
+        let found = Found::search(&both, &OpenOptions::default()).unwrap();
+        assert_eq!(found.block_size, BlockSize::B2048);
+        assert_eq!(Found::search(&Disk(both), &OpenOptions::default()).unwrap().block_size, BlockSize::B512);
+    }
+
+    #[test]
+    fn raw_sectors_are_called_by_their_name() {
+        let mut image = vec![0; 4704];
+        image[1..11].fill(255);
+        let error = Found::search(&image, &OpenOptions::default()).unwrap_err();
+        assert!(error.to_string().contains("2352"), "{error}");
+    }
+}

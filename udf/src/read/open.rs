@@ -1,0 +1,284 @@
+//! Opening a volume: from what a device shows to what can be trusted (ECMA-167 3/8.4, UDF 2.2), falling back where it may.
+
+use alloc::{format, string::String, vec::Vec};
+
+use super::ReadAt;
+use super::file_set;
+use super::found::{self, Found, OpenOptions};
+use super::integrity::Integrity;
+use super::partition::{self, Partition};
+use super::recognition;
+use super::sequence::Descriptors;
+use super::space::Space;
+use super::warning::{Remedy, Warning, Warnings};
+use crate::error::{Corrupt, Error, Fault, Result};
+use crate::file::FileSetDescriptor;
+use crate::general::{Descriptor, ExtentAd};
+use crate::units::BlockAddress;
+use crate::volume::{ANCHOR_SECTOR, AnchorVolumeDescriptorPointer, LogicalVolumeDescriptor};
+
+/// All that is known of an open volume, but for the device.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) found: Found,
+    pub(super) sequences: (ExtentAd, ExtentAd),
+    pub(super) descriptors: Descriptors,
+    pub(super) partitions: Vec<Partition>,
+    pub(super) integrity: Option<Integrity>,
+    pub(super) file_set: FileSetDescriptor,
+    pub(super) file_set_address: BlockAddress,
+    pub(super) warnings: Vec<Warning>,
+}
+
+impl Opened {
+    /// Opens the first volume that can be: of each block size that may be, each pair of sequences that anchors point to.
+    ///
+    /// If none can be opened the error is that of the first, which is the one that should have been.
+    pub(super) fn open<R: ReadAt>(device: &R, options: &OpenOptions) -> Result<Self> {
+        found::refuse_raw_sectors(device)?;
+        let mut first_error = None;
+        for found in Found::candidates(device, options) {
+            match Self::open_found(device, &found, options) {
+                Ok(opened) => return Ok(opened),
+                Err(error) => {
+                    first_error.get_or_insert(error);
+                }
+            }
+        }
+        Err(first_error.unwrap_or_else(|| found::nothing_found(device, options)))
+    }
+
+    fn open_found<R: ReadAt>(device: &R, found: &Found, options: &OpenOptions) -> Result<Self> {
+        if let Some(sequences) = options.sequences {
+            return Self::open_sequences(device, found, sequences, Warnings::new(options.strict));
+        }
+        if !recognition::says_udf(&found.recognition) {
+            return Err(not_recognised(found));
+        }
+        let mut tried: Vec<(ExtentAd, ExtentAd)> = Vec::new();
+        let mut failures = Vec::new();
+        for anchor in &found.anchors {
+            let sequences = (anchor.main, anchor.reserve);
+            if tried.contains(&sequences) {
+                continue;
+            }
+            tried.push(sequences);
+            let mut warnings = Warnings::new(options.strict);
+            check_search(device, found, &mut warnings)?;
+            match Self::open_sequences(device, found, sequences, warnings) {
+                Ok(mut opened) => {
+                    let remedy = Remedy::OtherAnchor(anchor.sector);
+                    opened.warnings.extend(failures.into_iter().map(|cause| Warning { cause, remedy }));
+                    return Ok(opened);
+                }
+                Err(error) if options.strict => return Err(error),
+                Err(error) => failures.push(error),
+            }
+        }
+        Err(failures.into_iter().next().unwrap_or_else(|| not_recognised(found)))
+    }
+
+    fn open_sequences<R: ReadAt>(
+        device: &R,
+        found: &Found,
+        sequences: (ExtentAd, ExtentAd),
+        mut warnings: Warnings,
+    ) -> Result<Self> {
+        let block_size = found.block_size;
+        let descriptors = Descriptors::read(device, block_size, sequences, &mut warnings)?;
+        let logical = &descriptors.logical.fixed;
+        let recorded = logical.logical_block_size.get();
+        if recorded != block_size.bytes() {
+            let fault = Fault::Field { field: "logical block size", value: recorded.into() };
+            return Err(Corrupt::new(LogicalVolumeDescriptor::NAME, sequences.0.start(), fault).into());
+        }
+        let partitions = partition::load(device, block_size, &descriptors, &mut warnings)?;
+        let space = Space { device, block_size, partitions };
+        let (file_set, file_set_address) = file_set::read(&space, logical.logical_volume_contents_use)?;
+        let integrity = match Integrity::read(device, block_size, logical.integrity_sequence_extent) {
+            Ok(integrity) => Some(integrity),
+            Err(error) => {
+                warnings.bend(error, Remedy::NoIntegrity)?;
+                None
+            }
+        };
+        Ok(Self {
+            found: found.clone(),
+            sequences,
+            partitions: space.partitions,
+            descriptors,
+            integrity,
+            file_set,
+            file_set_address,
+            warnings: warnings.into_list(),
+        })
+    }
+}
+
+/// Notes what is bent in recognition sequence and anchors.
+fn check_search<R: ReadAt>(device: &R, found: &Found, warnings: &mut Warnings) -> Result<()> {
+    let block_size = found.block_size;
+    let Some(first) = found.anchors.first() else { return Ok(()) };
+    if found.recognition_stride_bytes < block_size.bytes() {
+        let start = found.session_start.checked_add(block_size.boot_area_blocks()).unwrap_or_default();
+        let value = found.recognition_stride_bytes.into();
+        let fault = Fault::Field { field: "distance of descriptors", value };
+        let cause = Corrupt::new("volume recognition sequence", start, fault);
+        warnings.bend(cause, Remedy::NarrowRecognition)?;
+    }
+    if let Some(sector) = found.session_start.checked_add(ANCHOR_SECTOR)
+        && sector != first.sector
+        && let Err(error) = found::read_anchor(device, block_size, sector)
+    {
+        warnings.bend(error, Remedy::OtherAnchor(first.sector))?;
+    }
+    if found.anchors.len() < 2 {
+        let cause = Corrupt::new(ANCHOR, first.sector, Fault::Missing("second one elsewhere"));
+        warnings.bend(cause, Remedy::FewAnchors)?;
+    }
+    for anchor in &found.anchors {
+        if (anchor.main, anchor.reserve) != (first.main, first.reserve) {
+            let fault = Fault::Field { field: "sequence location", value: anchor.main.start().0.into() };
+            warnings.bend(Corrupt::new(ANCHOR, anchor.sector, fault), Remedy::OtherAnchor(first.sector))?;
+        }
+    }
+    Ok(())
+}
+
+const ANCHOR: &str = AnchorVolumeDescriptorPointer::NAME;
+
+fn not_recognised(found: &Found) -> Error {
+    let identifiers: Vec<String> =
+        found.recognition.iter().map(|identifier| format!("{}", identifier.escape_ascii())).collect();
+    Error::NotUdf(format!(
+        "there is an anchor, but neither NSR02 nor NSR03 in the recognition sequence of the session at {}: [{}]",
+        found.session_start,
+        identifiers.join(" ")
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Volume;
+    use super::super::fixture::{BLOCKS, Fixture, MAIN, RESERVE};
+    use super::*;
+    use crate::general::EntityIdentifier;
+    use crate::units::{BlockSize, Sector};
+    use std::string::ToString;
+
+    fn open(fixture: &Fixture) -> Result<Volume<Vec<u8>>> {
+        Volume::open(fixture.image.clone(), &OpenOptions::default())
+    }
+
+    fn remedies(volume: &Volume<Vec<u8>>) -> Vec<Remedy> {
+        volume.warnings().iter().map(|warning| warning.remedy).collect()
+    }
+
+    fn strict(fixture: &Fixture) -> Result<Volume<Vec<u8>>> {
+        Volume::open(fixture.image.clone(), &OpenOptions { strict: true, ..OpenOptions::default() })
+    }
+
+    #[test]
+    fn a_sound_volume_of_any_block_size_opens_without_a_warning() {
+        for block_size in BlockSize::PROBED {
+            let volume = strict(&Fixture::plain(block_size)).unwrap();
+            assert_eq!(volume.block_size(), block_size);
+            assert_eq!(volume.label(), "a label");
+            assert_eq!(volume.revision_number(), 0x0201);
+            assert_eq!(volume.sequences().0.start(), Sector(MAIN));
+            assert_eq!(volume.integrity().unwrap().free_blocks, [7]);
+            assert!(volume.warnings().is_empty() && volume.information().is_some() && !volume.used_reserve());
+        }
+        strict(&Fixture::with_metadata()).unwrap();
+    }
+
+    #[test]
+    fn a_lost_first_anchor_is_replaced() {
+        let mut fixture = Fixture::plain(BlockSize::B2048);
+        fixture.sector(256)[20] ^= 1;
+        let last = Sector(BLOCKS - 1);
+        assert_eq!(remedies(&open(&fixture).unwrap()), [Remedy::OtherAnchor(last), Remedy::FewAnchors]);
+        assert!(strict(&fixture).is_err());
+    }
+
+    #[test]
+    fn an_anchor_that_leads_nowhere_gives_way_to_one_that_does() {
+        let mut fixture = Fixture::plain(BlockSize::B2048);
+        fixture.anchor(256, 700, 720);
+        let volume = open(&fixture).unwrap();
+        let last = Remedy::OtherAnchor(Sector(BLOCKS - 1));
+        assert!(remedies(&volume).contains(&last));
+        assert_eq!(volume.sequences().0.start(), Sector(MAIN));
+        assert!(strict(&fixture).is_err());
+    }
+
+    #[test]
+    fn a_destroyed_main_sequence_gives_way_to_the_reserve() {
+        let mut fixture = Fixture::plain(BlockSize::B2048);
+        fixture.sector(MAIN)[..5 * 2048].fill(0);
+        let volume = open(&fixture).unwrap();
+        assert!(volume.used_reserve());
+        assert_eq!(remedies(&volume), [Remedy::ReserveSequence]);
+        fixture.sector(RESERVE)[..5 * 2048].fill(0);
+        assert!(open(&fixture).is_err());
+    }
+
+    #[test]
+    fn anchors_without_recognition_are_no_volume() {
+        let mut fixture = Fixture::plain(BlockSize::B2048);
+        fixture.image[34816..36864].fill(0);
+        assert!(matches!(open(&fixture), Err(Error::NotUdf(_))));
+        let extent = |start| ExtentAd::new(32768, Sector(start));
+        let sequences = Some((extent(MAIN), extent(RESERVE)));
+        let options = OpenOptions { sequences, ..OpenOptions::default() };
+        assert_eq!(Volume::open(fixture.image, &options).unwrap().label(), "a label");
+    }
+
+    #[test]
+    fn a_volume_that_is_formatted_anew_with_other_blocks_is_found_behind_what_remains() {
+        let mut new = Fixture::plain(BlockSize::B512);
+        new.image.resize(1 << 20, 0);
+        let old = Fixture::plain(BlockSize::B2048);
+        // The anchor of 2048-byte blocks was not overwritten; its sequence was.
+        new.image[256 * 2048..257 * 2048].copy_from_slice(&old.image[256 * 2048..257 * 2048]);
+        assert_eq!(open(&new).unwrap().block_size(), BlockSize::B512);
+    }
+
+    #[test]
+    fn kinds_of_partition_that_are_not_read_are_named() {
+        for (identifier, when) in [(EntityIdentifier::VIRTUAL_PARTITION, "open"), ("*odd", "use")] {
+            let mut fixture = Fixture::with_metadata();
+            for start in [MAIN, RESERVE] {
+                let (mut logical, mut maps) = fixture.logical(2);
+                maps[11..34].copy_from_slice(&EntityIdentifier::new(identifier, [0; 8]).identifier);
+                logical.map_table_length = 70.into();
+                fixture.write(start + 1, start + 1, &logical, &maps);
+            }
+            let error = open(&fixture).unwrap_err();
+            assert!(
+                matches!(error, Error::Unsupported(_)) && error.to_string().contains(identifier),
+                "{when}: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_missing_integrity_descriptor_is_a_warning() {
+        let mut fixture = Fixture::plain(BlockSize::B2048);
+        fixture.sector(super::super::fixture::INTEGRITY)[30] ^= 1;
+        let volume = open(&fixture).unwrap();
+        assert!(volume.integrity().is_none());
+        assert_eq!(remedies(&volume), [Remedy::NoIntegrity]);
+    }
+
+    #[test]
+    fn blocks_of_another_size_than_the_volume_says_are_refused() {
+        let mut fixture = Fixture::plain(BlockSize::B2048);
+        for start in [MAIN, RESERVE] {
+            let (mut logical, maps) = fixture.logical(2);
+            logical.logical_block_size = 4096.into();
+            fixture.write(start + 1, start + 1, &logical, &maps);
+        }
+        assert!(open(&fixture).unwrap_err().to_string().contains("4096"));
+    }
+}

@@ -1,0 +1,102 @@
+//! The address space of a logical volume: blocks of partitions, read from where they really lie.
+
+use alloc::{vec, vec::Vec};
+
+use super::ReadAt;
+use super::device::read_exact;
+use super::partition::Partition;
+use crate::error::{Corrupt, Fault, Result};
+use crate::units::{BlockAddress, BlockSize, Sector};
+
+/// A stretch of blocks that lies in one piece on the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Where it begins.
+    pub sector: Sector,
+    /// How many blocks from there on belong together; at least 1.
+    pub blocks: u32,
+}
+
+/// Which of two copies of a block: partitions of metadata keep a second one in a mirror (UDF 2.2.13).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Copy {
+    First,
+    Second,
+}
+
+/// The partitions of a logical volume, upon a device.
+#[derive(Debug)]
+pub(super) struct Space<R> {
+    pub(super) device: R,
+    pub(super) block_size: BlockSize,
+    /// By partition reference.
+    pub(super) partitions: Vec<Partition>,
+}
+
+impl<R: ReadAt> Space<R> {
+    /// Reads what begins `skip_bytes` into the block at an address, over as many blocks as it takes.
+    ///
+    /// What the device cannot read is read from the second copy, if there is one.
+    pub(super) fn read(&self, start: BlockAddress, skip_bytes: u64, out: &mut [u8]) -> Result<()> {
+        self.read_copy(Copy::First, start, skip_bytes, out)
+    }
+
+    fn read_copy(&self, copy: Copy, start: BlockAddress, skip_bytes: u64, mut out: &mut [u8]) -> Result<()> {
+        let mut at = skip_bytes;
+        while !out.is_empty() {
+            let address = u32::try_from(whole_blocks(self.block_size, at))
+                .ok()
+                .and_then(|blocks| start.checked_add(blocks));
+            let address = address.ok_or_else(|| {
+                Corrupt::new("extent", start, Fault::OutsidePartition { address: start, blocks: u32::MAX })
+            })?;
+            let run = self.locate(copy, address)?;
+            let skip = self.block_size.offset_in_block(at);
+            let room = self.block_size.bytes_in(run.blocks).saturating_sub(skip);
+            let take = usize::try_from(room).unwrap_or(usize::MAX).min(out.len());
+            let (piece, rest) = out.split_at_mut(take);
+            let offset = self.block_size.offset_of(run.sector).saturating_add(skip);
+            if let Err(error) = read_exact(&self.device, offset, piece) {
+                let saved = copy == Copy::First && self.read_copy(Copy::Second, address, skip, piece).is_ok();
+                if !saved {
+                    return Err(error);
+                }
+            }
+            at = at.saturating_add(take as u64);
+            out = rest;
+        }
+        Ok(())
+    }
+
+    /// Reads the block at an address and makes of it what `parse` does.
+    ///
+    /// If it cannot be read or does not parse, the second copy has its turn, if there is one.
+    pub(super) fn parse_block<T>(
+        &self,
+        address: BlockAddress,
+        parse: impl Fn(&[u8]) -> Result<T, Corrupt>,
+    ) -> Result<T> {
+        let attempt = |copy| {
+            let run = self.locate(copy, address)?;
+            with_block(self.block_size, |block| {
+                read_exact(&self.device, self.block_size.offset_of(run.sector), block)?;
+                Ok(parse(block)?)
+            })
+        };
+        attempt(Copy::First).or_else(|error| attempt(Copy::Second).map_err(|_| error))
+    }
+}
+
+/// How many blocks so many bytes fill.
+pub(super) fn whole_blocks(block_size: BlockSize, bytes: u64) -> u64 {
+    bytes >> block_size.bytes().trailing_zeros()
+}
+
+/// A block to read into; on the stack, if it is not large, because entries are read by the million.
+fn with_block<T>(block_size: BlockSize, use_it: impl FnOnce(&mut [u8]) -> T) -> T {
+    let mut small = [0; BlockSize::B2048.len()];
+    match small.get_mut(..block_size.len()) {
+        Some(block) => use_it(block),
+        None => use_it(&mut vec![0; block_size.len()]),
+    }
+}
