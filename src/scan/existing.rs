@@ -24,8 +24,8 @@ pub trait Existing {
     /// kept: whether it changes is told by [`Outcome::changed_directories`](super::Outcome::changed_directories).
     fn load(&mut self, tree: &mut Tree, directory: NodeId) -> Result<()>;
 
-    /// Whether what is recorded, a kept inode that is no directory, is what is on the host: of the same kind and size, and
-    /// modified at the same time as far as times are recorded.
+    /// Whether what is recorded, a kept inode that is no directory but of any other kind, is what is on the host: of the same
+    /// kind and size, and modified at the same time as far as times are recorded.
     fn is_same(&mut self, tree: &Tree, node: NodeId, facts: &Facts<'_>) -> Result<bool>;
 }
 

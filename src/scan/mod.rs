@@ -9,16 +9,19 @@
 )]
 
 mod attributes;
+mod conflict;
 mod existing;
 mod filter;
 mod host;
 mod link_target;
 mod list;
+mod listing;
 mod mirror;
 mod naming;
 mod options;
 mod record;
 mod sparse;
+mod tell;
 #[cfg(test)]
 mod tests;
 mod top;
@@ -29,13 +32,14 @@ use std::path::PathBuf;
 
 pub use existing::{Existing, Facts, NoSession};
 pub use filter::Filter;
-pub use host::{FileId, open};
+pub use host::FileId;
 pub use list::files_from;
+pub use listing::open;
 pub use options::{Conflict, Options, Symlinks};
 
 use crate::error::{Result, Warning};
 use crate::progress::Progress;
-use crate::tree::{InodeId, NodeId, Tree};
+use crate::tree::{HostDirectoryId, InodeId, NodeId, Tree};
 
 /// Something of the host that is to be on the volume.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +85,8 @@ pub struct Outcome {
     pub unchanged: u64,
     /// Directories of earlier sessions whose names or attributes are no longer what is recorded.
     pub changed_directories: BTreeSet<NodeId>,
+    /// New names of files that earlier sessions recorded, which stay what they are but for their number of names.
+    pub linked: Vec<NodeId>,
 }
 
 /// Puts sources into a tree, one after the other: what comes later meets what came before as [`Options::on_conflict`] says.
@@ -103,6 +109,7 @@ pub fn scan(
         hard_links: HashMap::new(),
         renamed: HashMap::new(),
         pending: Vec::new(),
+        parent_of_last: None,
         trail: HashMap::new(),
         device: 0,
         mirror: mirror::Mirror::default(),
@@ -130,6 +137,8 @@ struct Scanner<'a> {
     pending: Vec<walk::Pending>,
     /// Which directories of the host the source's directories are, to notice loops; only when links are followed.
     trail: HashMap<NodeId, FileId>,
+    /// The directory that the source before was in: those of a list often share one.
+    parent_of_last: Option<HostDirectoryId>,
     /// The file system of the source.
     device: u64,
     mirror: mirror::Mirror,

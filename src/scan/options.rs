@@ -59,8 +59,8 @@ pub struct Options {
     /// What an earlier session recorded is left alone if [`Existing::is_same`](super::Existing::is_same).
     pub update: bool,
     /// What an earlier session recorded in a directory that a source names, or below, and what the source does not list
-    /// there, is removed. What [`exclude`](Self::exclude) matches is protected, and so is all of a directory that could
-    /// not be listed.
+    /// there, is removed. What [`exclude`](Self::exclude) matches is protected, but not in a directory that is gone itself;
+    /// and so is all of a directory that could not be listed.
     pub mirror: bool,
     /// A file that is left out with a note: the image that is being written.
     pub skip: Option<FileId>,

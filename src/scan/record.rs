@@ -1,13 +1,12 @@
-//! Puts one thing into the tree, and decides what gives way to what.
+//! Puts one thing into the tree.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
 
 use super::host::{Body, Found};
 use super::naming::Naming;
-use super::{Conflict, Facts, Scanner, Symlinks, link_target};
-use crate::error::{Error, Result, Warning};
+use super::{Scanner, Symlinks, link_target};
+use crate::error::{Result, Warning};
 use crate::tree::{Attributes, Content, HostDirectoryId, HostFile, InodeId, Kind, NodeId, Text};
 
 /// Where something is, and where it goes.
@@ -62,18 +61,6 @@ impl Scanner<'_> {
         Ok(Some(self.place(thing, old, inode)))
     }
 
-    /// Gives a directory the attributes of another one that meets it.
-    pub(super) fn impose(&mut self, directory: NodeId, attributes: Attributes) {
-        let telling = |of: &Attributes| (of.mode, of.uid, of.gid, of.modified);
-        let inode = self.tree.inode_mut(self.tree.node(directory).inode);
-        // Looking at a directory changes its time of access: by itself no reason to record it again.
-        let same = inode.kept.is_some() && telling(&inode.attributes) == telling(&attributes);
-        if self.options.on_conflict != Conflict::Keep && !same {
-            inode.attributes = attributes;
-            self.touch(directory);
-        }
-    }
-
     fn record_leaf(&mut self, thing: &Thing<'_>, found: Found) -> Result<()> {
         let Some(target) = self.target(thing, &found.body) else { return Ok(()) };
         let (kind, old) = (found.body.kind(), self.tree.child(thing.parent, &thing.naming.name));
@@ -90,9 +77,12 @@ impl Scanner<'_> {
             }
         }
         if found.names > 1
-            && let Some(inode) = self.hard_links.get(&found.id)
+            && let Some(inode) = self.hard_links.get(&found.id).copied()
         {
-            self.place(thing, old, *inode);
+            let node = self.place(thing, old, inode);
+            if self.tree.inode(inode).kept.is_some() {
+                self.outcome.linked.push(node);
+            }
             return Ok(());
         }
         let inode = self.tree.add_inode(kind, found.attributes, Content::None);
@@ -121,45 +111,6 @@ impl Scanner<'_> {
         recorded
     }
 
-    /// Whether an earlier session recorded just this, and that is to be left alone.
-    fn is_same(&mut self, node: NodeId, found: &Found, target: &str) -> Result<bool> {
-        let old = self.tree.inode_of(node);
-        if !self.options.update || old.kept.is_none() || old.kind != found.body.kind() {
-            return Ok(false);
-        }
-        let facts = Facts {
-            kind: old.kind,
-            size_bytes: if let Body::File { size_bytes, .. } = found.body { size_bytes } else { 0 },
-            attributes: &found.attributes,
-            target,
-            device: if let Body::Device(_, major, minor) = found.body { (major, minor) } else { (0, 0) },
-        };
-        self.existing.is_same(self.tree, node, &facts)
-    }
-
-    /// Whether what is there makes way for something of this kind; one of the two may be a directory, not both.
-    fn gives_way(&mut self, node: NodeId, thing: &Thing<'_>, kind: Kind) -> Result<bool> {
-        let was_directory = self.tree.inode_of(node).kind == Kind::Directory;
-        match self.options.on_conflict {
-            Conflict::Error => {
-                let (there, path) = (self.tree.path(node), self.host_path(thing));
-                let reason = format!("there is a {there:?} already, which {path:?} would replace");
-                return Err(Error::refused(reason, "say which of the two is to stay, or exclude one"));
-            }
-            Conflict::Keep if was_directory == (kind == Kind::Directory) => self.outcome.unchanged += 1,
-            Conflict::Keep => self.left_out(thing, "there is something of this name already"),
-            Conflict::Replace if was_directory && !self.options.mirror => {
-                self.load(node)?;
-                if self.tree.children(node).is_empty() {
-                    return Ok(true);
-                }
-                self.left_out(thing, "there is a directory of this name already, and it is not empty");
-            }
-            Conflict::Replace => return Ok(true),
-        }
-        Ok(false)
-    }
-
     /// Lets a name stand for an inode.
     fn place(&mut self, thing: &Thing<'_>, old: Option<NodeId>, inode: InodeId) -> NodeId {
         self.touch(thing.parent);
@@ -181,13 +132,6 @@ impl Scanner<'_> {
         }
         self.tell_of_change(node, thing);
         node
-    }
-
-    fn tell_of_change(&mut self, node: NodeId, thing: &Thing<'_>) {
-        let Some(changed) = &thing.naming.changed else { return };
-        let (path, recorded) = (self.host_path(thing), self.tree.name_text(node));
-        self.outcome.warnings.push(Warning::NameChanged { path, why: changed.why.clone(), recorded });
-        self.renamed.insert(node, changed.from.clone());
     }
 
     fn content(&mut self, node: NodeId, thing: &Thing<'_>, body: Body, target: &str) -> Content {
@@ -222,18 +166,5 @@ impl Scanner<'_> {
         if self.tree.inode_of(directory).kept.is_some() {
             self.outcome.changed_directories.insert(directory);
         }
-    }
-
-    pub(super) fn host_path(&self, thing: &Thing<'_>) -> PathBuf {
-        self.tree.host_directory_path(thing.host).join(OsStr::from_bytes(thing.host_name))
-    }
-
-    pub(super) fn left_out(&mut self, thing: &Thing<'_>, why: &str) {
-        let warning = Warning::LeftOut { path: self.host_path(thing), why: String::from(why) };
-        self.outcome.warnings.push(warning);
-    }
-
-    pub(super) fn note(&mut self, text: String) {
-        self.outcome.warnings.push(Warning::Note(text));
     }
 }

@@ -8,7 +8,8 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fd::AsFd;
 use rustix::fs::OFlags;
 
-use super::host::{Found, look, open};
+use super::host::{Found, look};
+use super::listing::open;
 use super::naming::{Given, Naming};
 use super::record::Thing;
 use super::{Options, Scanner, Source, Symlinks};
@@ -56,7 +57,11 @@ impl Scanner<'_> {
             return Ok(Some(self.tree.root()));
         };
         let (host_path, host_name) = split(&source.path);
-        let host = self.tree.add_host_directory(host_path);
+        let host = match self.parent_of_last {
+            Some(last) if self.tree.host_directory_path(last) == host_path => last,
+            _ => self.tree.add_host_directory(host_path),
+        };
+        self.parent_of_last = Some(host);
         let mut parent = self.tree.root();
         for (depth, name) in way.iter().enumerate() {
             let naming = self.name_on_the_way(parent, name);

@@ -3,16 +3,18 @@
 use std::io;
 
 use rayon::prelude::*;
+use udf::general::text;
 
-use super::host::{Found, Listing};
+use super::host::Found;
+use super::listing::Listing;
 use super::naming::Given;
 use super::record::Thing;
 use super::{FileId, Scanner, Symlinks};
 use crate::error::{Result, Warning};
-use crate::tree::{HostDirectoryId, Kind, NodeId};
+use crate::tree::{HostDirectoryId, Kind, Name, NodeId};
 
 /// How many directories are listed, and so open, at a time.
-const BATCH_DIRECTORIES: usize = 128;
+const BATCH_DIRECTORIES: usize = 64;
 /// How many names are looked at before what was found goes into the tree.
 const BATCH_NAMES: usize = 4096;
 /// Looking at fewer is not worth another thread.
@@ -77,19 +79,23 @@ impl Scanner<'_> {
     }
 
     fn take(&mut self, opened: &mut [Opened]) -> Result<()> {
-        let names_of = |(at, opened): (usize, &Opened)| (0..opened.listing.len()).map(move |name| (at, name));
-        let names: Vec<_> = opened.iter().enumerate().flat_map(names_of).collect();
-        for batch in names.chunks(BATCH_NAMES) {
+        let counts: Vec<_> = opened.iter().map(|opened| opened.listing.len()).collect();
+        let mut names =
+            counts.iter().enumerate().flat_map(|(at, count)| (0..*count).map(move |name| (at, name)));
+        loop {
+            let batch: Vec<_> = names.by_ref().take(BATCH_NAMES).collect();
+            if batch.is_empty() {
+                return Ok(());
+            }
             self.progress.check()?;
             let (all, options) = (&*opened, self.options);
             let look = |&(at, name): &(usize, usize)| all[at].listing.look(name, options);
             let found: Vec<_> = batch.par_iter().with_min_len(MIN_NAMES).map(look).collect();
-            for ((at, name), found) in batch.iter().zip(found) {
-                self.entry(&mut opened[*at], *name, found)?;
+            for (&(at, name), found) in batch.iter().zip(found) {
+                self.entry(&mut opened[at], name, found)?;
             }
             self.progress.add_files(batch.len() as u64);
         }
-        Ok(())
     }
 
     fn entry(&mut self, opened: &mut Opened, index: usize, found: io::Result<Found>) -> Result<()> {
@@ -98,27 +104,24 @@ impl Scanner<'_> {
         let naming = self.name_for(parent, host_name, given, |name| listing.contains(name));
         self.see(parent, &naming.name);
         let thing = Thing { parent, naming: &naming, host: directory.host, host_name };
+        // What cannot be looked at may be a directory: who excludes one does not want to hear that it is closed.
+        let may_be_directory = found.as_ref().ok().is_none_or(|found| found.body.kind() == Kind::Directory);
+        if let Some(path) = path
+            && self.is_excluded(path, &naming.name, may_be_directory)
+        {
+            return Ok(());
+        }
         let found = match found {
-            Ok(found) => found,
             Err(error) => {
                 self.left_out(&thing, &error.to_string());
                 return Ok(());
             }
-        };
-        let is_directory = found.body.kind() == Kind::Directory;
-        if let Some(path) = path {
-            let own = path.len();
-            path.push_str(&udf::general::text::decode_lossy(naming.name.as_bytes()));
-            let is_excluded = self.options.exclude.excludes(&*path, is_directory);
-            path.truncate(own);
-            if is_excluded {
+            Ok(found) if may_be_directory && self.is_loop(parent, found.id) => {
+                self.left_out(&thing, "symbolic links lead from it to itself");
                 return Ok(());
             }
-        }
-        if is_directory && self.is_loop(parent, found.id) {
-            self.left_out(&thing, "symbolic links lead from it to itself");
-            return Ok(());
-        }
+            Ok(found) => found,
+        };
         let (id, linked) = (found.id, found.linked);
         if let Some(node) = self.record(&thing, found)? {
             let name = self.stored(node, host_name);
@@ -126,6 +129,15 @@ impl Scanner<'_> {
             self.enter(node, host, id, linked);
         }
         Ok(())
+    }
+
+    /// Whether something is excluded by its name in the directory of this path, which is left as it was.
+    fn is_excluded(&self, path: &mut String, name: &Name, is_directory: bool) -> bool {
+        let end = path.len();
+        path.push_str(&text::decode_lossy(name.as_bytes()));
+        let is_excluded = self.options.exclude.excludes(&*path, is_directory);
+        path.truncate(end);
+        is_excluded
     }
 
     /// Puts a directory on the list of those to go through, unless another file system begins there.

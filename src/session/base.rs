@@ -1,6 +1,6 @@
 //! The end of an import: what became of the old names, and the facts that the next session is planned on.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use udf::general::{LongAd, Seal};
 use udf::read::{MetadataFile, PartitionKind, ReadAt};
@@ -11,75 +11,97 @@ use super::refuse::physical_start;
 use crate::error::{Error, Result, Warning};
 use crate::plan::frame::{CLUSTER_BLOCKS, PARTITION_START, reserve_slots};
 use crate::plan::{Base, BaseMetadata, Frame, Run};
+use crate::scan::Outcome;
 use crate::tree::{Attributes, Content, Kept, Kind, NodeId, Tree};
 
 impl<R: ReadAt> Import<R> {
     /// Ends the import: counts what is gone, and returns what the next session builds on, with what was noticed.
-    ///
-    /// `changed` are directories whose names or attributes are no longer what is recorded.
-    pub fn finish(mut self, tree: &mut Tree, changed: &BTreeSet<NodeId>) -> Result<(Base, Vec<Warning>)> {
-        for directory in changed {
+    pub fn finish(mut self, tree: &mut Tree, outcome: &Outcome) -> Result<(Base, Vec<Warning>)> {
+        for directory in &outcome.changed_directories {
             mark_changed(tree, *directory);
         }
-        let mut gone = Gone::default();
-        self.count_gone(tree, &mut gone)?;
-        self.change_links(tree, &gone)?;
-        let base = self.base(&gone)?;
+        let mut names = Names::default();
+        for node in &outcome.linked {
+            if let Some(kept) = tree.inode_of(*node).kept {
+                *names.change.entry(kept.icb).or_default() += 1;
+            }
+        }
+        self.count_gone(tree, &mut names)?;
+        self.change_links(tree, &names)?;
+        let mut base = self.base(&names)?;
+        // A further name has a unique id of its own (UDF 3.2.1.1).
+        for node in &outcome.linked {
+            let id = u32::try_from(base.next_unique_id).map_err(|_| Error::Limit {
+                what: "unique id",
+                value: base.next_unique_id,
+                limit: u64::from(u32::MAX),
+            })?;
+            base.further_names.insert(*node, (id, 0));
+            base.next_unique_id += 1;
+            base.files += 1;
+        }
         Ok((base, self.warnings))
     }
 
-    fn count_gone(&self, tree: &Tree, gone: &mut Gone) -> Result<()> {
-        let names: HashSet<NodeId> = tree.gone().iter().map(|(node, _)| *node).collect();
+    fn count_gone(&self, tree: &Tree, names: &mut Names) -> Result<()> {
+        let gone: HashSet<NodeId> = tree.gone().iter().map(|(node, _)| *node).collect();
         for (node, inode) in tree.gone() {
             // What lay in a directory that is gone itself is counted with that.
             let mut above = tree.node(*node).parent;
-            let mut inside = names.contains(&above);
+            let mut inside = gone.contains(&above);
             while above != tree.root() && !inside {
                 above = tree.node(above).parent;
-                inside = names.contains(&above);
+                inside = gone.contains(&above);
             }
             if let Some(kept) = tree.inode(*inode).kept.filter(|_| !inside) {
-                self.count_entry(&kept, gone)?;
+                self.count_entry(&kept, names)?;
             }
         }
         Ok(())
     }
 
-    fn count_entry(&self, kept: &Kept, gone: &mut Gone) -> Result<()> {
+    fn count_entry(&self, kept: &Kept, names: &mut Names) -> Result<()> {
         let entry = self.volume.entry(&LongAd::icb(kept.icb_bytes, kept.icb, 0))?;
         if !entry.is_directory() {
-            gone.file(entry.icb, entry.links);
+            names.gone(entry.icb, entry.links);
             return Ok(());
         }
-        gone.directories += 1;
+        names.directories += 1;
         for step in self.volume.walk(&entry) {
             let step = step.map_err(|error| Error::Volume(error.error))?;
             if step.2.is_directory() {
-                gone.directories += 1;
+                names.directories += 1;
             } else {
-                gone.file(step.2.icb, step.2.links);
+                names.gone(step.2.icb, step.2.links);
             }
         }
         Ok(())
     }
 
-    /// Files that lost a name but have others keep their entry, with another link count.
-    fn change_links(&mut self, tree: &mut Tree, gone: &Gone) -> Result<()> {
-        for (icb, names) in &gone.linked {
-            let known = self.files.get(icb).copied();
-            let inode = known.unwrap_or_else(|| {
+    /// Files that lost or won a name but have others keep their entry, with another link count.
+    fn change_links(&mut self, tree: &mut Tree, names: &Names) -> Result<()> {
+        for (icb, change) in names.change.iter().filter(|(_, change)| **change != 0) {
+            let entry = self.volume.entry(&LongAd::icb(self.volume.block_size().bytes(), *icb, 0))?;
+            let links = i32::from(entry.links) + change;
+            if links <= 0 {
+                continue;
+            }
+            let change = u16::try_from(links).ok().and_then(|_| i16::try_from(*change).ok());
+            let link_change = change.ok_or(Error::Limit {
+                what: "names of one file",
+                value: u64::try_from(links).unwrap_or(0),
+                limit: u64::from(u16::MAX),
+            })?;
+            let inode = self.files.get(icb).copied().unwrap_or_else(|| {
                 let inode = tree.add_inode(Kind::File, Attributes::default(), Content::None);
                 tree.inode_mut(inode).kept = Some(self.kept_at(*icb));
                 inode
             });
-            let entry = self.volume.entry(&LongAd::icb(self.volume.block_size().bytes(), *icb, 0))?;
-            if entry.links <= *names {
-                continue;
-            }
-            self.entries.insert(inode, self.facts(&entry)?);
-            tree.inode_mut(inode).attributes = self.entries[&inode].attributes;
+            let facts = self.facts(&entry)?;
+            self.entries.insert(inode, facts);
+            tree.inode_mut(inode).attributes = facts.attributes;
             if let Some(kept) = &mut tree.inode_mut(inode).kept {
-                kept.link_change = -i16::try_from(*names).unwrap_or(i16::MAX);
+                kept.link_change = link_change;
                 kept.changed = true;
             }
             if tree.inode(inode).links == 0 {
@@ -94,7 +116,7 @@ impl<R: ReadAt> Import<R> {
         Kept { icb, icb_bytes, unique_id: 0, characteristics: 0, link_change: 0, changed: true }
     }
 
-    fn base(&mut self, gone: &Gone) -> Result<Base> {
+    fn base(&mut self, names: &Names) -> Result<Base> {
         let volume = &self.volume;
         let missing = |what: &'static str| Error::Options(format!("the volume has no {what}"));
         let integrity = volume.integrity().ok_or_else(|| missing("integrity descriptor"))?;
@@ -119,8 +141,8 @@ impl<R: ReadAt> Import<R> {
             session_start: self.session.start,
             sequences: volume.sequences(),
             next_unique_id: integrity.next_unique_id.max(16),
-            files: counted(integrity.files, gone.files),
-            directories: counted(integrity.directories, gone.directories),
+            files: counted(integrity.files, names.files),
+            directories: counted(integrity.directories, names.directories),
             recorded: integrity.recorded.moment().unwrap_or_default(),
             free_start: self.free_start(device_blocks)?,
             reserve_slot: self.reserve_slot()?,
@@ -222,20 +244,20 @@ impl<R: ReadAt> Import<R> {
     }
 }
 
-/// What is no longer in the tree.
+/// What is no longer in the tree, and what has other names than before.
 #[derive(Debug, Default)]
-struct Gone {
+struct Names {
     files: u32,
     directories: u32,
-    /// Files that had several names: how many of them are gone.
-    linked: std::collections::BTreeMap<BlockAddress, u16>,
+    /// Files with several names: how many more, or fewer, they have now.
+    change: BTreeMap<BlockAddress, i32>,
 }
 
-impl Gone {
-    fn file(&mut self, icb: BlockAddress, links: u16) {
+impl Names {
+    fn gone(&mut self, icb: BlockAddress, links: u16) {
         self.files += 1;
-        if links > 1 {
-            *self.linked.entry(icb).or_default() += 1;
+        if links > 1 || self.change.contains_key(&icb) {
+            *self.change.entry(icb).or_default() -= 1;
         }
     }
 }

@@ -292,7 +292,7 @@ impl<R: ReadAt> Iterator for Directory<'_, R> {
 #[cfg(test)]
 mod tests {
     use super::super::Volume;
-    use super::super::fixture::{Fixture, HELLO, PARTITION, ROOT, SEAL, SUB, Scratched};
+    use super::super::fixture::{Fixture, HELLO, PARTITION, ROOT, SEAL, SUB, Scratched, length};
     use super::super::found::OpenOptions;
     use super::*;
     use crate::file::FileType;
@@ -315,7 +315,7 @@ mod tests {
         let mut list = Vec::new();
         let extent_bytes = extent_blocks as usize * block_size.len();
         for (block, piece) in (30..).step_by(extent_blocks as usize + 1).zip(body.chunks(extent_bytes)) {
-            list.extend(ShortAd::new(ExtentKind::Recorded, piece.len() as u32, block).as_bytes());
+            list.extend(ShortAd::new(ExtentKind::Recorded, length(piece), block).as_bytes());
             fixture.put_bytes(fixture.at(block), piece);
         }
         let size = body.len() as u64;

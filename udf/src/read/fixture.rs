@@ -87,12 +87,12 @@ impl Fixture {
 
     /// The bytes of a sector and all behind it.
     pub(super) fn sector(&mut self, sector: u32) -> &mut [u8] {
-        let at = self.block_size.offset_of(Sector(sector)) as usize;
+        let at = sector as usize * self.block_size.len();
         &mut self.image[at..]
     }
 
     /// The sectors of a block: two, where there is a mirror.
-    fn sectors_of(&self, address: BlockAddress) -> Vec<u32> {
+    fn sectors_of(address: BlockAddress) -> Vec<u32> {
         let block = address.block.0;
         if address.partition.0 == 0 {
             return std::vec![PARTITION + block];
@@ -108,14 +108,14 @@ impl Fixture {
 
     /// Writes a descriptor to a block, in all its copies.
     pub(super) fn put<D: Descriptor>(&mut self, address: BlockAddress, fixed: &D, tail: &[u8]) {
-        for sector in self.sectors_of(address) {
+        for sector in Self::sectors_of(address) {
             self.write(sector, address.block.0, fixed, tail);
         }
     }
 
     /// Writes bytes from a block on, in all its copies.
     pub(super) fn put_bytes(&mut self, address: BlockAddress, bytes: &[u8]) {
-        for sector in self.sectors_of(address) {
+        for sector in Self::sectors_of(address) {
             self.sector(sector)[..bytes.len()].copy_from_slice(bytes);
         }
     }
@@ -136,11 +136,11 @@ impl Fixture {
 
     /// A sequence of five descriptors: primary, logical, partition, information, terminating.
     pub(super) fn sequence(&mut self, start: u32) {
-        let primary = self.primary(1);
+        let primary = Self::primary(1);
         self.write(start, start, &primary, &[]);
         let (logical, maps) = self.logical(2);
         self.write(start + 1, start + 1, &logical, &maps);
-        let partition = self.partition(3, 0);
+        let partition = Self::partition(3);
         self.write(start + 2, start + 2, &partition, &[]);
         let mut information: ImplementationUseVolumeDescriptor = blank();
         information.implementation_identifier = EntityIdentifier::udf("*UDF LV Info", Revision::V2_01);
@@ -149,7 +149,7 @@ impl Fixture {
         self.write(start + 4, start + 4, &TerminatingDescriptor::new(), &[]);
     }
 
-    pub(super) fn primary(&self, number: u32) -> PrimaryVolumeDescriptor {
+    fn primary(number: u32) -> PrimaryVolumeDescriptor {
         let mut primary: PrimaryVolumeDescriptor = blank();
         primary.volume_descriptor_sequence_number = number.into();
         primary.volume_identifier = DString::new("primary").unwrap();
@@ -176,16 +176,15 @@ impl Fixture {
         logical.logical_block_size = self.block_size.bytes().into();
         logical.domain_identifier = EntityIdentifier::domain(Revision::V2_01);
         logical.logical_volume_contents_use = LongAd::new(ExtentKind::Recorded, self.bytes(2), self.at(0));
-        logical.map_table_length = (maps.len() as u32).into();
+        logical.map_table_length = length(&maps).into();
         logical.number_of_partition_maps = if self.has_metadata { 2 } else { 1 }.into();
         logical.integrity_sequence_extent = ExtentAd::new(self.bytes(4), Sector(INTEGRITY));
         (logical, maps)
     }
 
-    pub(super) fn partition(&self, number: u32, partition_number: u16) -> PartitionDescriptor {
+    fn partition(number: u32) -> PartitionDescriptor {
         let mut partition: PartitionDescriptor = blank();
         partition.volume_descriptor_sequence_number = number.into();
-        partition.partition_number = partition_number.into();
         partition.access_type = AccessType::ReadOnly.number().into();
         partition.partition_starting_location = PARTITION.into();
         partition.partition_length = (BLOCKS - PARTITION - 1).into();
@@ -238,7 +237,7 @@ impl Fixture {
     /// An allocation extent with these descriptors.
     pub(super) fn allocation_extent(&mut self, address: BlockAddress, descriptors: &[u8]) {
         let mut fixed: AllocationExtentDescriptor = blank();
-        fixed.length_of_allocation_descriptors = (descriptors.len() as u32).into();
+        fixed.length_of_allocation_descriptors = length(descriptors).into();
         self.put(address, &fixed, descriptors);
     }
 
@@ -296,7 +295,7 @@ impl Fixture {
 
     /// Writes a root directory with this body from block 7 on.
     pub(super) fn root(&mut self, body: &[u8]) {
-        let extent = ShortAd::new(ExtentKind::Recorded, body.len() as u32, 7);
+        let extent = ShortAd::new(ExtentKind::Recorded, length(body), 7);
         let size = body.len() as u64;
         self.entry(self.at(ROOT), FileType::DIRECTORY, AllocationForm::Short, size, extent.as_bytes());
         self.put_bytes(self.at(7), body);
@@ -320,6 +319,11 @@ impl Fixture {
     }
 }
 
+/// How many bytes these are, as descriptors have it.
+pub(super) fn length(bytes: &[u8]) -> u32 {
+    u32::try_from(bytes.len()).unwrap()
+}
+
 /// A descriptor of zeros.
 pub(super) fn blank<D: zerocopy::FromZeros>() -> D {
     D::new_zeroed()
@@ -334,7 +338,7 @@ pub(super) fn extended_entry(icb_tag: IcbTag, size: u64, allocation_bytes: usize
     fixed.object_size = size.into();
     fixed.modification_date_and_time = Timestamp::new(Moment::from_unix(1_000_000_000, 0), 0);
     fixed.creation_date_and_time = Timestamp::new(Moment::from_unix(999_999_999, 0), 0);
-    fixed.length_of_allocation_descriptors = (allocation_bytes as u32).into();
+    fixed.length_of_allocation_descriptors = u32::try_from(allocation_bytes).unwrap().into();
     fixed
 }
 
@@ -348,8 +352,8 @@ pub(super) fn file_entry(
     let mut fixed: FileEntry = blank();
     fixed.icb_tag = icb_tag;
     fixed.information_length = size.into();
-    fixed.length_of_extended_attributes = (attributes.len() as u32).into();
-    fixed.length_of_allocation_descriptors = (allocation.len() as u32).into();
+    fixed.length_of_extended_attributes = length(attributes).into();
+    fixed.length_of_allocation_descriptors = length(allocation).into();
     (fixed, [attributes, allocation].concat())
 }
 

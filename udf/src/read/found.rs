@@ -74,19 +74,20 @@ impl Found {
 
     fn at<R: ReadAt>(device: &R, block_size: BlockSize, session_start: Sector) -> Self {
         let size_blocks = whole_blocks(block_size, device.size_bytes());
-        let anchors_at = |places: &[i64]| {
+        let anchors_at = |spots: &[Spot]| {
             let mut anchors: Vec<FoundAnchor> = Vec::new();
-            for place in places {
-                if let Some(sector) = resolve(*place, session_start, size_blocks)
+            for spot in spots {
+                if let Some(sector) = spot.sector(session_start, size_blocks)
                     && anchors.iter().all(|anchor| anchor.sector != sector)
                     && let Ok(anchor) = read_anchor(device, block_size, sector)
+                    && spot.is_of(session_start, &anchor)
                 {
                     anchors.push(anchor);
                 }
             }
             anchors
         };
-        let mut anchors = anchors_at(&PLACES);
+        let mut anchors = anchors_at(&SPOTS);
         if anchors.is_empty() {
             anchors = anchors_at(&NEARBY);
         }
@@ -95,20 +96,51 @@ impl Found {
     }
 }
 
-/// Where anchors are: from the beginning of the session or, if negative, back from the end of the device, whose last
-/// sector N is -1. The lower of the two at the end first, as other readers do.
-const PLACES: [i64; 3] = [256, -257, -1];
+/// A sector where there may be an anchor.
+#[derive(Clone, Copy)]
+enum Spot {
+    /// So many sectors behind the beginning of the session.
+    Start(u32),
+    /// So many sectors behind (before, if negative) the last sector of the device, N.
+    End(i64),
+}
 
-/// Where else they are looked for, because drives and those who copy discs are wrong about N by 1, 2, 150 or 152 sectors:
-/// the order is that of Linux. At 512 on discs that are still open and begin with a reserved track (UDF 6.10.1.1).
-const NEARBY: [i64; 11] = [-2, -258, 0, -256, -3, -259, -151, -407, -153, -409, 512];
+/// Where anchors are (ECMA-167 3/8.4.2.1). The lower of the two at the end first, as other readers do.
+const SPOTS: [Spot; 3] = [Spot::Start(256), Spot::End(-256), Spot::End(0)];
 
-fn resolve(place: i64, session_start: Sector, size_blocks: u64) -> Option<Sector> {
-    let sector = match u32::try_from(place) {
-        Ok(from_start) if from_start > 0 => session_start.checked_add(from_start)?,
-        _ => Sector(u32::try_from(size_blocks.checked_add_signed(place)?).ok()?),
-    };
-    (sector >= session_start).then_some(sector)
+/// Where else they are looked for. Drives, and those who copy discs, are wrong about N by 1, 2, 150 or 152 sectors; the
+/// order is that of Linux. At 512 there is one on discs that are still open and whose sector 256 lies in a reserved track
+/// (UDF 2.2.3).
+const NEARBY: [Spot; 11] = [
+    Spot::End(-1),
+    Spot::End(-257),
+    Spot::End(1),
+    Spot::End(-255),
+    Spot::End(-2),
+    Spot::End(-258),
+    Spot::End(-150),
+    Spot::End(-406),
+    Spot::End(-152),
+    Spot::End(-408),
+    Spot::Start(512),
+];
+
+impl Spot {
+    fn sector(self, session_start: Sector, size_blocks: u64) -> Option<Sector> {
+        match self {
+            Self::Start(count) => session_start.checked_add(count),
+            Self::End(count) => {
+                let last = size_blocks.checked_sub(1)?;
+                Some(Sector(u32::try_from(last.checked_add_signed(count)?).ok()?))
+            }
+        }
+    }
+
+    /// Whether an anchor here is one of the session: those at the end are the last session's, so that for another they
+    /// count only if they lead into it.
+    fn is_of(self, session_start: Sector, anchor: &FoundAnchor) -> bool {
+        matches!(self, Self::Start(_)) || anchor.main.start() >= session_start
+    }
 }
 
 /// The anchor at a sector, if it says that it lies there.

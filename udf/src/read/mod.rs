@@ -23,6 +23,8 @@ mod file_set;
 #[cfg(test)]
 mod fixture;
 mod found;
+#[cfg(test)]
+mod hostile;
 #[cfg(feature = "std")]
 mod image_file;
 mod integrity;

@@ -36,16 +36,24 @@ impl Opened {
     /// If none can be opened the error is that of the first, which is the one that should have been.
     pub(super) fn open<R: ReadAt>(device: &R, options: &OpenOptions) -> Result<Self> {
         found::refuse_raw_sectors(device)?;
-        let mut first_error = None;
+        let mut first_failure = None;
         for found in Found::candidates(device, options) {
             match Self::open_found(device, &found, options) {
-                Ok(opened) => return Ok(opened),
+                Ok(mut opened) => {
+                    // With sequences that the caller knows, the other sizes were only tried out.
+                    if let Some(cause) = first_failure.filter(|_| options.sequences.is_none()) {
+                        let remedy = Remedy::OtherBlockSize(found.block_size);
+                        opened.warnings.push(Warning { cause, remedy });
+                    }
+                    return Ok(opened);
+                }
+                Err(error) if options.strict && options.sequences.is_none() => return Err(error),
                 Err(error) => {
-                    first_error.get_or_insert(error);
+                    first_failure.get_or_insert(error);
                 }
             }
         }
-        Err(first_error.unwrap_or_else(|| found::nothing_found(device, options)))
+        Err(first_failure.unwrap_or_else(|| found::nothing_found(device, options)))
     }
 
     fn open_found<R: ReadAt>(device: &R, found: &Found, options: &OpenOptions) -> Result<Self> {
@@ -162,7 +170,7 @@ mod tests {
     use super::super::Volume;
     use super::super::fixture::{BLOCKS, Fixture, MAIN, RESERVE};
     use super::*;
-    use crate::general::EntityIdentifier;
+    use crate::general::{DString, EntityIdentifier};
     use crate::units::{BlockSize, Sector};
     use std::string::ToString;
 
@@ -224,6 +232,28 @@ mod tests {
     }
 
     #[test]
+    fn sessions_are_opened_by_their_start_or_by_their_sequences() {
+        let mut fixture = Fixture::plain(BlockSize::B2048);
+        let recognition = fixture.sector(16)[..3 * 2048].to_vec();
+        fixture.sector(400 + 16)[..3 * 2048].copy_from_slice(&recognition);
+        fixture.anchor(400 + 256, 700, 720);
+        fixture.sequence(700);
+        let (mut logical, maps) = fixture.logical(2);
+        logical.logical_volume_identifier = DString::new("second").unwrap();
+        fixture.write(701, 701, &logical, &maps);
+        let label = |session_start, sequences| {
+            let options = OpenOptions { session_start, sequences, ..OpenOptions::default() };
+            Volume::open(fixture.image.clone(), &options).map(|volume| volume.label())
+        };
+        let extent = |start| ExtentAd::new(32768, Sector(start));
+        assert_eq!(label(None, None).unwrap(), "a label");
+        assert_eq!(label(Some(Sector(400)), None).unwrap(), "second");
+        assert_eq!(label(Some(Sector(400)), Some((extent(MAIN), extent(RESERVE)))).unwrap(), "a label");
+        assert_eq!(label(None, Some((extent(700), extent(RESERVE)))).unwrap(), "second");
+        assert!(label(Some(Sector(401)), None).is_err());
+    }
+
+    #[test]
     fn anchors_without_recognition_are_no_volume() {
         let mut fixture = Fixture::plain(BlockSize::B2048);
         fixture.image[34816..36864].fill(0);
@@ -241,7 +271,10 @@ mod tests {
         let old = Fixture::plain(BlockSize::B2048);
         // The anchor of 2048-byte blocks was not overwritten; its sequence was.
         new.image[256 * 2048..257 * 2048].copy_from_slice(&old.image[256 * 2048..257 * 2048]);
-        assert_eq!(open(&new).unwrap().block_size(), BlockSize::B512);
+        let volume = open(&new).unwrap();
+        assert_eq!(volume.block_size(), BlockSize::B512);
+        assert!(remedies(&volume).contains(&Remedy::OtherBlockSize(BlockSize::B512)));
+        assert!(strict(&new).is_err());
     }
 
     #[test]

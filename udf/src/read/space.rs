@@ -100,3 +100,48 @@ fn with_block<T>(block_size: BlockSize, use_it: impl FnOnce(&mut [u8]) -> T) -> 
         None => use_it(&mut vec![0; block_size.len()]),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::PartitionKind;
+    use super::super::fixture::{BLOCKS, Fixture, PARTITION};
+    use super::*;
+    use crate::error::Error;
+
+    fn space(start: u32, length_blocks: u32) -> Space<Vec<u8>> {
+        let mut device = Fixture::plain(BlockSize::B512).image;
+        for (sector, bytes) in device.chunks_mut(512).enumerate() {
+            bytes.fill(u8::try_from(sector % 251).unwrap());
+        }
+        let kind = PartitionKind::Physical { start: Sector(start) };
+        let partition = Partition { number: 0, kind, length_blocks, access: None };
+        Space { device, block_size: BlockSize::B512, partitions: vec![partition] }
+    }
+
+    #[test]
+    fn reads_begin_and_end_anywhere_within_the_partition() {
+        let space = space(PARTITION, 100);
+        let byte = |block: u32| u8::try_from((PARTITION + block) % 251).unwrap();
+        let mut out = [0; 1030];
+        space.read(BlockAddress::new(0, 3), 510, &mut out).unwrap();
+        assert_eq!((out[0], out[1], out[2], out[1029]), (byte(3), byte(3), byte(4), byte(6)));
+        space.read(BlockAddress::new(0, 99), 0, &mut out[..512]).unwrap();
+        let outside = |start, skip_bytes| space.read(BlockAddress::new(0, start), skip_bytes, &mut [0; 513]);
+        assert!(outside(99, 0).is_err() && outside(100, 0).is_err() && outside(u32::MAX, 512).is_err());
+        assert!(outside(0, u64::MAX).is_err());
+        assert!(matches!(
+            space.read(BlockAddress::new(1, 0), 0, &mut out),
+            Err(Error::Corrupt(Corrupt { fault: Fault::OutsidePartition { blocks: 0, .. }, .. }))
+        ));
+    }
+
+    #[test]
+    fn partitions_may_claim_more_than_the_device_has() {
+        let behind_the_end = space(BLOCKS - 1, 10);
+        behind_the_end.read(BlockAddress::new(0, 0), 0, &mut [0; 512]).unwrap();
+        assert!(matches!(behind_the_end.read(BlockAddress::new(0, 1), 0, &mut [0]), Err(Error::Read { .. })));
+        let overflowing = space(u32::MAX, 10);
+        assert!(overflowing.locate(Copy::First, BlockAddress::new(0, 0)).is_ok());
+        assert!(overflowing.locate(Copy::First, BlockAddress::new(0, 1)).is_err());
+    }
+}

@@ -226,3 +226,32 @@ impl<R: ReadAt> Volume<R> {
         Walk::new(&self.space, directory)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{Fixture, HELLO, PARTITION, ROOT};
+    use super::*;
+
+    #[test]
+    fn threads_can_share_a_volume() {
+        fn shared<T: Send + Sync>(_: &T) {}
+        shared(&Fixture::plain(BlockSize::B2048).open());
+    }
+
+    #[test]
+    fn blocks_and_sectors_are_the_same_bytes() {
+        let fixture = Fixture::plain(BlockSize::B1024);
+        let volume = fixture.open();
+        let run = volume.locate(fixture.at(HELLO)).unwrap();
+        assert_eq!(run.sector, Sector(PARTITION + HELLO));
+        let (mut blocks, mut sectors) = ([0; 2048], [0; 2048]);
+        volume.read_blocks(fixture.at(HELLO), &mut blocks).unwrap();
+        volume.read_sectors(run.sector, &mut sectors).unwrap();
+        assert_eq!(blocks, sectors);
+        assert!(blocks.windows(11).any(|bytes| bytes == b"hello world"));
+        assert_eq!(volume.root_icb().start(), fixture.at(ROOT));
+        assert_eq!(volume.file_set_address(), fixture.at(0));
+        assert_eq!(volume.partition_map_table().len(), 6);
+        assert_eq!(volume.into_device(), fixture.image);
+    }
+}

@@ -137,7 +137,7 @@ impl<R: ReadAt> Iterator for Walk<'_, R> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{Fixture, HELLO, PARTITION, ROOT, SUB};
+    use super::super::fixture::{Fixture, HELLO, PARTITION, ROOT, SUB, length};
     use super::*;
     use crate::file::{AllocationForm, FileType, characteristics::DIRECTORY};
     use crate::general::{ExtentKind, ShortAd};
@@ -194,7 +194,7 @@ mod tests {
             (40..).zip(&names).map(|(block, name)| (name.as_str(), DIRECTORY, block)).collect();
         let body = fixture.names(ROOT, 7, &list);
         fixture.put_bytes(fixture.at(650), &body);
-        let extent = ShortAd::new(ExtentKind::Recorded, body.len() as u32, 650);
+        let extent = ShortAd::new(ExtentKind::Recorded, length(&body), 650);
         for block in (40..640).chain([ROOT]) {
             let at = fixture.at(block);
             fixture.entry(

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::error::{Error, Result};
-use crate::units::Sector;
+use crate::units::{BlockSize, Sector};
 
 /// Something that is not as the standard demands, and what was done about it.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub enum Remedy {
     NarrowRecognition,
     /// Another anchor than the first that should be there.
     OtherAnchor(Sector),
+    /// A volume with blocks of the likeliest size that cannot be opened: one with blocks of this size.
+    OtherBlockSize(BlockSize),
     /// Fewer anchors than should be there.
     FewAnchors,
     /// A damaged descriptor of a sequence: the others.
@@ -46,6 +48,7 @@ impl fmt::Display for Remedy {
         f.write_str(match self {
             Self::NarrowRecognition => "read at a distance of 2048 bytes",
             Self::OtherAnchor(sector) => return write!(f, "the anchor at {sector} is used"),
+            Self::OtherBlockSize(size) => return write!(f, "a volume of {size}-byte blocks is there too"),
             Self::FewAnchors => "what there is is used",
             Self::PassedOver => "it is passed over",
             Self::ReserveSequence => "taken from the reserve volume descriptor sequence",

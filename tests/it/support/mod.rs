@@ -1,0 +1,6 @@
+//! What the tests share.
+
+pub(crate) mod build;
+pub(crate) mod folder;
+pub(crate) mod manifest;
+pub(crate) mod random;
