@@ -9,6 +9,7 @@ pub mod plan;
 pub mod progress;
 pub mod render;
 pub mod scan;
+pub mod stream;
 pub mod session;
 pub mod tree;
 

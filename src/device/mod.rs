@@ -1,7 +1,27 @@
 //! The one door out: what a target must be able to do, and the targets there are.
 
+mod block;
+pub mod buffer;
+mod faulty;
+mod image;
+mod memory;
+mod pipe;
+mod reader;
+mod recorder;
+mod signature;
+
 use std::fs::File;
 use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+pub use block::BlockDevice;
+pub use faulty::Faulty;
+pub use image::ImageFile;
+pub use memory::MemoryDevice;
+pub use pipe::Pipe;
+pub use reader::FileReader;
+pub use recorder::{Event, Recorder};
+pub use signature::signature;
 
 /// In which order a device takes writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +62,12 @@ pub trait WriteAt: Send + Sync {
     /// Writes all of `bytes` at `offset_bytes`.
     fn write_at(&self, offset_bytes: u64, bytes: &[u8]) -> io::Result<()>;
 
+    /// Whether [`copy_from`](Self::copy_from) takes files without moving their bytes. If not, to read and write is as fast: it
+    /// was measured.
+    fn clones_files(&self) -> bool {
+        false
+    }
+
     /// Takes up to `bytes` bytes from `file`, from `file_offset_bytes` on, without passing them through the caller's memory.
     ///
     /// Returns how many it took: 0 if it cannot, or if the file ends there; the caller then reads and writes. What it took
@@ -59,4 +85,50 @@ pub trait WriteAt: Send + Sync {
 
     /// The barrier: returns when all that was written is durable.
     fn flush(&self) -> io::Result<()>;
+}
+
+impl<T: WriteAt + ?Sized> WriteAt for &T {
+    fn order(&self) -> Order {
+        (**self).order()
+    }
+    fn capacity_bytes(&self) -> Option<u64> {
+        (**self).capacity_bytes()
+    }
+    fn alignment_bytes(&self) -> usize {
+        (**self).alignment_bytes()
+    }
+    fn blank_is_zeros(&self) -> bool {
+        (**self).blank_is_zeros()
+    }
+    fn reserve(&self, end_bytes: u64) -> io::Result<()> {
+        (**self).reserve(end_bytes)
+    }
+    fn write_at(&self, offset_bytes: u64, bytes: &[u8]) -> io::Result<()> {
+        (**self).write_at(offset_bytes, bytes)
+    }
+    fn clones_files(&self) -> bool {
+        (**self).clones_files()
+    }
+    fn copy_from(
+        &self,
+        offset_bytes: u64,
+        file: &File,
+        file_offset_bytes: u64,
+        bytes: u64,
+    ) -> io::Result<u64> {
+        (**self).copy_from(offset_bytes, file, file_offset_bytes, bytes)
+    }
+    fn flush(&self) -> io::Result<()> {
+        (**self).flush()
+    }
+}
+
+/// What the kernel says when a target is full.
+fn no_space() -> io::Error {
+    rustix::io::Errno::NOSPC.into()
+}
+
+/// Locks what stays consistent even if its last user panicked.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

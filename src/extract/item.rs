@@ -109,13 +109,13 @@ impl<R: ReadAt> Extraction<'_, R> {
 
     /// Makes something new; what is in the way is removed first, if it may be.
     fn anew<T>(&self, place: Place<'_>, make: impl Fn() -> rustix::io::Result<T>) -> Result<T, Trouble> {
-        let made = match make() {
+        let outcome = match make() {
             Err(Errno::EXIST) if self.options.replace => {
                 unlinkat(place.host, place.name, AtFlags::empty()).and_then(|()| make())
             }
-            made => made,
+            outcome => outcome,
         };
-        made.map_err(|error| self.at(place, "cannot make", error))
+        outcome.map_err(|error| self.at(place, "cannot make", error))
     }
 
     pub(super) fn at(&self, place: Place<'_>, action: &'static str, error: Errno) -> Trouble {

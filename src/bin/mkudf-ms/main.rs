@@ -1,22 +1,30 @@
 //! The command `mkudf-ms`: what was typed (`flags`) → what it means (`job`) → a file a command that does it.
 
+mod append;
 mod bar;
 mod cat;
+mod create;
 mod extract;
 mod facts;
 mod flags;
+mod info;
+mod job;
 mod list;
 mod open;
 mod report;
+mod sessions;
+mod summary;
 mod text;
 mod values;
 
 use std::ffi::OsStr;
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser as _};
 
 use crate::flags::{Command, Flags};
+use crate::job::Usage;
 use crate::report::{Ending, Report};
 
 /// What shells make of SIGINT.
@@ -30,8 +38,14 @@ fn main() -> ExitCode {
     let report = Report::new(&flags.common);
     match run(&flags.command, &report) {
         Ok(ending) => ending.into(),
-        Err(error) if report::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        // But a volume that did not arrive whole is no success.
+        Err(error) if report::is_broken_pipe(&error) && !matches!(flags.command, Command::Create(_)) => {
+            ExitCode::SUCCESS
+        }
         Err(error) => {
+            if let Some(wrong) = error.downcast_ref::<Usage>() {
+                return usage(&Flags::command().error(ErrorKind::ValueValidation, wrong));
+            }
             report.error(&error);
             match (&flags.command, report::is_cancelled(&error)) {
                 (_, true) => INTERRUPTED.into(),
@@ -62,9 +76,13 @@ fn usage(error: &clap::Error) -> ExitCode {
 
 fn run(command: &Command, report: &Report) -> anyhow::Result<Ending> {
     match command {
+        Command::Create(flags) => create::run(flags, report),
+        Command::Append(flags) => append::run(flags, report),
         Command::Ls(flags) => list::run(flags, report),
         Command::Cat(flags) => cat::run(flags, report),
         Command::Extract(flags) => extract::run(flags, report),
+        Command::Info(flags) => info::run(flags, report),
+        Command::Sessions(flags) => sessions::run(flags, report),
         _ => anyhow::bail!("not wired yet"),
     }
 }

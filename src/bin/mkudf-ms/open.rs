@@ -1,16 +1,17 @@
 //! Opening the volume that a reading command is about: which session, and what was bent on the way.
 
-use std::fs::File;
 use std::path::Path;
 
-use anyhow::{Context as _, bail};
-use udf::read::{ImageFile, OpenOptions, Volume};
+use anyhow::Context as _;
+use mkudf_ms::device::FileReader;
+use mkudf_ms::{Error, session};
+use udf::read::{OpenOptions, Volume};
 
 use crate::flags::Reading;
 use crate::report::Report;
 
 /// A volume in an image or on a device.
-pub(crate) type OpenVolume = Volume<ImageFile>;
+pub(crate) type OpenVolume = Volume<FileReader>;
 
 /// Opens the volume, in the session asked for.
 pub(crate) fn open(reading: &Reading, report: &Report) -> anyhow::Result<OpenVolume> {
@@ -18,9 +19,8 @@ pub(crate) fn open(reading: &Reading, report: &Report) -> anyhow::Result<OpenVol
     let device = device(&reading.image)?;
     let mut options = OpenOptions { block_size: reading.block_size, ..OpenOptions::default() };
     if let Some(number) = reading.session {
-        bail!("session {number}: not wired yet");
+        options = choose(&device, number, &options).with_context(name)?;
     }
-    options.strict = false;
     let volume = Volume::open(device, &options).with_context(name)?;
     for warning in volume.warnings() {
         report.detail(&format!("{}: {warning}", name()));
@@ -28,8 +28,23 @@ pub(crate) fn open(reading: &Reading, report: &Report) -> anyhow::Result<OpenVol
     Ok(volume)
 }
 
+/// How to open a session: from 1 on the oldest first, from -1 down the newest first.
+fn choose(device: &FileReader, number: i32, options: &OpenOptions) -> anyhow::Result<OpenOptions> {
+    let sessions = session::sessions(device, options)?;
+    let wanted = usize::try_from(number.unsigned_abs()).ok().and_then(|count| count.checked_sub(1));
+    let found = wanted.and_then(|index| match number {
+        1.. => sessions.get(index),
+        _ => sessions.iter().nth_back(index),
+    });
+    let found = found.ok_or_else(|| {
+        let count = sessions.len();
+        let reason = format!("there is no session {number}: the volume has {count}");
+        Error::refused(reason, format!("from 1, the oldest, to {count}; or from -1, the newest, to -{count}"))
+    })?;
+    Ok(found.open)
+}
+
 /// Opens what a volume is in.
-pub(crate) fn device(path: &Path) -> anyhow::Result<ImageFile> {
-    let open = || ImageFile::try_from(File::open(path)?);
-    open().with_context(|| format!("{}: cannot open", path.display()))
+pub(crate) fn device(path: &Path) -> anyhow::Result<FileReader> {
+    FileReader::open(path).with_context(|| format!("{}: cannot open", path.display()))
 }

@@ -156,7 +156,8 @@ impl<R: ReadAt> Context<'_, R> {
         let at = At::new(structure, sector);
         let sectors = self.block_size.blocks_for(bytes as u64);
         let Some(sectors) = u32::try_from(sectors).ok().filter(|sectors| *sectors <= room) else {
-            self.error(59, at, format_args!("{bytes} bytes long, more than the sequence has left"));
+            let rule = if tag.kind() == TagIdentifier::LOGICAL_VOLUME { 59 } else { 46 };
+            self.error(rule, at, format_args!("{bytes} bytes long, more than the sequence has left"));
             sequence.damaged = true;
             return Next::Sectors(1);
         };
@@ -173,11 +174,7 @@ impl<R: ReadAt> Context<'_, R> {
         self.zeros_behind(at, &block, bytes);
         block.truncate(bytes);
         match tag.kind() {
-            TagIdentifier::TERMINATING => {
-                let reserved = block.get(Tag::LEN..).unwrap_or_default();
-                self.reserved(9, at, "what follows the tag", reserved);
-                return Next::End;
-            }
+            TagIdentifier::TERMINATING => return Next::End,
             TagIdentifier::VOLUME_POINTER => {
                 let next = VolumeDescriptorPointer::peek(&block, sector);
                 return next
@@ -236,15 +233,15 @@ impl<R: ReadAt> Context<'_, R> {
         for (kind, one) in &main.descriptors {
             match reserve.descriptors.get(kind) {
                 Some(other) if one.sound && other.sound && one.content() != other.content() => {
-                    self.differs(one, kind, "the one");
+                    self.differs(one, kind, "a different one");
                 }
-                None if !reserve.damaged => self.differs(one, kind, "none"),
+                None if !reserve.damaged => self.differs(one, kind, "none of its kind"),
                 _ => {}
             }
         }
         for (kind, one) in &reserve.descriptors {
             if !main.descriptors.contains_key(kind) && !main.damaged {
-                self.differs(one, kind, "none");
+                self.differs(one, kind, "none of its kind");
             }
         }
     }
@@ -252,11 +249,7 @@ impl<R: ReadAt> Context<'_, R> {
     fn differs(&mut self, recorded: &Recorded, kind: &Kind, other: &str) {
         let structure = shape(&recorded.bytes, kind.identifier).map_or("descriptor", |(name, _)| name);
         let at = At::new(structure, recorded.sector);
-        if other == "none" {
-            self.error(34, at, format_args!("the other sequence has none of its kind"));
-        } else {
-            self.error(34, at, format_args!("the other sequence has a different one"));
-        }
+        self.error(34, at, format_args!("the other sequence has {other}"));
     }
 }
 

@@ -7,9 +7,9 @@
 //! ```
 //!
 //! The files, lowest first: `device` (bytes), `sectors` (volume descriptors, one by one), `recognition` and `found` (is this
-//! UDF, and where), `sequence` and `integrity` (what the volume says of itself), `space` with `mapping` and `partition`
-//! (blocks of a partition), `entry`, `extents` and `body` (files), `directory`, `path`, `walk`; `open` puts a [`Volume`]
-//! together.
+//! UDF, and where), `sequence` and `integrity` (what the volume says of itself), `space` and `mapping` (blocks of
+//! partitions), `entry`, `extents` and `body` (files), `metadata` and `partition` (from maps to partitions), `file_set`,
+//! `open` and `volume` (all of it together), `directory`, `path`, `walk`.
 //!
 //! Everything is positioned and takes `&self`, so that threads can share a volume. What is on the volume is never
 //! trusted: every sum is checked, chains end, sizes are bounded before memory is taken for them.
@@ -17,6 +17,7 @@
 mod body;
 mod device;
 mod directory;
+mod directory_entry;
 mod entry;
 mod extents;
 mod file_set;
@@ -43,7 +44,8 @@ mod warning;
 
 pub use body::Body;
 pub use device::ReadAt;
-pub use directory::{Directory, DirectoryEntry};
+pub use directory::Directory;
+pub use directory_entry::DirectoryEntry;
 pub use entry::Entry;
 pub use extents::{Extent, Extents};
 pub use found::{Found, FoundAnchor, OpenOptions};

@@ -3,7 +3,7 @@
 use alloc::string::String;
 
 use super::ReadAt;
-use super::directory::DirectoryEntry;
+use super::directory_entry::DirectoryEntry;
 use super::entry::Entry;
 use super::volume::Volume;
 use crate::error::{Corrupt, Error, Fault, Result};

@@ -3,7 +3,8 @@
 use alloc::{collections::BTreeSet, string::String, vec::Vec};
 
 use super::ReadAt;
-use super::directory::{Directory, DirectoryEntry};
+use super::directory::Directory;
+use super::directory_entry::DirectoryEntry;
 use super::entry::Entry;
 use super::space::Space;
 use crate::error::{Corrupt, Error, Fault, Result};

@@ -1,0 +1,217 @@
+//! `create`: from folders to a volume in an image, on a device, or in a pipe.
+
+use std::fs::{File, FileType};
+use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
+
+use anyhow::Context as _;
+use mkudf_ms::device::{self, BlockDevice, ImageFile, Pipe, WriteAt};
+use mkudf_ms::plan::{Plan, Spec};
+use mkudf_ms::progress::Progress;
+use mkudf_ms::scan::{self, FileId, NoSession};
+use mkudf_ms::tree::Tree;
+use mkudf_ms::{Error, Warning, stream};
+use udf::BlockSize;
+use udf::read::ReadAt;
+
+use crate::bar::{self, Bar};
+use crate::flags;
+use crate::job::{Create, Output, Usage};
+use crate::report::{Ending, Report};
+use crate::summary::{self, Made};
+
+/// Makes the volume.
+pub(crate) fn run(flags: &flags::Create, report: &Report) -> anyhow::Result<Ending> {
+    let mut job = Create::new(flags)?;
+    if report.json && matches!(job.output, Output::Stdout) && !flags.effort.dry_run {
+        return Err(Usage("the volume itself goes to standard output, so --json has no place there".into()).into());
+    }
+    let target = Target::find(&job.output, flags)?;
+    job.scan.skip = target.image_id();
+    let progress = Progress::new();
+    bar::cancel_on_signal(&progress)?;
+    let bar = Bar::watch(&progress, report);
+
+    let (tree, mut warnings) = tree(&job, &progress)?;
+    let plan = Plan::create(&tree, &spec(&job, flags, &target)?)?;
+    let made = Made::new(&plan, &job.identifiers.logical_volume, &flags.effort, job.medium);
+    if flags.effort.dry_run {
+        drop(bar);
+        report.warnings(&warnings);
+        return summary::dry_run(&plan, &made, report);
+    }
+    made.check_capacity()?;
+    let write = |device: &dyn WriteAt| stream::stream(&plan, &tree, device, None, &progress, &job.stream);
+    warnings.extend(target.write(write)?);
+    drop(bar);
+    let ending = report.warnings(&warnings);
+    let name = flags.output.display().to_string();
+    made.tell(if name == "-" { "standard output" } else { &name }, report)?;
+    Ok(ending)
+}
+
+fn tree(job: &Create, progress: &Progress) -> anyhow::Result<(Tree, Vec<Warning>)> {
+    let mut tree = Tree::new(job.scan.made);
+    let outcome = scan::scan(&mut tree, &mut NoSession, &job.sources, &job.scan, progress)?;
+    Ok((tree, outcome.warnings))
+}
+
+fn spec(job: &Create, flags: &flags::Create, target: &Target<'_>) -> anyhow::Result<Spec> {
+    let block_size = target.block_size(job)?;
+    let device_blocks = target.size_bytes().map(|bytes| bytes / u64::from(block_size.bytes()));
+    Ok(Spec {
+        revision: job.revision,
+        block_size,
+        identifiers: job.identifiers.clone(),
+        now: job.times.now,
+        zone_minutes: job.times.zone_minutes,
+        redundant_metadata: !flags.effort.no_redundant_metadata,
+        embed: !flags.effort.no_embed,
+        // Beyond 2^32 blocks a device is used as far as they go.
+        device_blocks: device_blocks.map(|blocks| u32::try_from(blocks).unwrap_or(u32::MAX)),
+    })
+}
+
+/// Where the volume goes, looked at before any work is done.
+#[derive(Debug)]
+enum Target<'a> {
+    Stdout,
+    /// An image, and what is there under its name.
+    Image { path: &'a Path, existing: Option<FileId> },
+    Device { path: &'a Path, device: Box<BlockDevice> },
+}
+
+impl<'a> Target<'a> {
+    /// Looks at the target, and refuses what would be lost on it.
+    fn find(output: &'a Output, flags: &flags::Create) -> anyhow::Result<Self> {
+        let Output::Path(path) = output else {
+            if io::stdout().is_terminal() && !flags.effort.dry_run {
+                let reason = "a volume is no text for a terminal";
+                return Err(Error::refused(reason, "redirect standard output to a file or a pipe").into());
+            }
+            return Ok(Self::Stdout);
+        };
+        let name = || path.display().to_string();
+        match path.metadata() {
+            Ok(found) if found.file_type().is_block_device() => Self::device(path, flags).with_context(name),
+            Ok(found) if found.is_file() => {
+                if !flags.force && !flags.effort.dry_run {
+                    let hint = "replace it with --force, or `mkudf-ms append` to it";
+                    return Err(Error::refused("the file exists", hint)).with_context(name);
+                }
+                Ok(Self::Image { path, existing: Some(FileId::from(&found)) })
+            }
+            Ok(found) => Err(Error::refused(
+                format!("is {}, neither an image nor a block device", kind(found.file_type())),
+                "give -o the path of a file that is to be made",
+            ))
+            .with_context(name),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                writable(path).with_context(name)?;
+                Ok(Self::Image { path, existing: None })
+            }
+            Err(error) => Err(error).with_context(name),
+        }
+    }
+
+    fn device(path: &'a Path, flags: &flags::Create) -> anyhow::Result<Self> {
+        let device = BlockDevice::open(path).context("cannot open the device")?;
+        if let Some(found) = device::signature(&device).filter(|_| !flags.force && !flags.effort.dry_run) {
+            let reason = format!("the device holds {found}");
+            return Err(Error::refused(reason, "if nobody needs that any more, --force replaces it").into());
+        }
+        Ok(Self::Device { path, device: Box::new(device) })
+    }
+
+    /// The image that will be replaced: it cannot be part of itself.
+    fn image_id(&self) -> Option<FileId> {
+        match self {
+            Self::Image { existing, .. } => *existing,
+            _ => None,
+        }
+    }
+
+    fn size_bytes(&self) -> Option<u64> {
+        match self {
+            Self::Device { device, .. } => Some(device.size_bytes()),
+            _ => None,
+        }
+    }
+
+    /// As asked for; or the device's sectors; or the medium's.
+    fn block_size(&self, job: &Create) -> anyhow::Result<BlockSize> {
+        let sector = match self {
+            Self::Device { device, .. } => device.sector_size_bytes().and_then(BlockSize::new),
+            _ => None,
+        };
+        let size = job.block_size.or(sector).unwrap_or(job.medium.block_size);
+        match sector {
+            Some(sector) if sector != size => {
+                let reason = format!("blocks of {size} bytes do not suit a device with sectors of {sector}");
+                Err(Error::refused(reason, "leave out -b").into())
+            }
+            _ => Ok(size),
+        }
+    }
+
+    /// Writes, and makes what was written count.
+    fn write(
+        self,
+        write: impl FnOnce(&dyn WriteAt) -> mkudf_ms::Result<Vec<Warning>>,
+    ) -> anyhow::Result<Vec<Warning>> {
+        match self {
+            Self::Stdout => {
+                let stdout = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+                let pipe = Pipe::new(stdout);
+                let warnings = write(&pipe)?;
+                pipe.commit().context("cannot write to standard output")?;
+                Ok(warnings)
+            }
+            Self::Image { path, .. } => {
+                let name = || path.display().to_string();
+                let image = ImageFile::create(path).context("cannot make the image").with_context(name)?;
+                let warnings = write(&image).with_context(name)?;
+                image.commit().context("cannot put the image in its place").with_context(name)?;
+                Ok(warnings)
+            }
+            Self::Device { path, device } => write(&*device).with_context(|| path.display().to_string()),
+        }
+    }
+}
+
+/// Whether an image can be made: better to know before an hour of work than after.
+fn writable(path: &Path) -> anyhow::Result<()> {
+    let directory = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+    rustix::fs::access(directory, access).map_err(io::Error::from).context("cannot make the image")
+}
+
+fn kind(kind: FileType) -> &'static str {
+    if kind.is_dir() {
+        "a directory"
+    } else if kind.is_char_device() {
+        "a character device"
+    } else if kind.is_fifo() {
+        "a named pipe"
+    } else {
+        "a socket"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_need_a_directory() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(writable(&folder.path().join("x")).is_ok());
+        assert!(writable(&folder.path().join("none/x")).is_err());
+        assert!(writable(Path::new("x")).is_ok());
+    }
+}

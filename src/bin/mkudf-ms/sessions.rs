@@ -1,0 +1,62 @@
+//! `sessions`: which there are, oldest first.
+
+use std::io::{self, IsTerminal, Write};
+
+use mkudf_ms::session::{self, Session};
+use serde_json::json;
+use udf::read::OpenOptions;
+
+use anyhow::Context as _;
+
+use crate::flags::Sessions;
+use crate::report::{Ending, Report};
+use crate::{facts, open, text};
+
+/// Lists the sessions.
+pub(crate) fn run(flags: &Sessions, report: &Report) -> anyhow::Result<Ending> {
+    let device = open::device(&flags.image)?;
+    let options = OpenOptions { block_size: flags.block_size, ..OpenOptions::default() };
+    let sessions = session::sessions(&device, &options).with_context(|| flags.image.display().to_string())?;
+    let mut out = io::stdout().lock();
+    if !report.json {
+        writeln!(out, "{:>6} {:>10} {:20} {:>9} {:>11} {:>15} label", "number", "start", "recorded", "files", "directories", "bytes")?;
+    }
+    for session in &sessions {
+        if report.json {
+            writeln!(out, "{}", object(session))?;
+        } else {
+            writeln!(out, "{}", line(session))?;
+        }
+    }
+    Ok(Ending::Done)
+}
+
+fn object(session: &Session) -> serde_json::Value {
+    json!({
+        "number": session.number,
+        "start": session.start.0,
+        "label": session.label,
+        "recorded": session.recorded.map(facts::rfc3339),
+        "files": session.files,
+        "directories": session.directories,
+        "bytes": session.bytes,
+    })
+}
+
+fn line(session: &Session) -> String {
+    let number = |count: Option<u32>| count.map_or_else(|| String::from("-"), |count| count.to_string());
+    let mut recorded = session.recorded.map_or_else(|| String::from("-"), facts::rfc3339);
+    // To the second is enough to tell sessions apart.
+    if let Some((seconds, _)) = recorded.split_once('.') {
+        recorded = format!("{seconds}Z");
+    }
+    let label = if io::stdout().is_terminal() { text::escaped(&session.label) } else { (&*session.label).into() };
+    format!(
+        "{:>6} {:>10} {recorded:20} {:>9} {:>11} {:>15} {label}",
+        session.number,
+        session.start.0,
+        number(session.files),
+        number(session.directories),
+        session.bytes,
+    )
+}

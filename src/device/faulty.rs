@@ -1,0 +1,119 @@
+//! A device that fails when told to: for tests of what happens then.
+
+use std::fs::File;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::io::Errno;
+
+use super::{Order, WriteAt, no_space};
+
+/// Passes on what it is asked for, but for the calls that are to fail; those do nothing.
+#[derive(Debug)]
+pub struct Faulty<D> {
+    inner: D,
+    writes: Calls,
+    flushes: Calls,
+    full_at_bytes: u64,
+}
+
+#[derive(Debug)]
+struct Calls {
+    made: AtomicU64,
+    fails_at: u64,
+}
+
+impl Calls {
+    fn never_failing() -> Self {
+        Self { made: AtomicU64::new(0), fails_at: u64::MAX }
+    }
+
+    fn next(&self) -> io::Result<()> {
+        let this = self.made.fetch_add(1, Ordering::Relaxed);
+        if this == self.fails_at { Err(Errno::IO.into()) } else { Ok(()) }
+    }
+}
+
+impl<D> Faulty<D> {
+    /// Fails never yet.
+    pub fn new(inner: D) -> Self {
+        let (writes, flushes) = (Calls::never_failing(), Calls::never_failing());
+        Self { inner, writes, flushes, full_at_bytes: u64::MAX }
+    }
+
+    /// Lets the write of this number, counted from 0, fail.
+    #[must_use]
+    pub fn fail_write(mut self, number: u64) -> Self {
+        self.writes.fails_at = number;
+        self
+    }
+
+    /// Lets the flush of this number, counted from 0, fail.
+    #[must_use]
+    pub fn fail_flush(mut self, number: u64) -> Self {
+        self.flushes.fails_at = number;
+        self
+    }
+
+    /// Lets writes beyond so many bytes fail for lack of room, though nothing said so before.
+    #[must_use]
+    pub fn full_at(mut self, bytes: u64) -> Self {
+        self.full_at_bytes = bytes;
+        self
+    }
+
+    /// The device behind it.
+    pub fn into_inner(self) -> D {
+        self.inner
+    }
+}
+
+impl<D: WriteAt> WriteAt for Faulty<D> {
+    fn order(&self) -> Order {
+        self.inner.order()
+    }
+
+    fn capacity_bytes(&self) -> Option<u64> {
+        self.inner.capacity_bytes()
+    }
+
+    fn alignment_bytes(&self) -> usize {
+        self.inner.alignment_bytes()
+    }
+
+    fn blank_is_zeros(&self) -> bool {
+        self.inner.blank_is_zeros()
+    }
+
+    fn clones_files(&self) -> bool {
+        self.inner.clones_files()
+    }
+
+    fn reserve(&self, end_bytes: u64) -> io::Result<()> {
+        self.inner.reserve(end_bytes)
+    }
+
+    fn write_at(&self, offset_bytes: u64, bytes: &[u8]) -> io::Result<()> {
+        self.writes.next()?;
+        if offset_bytes + bytes.len() as u64 > self.full_at_bytes {
+            return Err(no_space());
+        }
+        self.inner.write_at(offset_bytes, bytes)
+    }
+
+    fn copy_from(
+        &self,
+        offset_bytes: u64,
+        file: &File,
+        file_offset_bytes: u64,
+        bytes: u64,
+    ) -> io::Result<u64> {
+        let room_bytes = self.full_at_bytes.saturating_sub(offset_bytes);
+        self.inner.copy_from(offset_bytes, file, file_offset_bytes, bytes.min(room_bytes))
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        self.flushes.next()?;
+        self.inner.flush()
+    }
+}

@@ -1,0 +1,90 @@
+//! From a plan to a device: renders blocks and fetches data with several threads, and writes step by step.
+//!
+//! Every chunk of about a MiB is put together in an aligned buffer and written from there, past the page cache of the target.
+//! Mapping the sources instead of reading them was measured and is not faster: the copy within the processor's cache
+//! costs less than the page tables (`docs/architecture.md`). Only a file system that shares extents beats it: there, long
+//! stretches of files are not read at all.
+
+mod chunk;
+mod clone;
+mod fill;
+mod source;
+#[cfg(test)]
+mod tests;
+mod trouble;
+mod turn;
+mod work;
+
+use udf::read::ReadAt;
+
+use crate::device::WriteAt;
+use crate::error::{Error, Result, Warning};
+use crate::progress::Progress;
+use crate::render::Render;
+use crate::tree::Tree;
+
+use source::Sources;
+
+/// How to write.
+#[derive(Clone, Copy, Debug)]
+pub struct StreamOptions {
+    /// How many threads; 0 for as many as are of use here. Each has a buffer of about a MiB.
+    pub threads: usize,
+    /// The times in the tree are those of the host, so that a file of another time has changed since. To be unset if times
+    /// were imposed or clamped.
+    pub are_times_kept: bool,
+}
+
+impl Default for StreamOptions {
+    fn default() -> Self {
+        Self { threads: 0, are_times_kept: true }
+    }
+}
+
+impl StreamOptions {
+    /// Fewer than four leave a fast disk waiting, even if there are fewer processors: most of the time is spent waiting for it.
+    const AUTOMATIC: std::ops::RangeInclusive<usize> = 4..=16;
+
+    fn thread_count(&self) -> usize {
+        if self.threads > 0 {
+            return self.threads;
+        }
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        (2 * processors).clamp(*Self::AUTOMATIC.start(), *Self::AUTOMATIC.end())
+    }
+}
+
+/// Writes all that is planned: every step is durable before the next one begins, and the last one when this returns.
+///
+/// What `volume` holds is asked for where the plan takes blocks over from the target. Files that are not what they were when
+/// they were looked at are told of, with zeros for what is missing; only the target, the volume and
+/// [`Progress::cancel`] end the work early.
+pub fn stream<R: Render + ?Sized>(
+    plan: &R,
+    tree: &Tree,
+    device: &dyn WriteAt,
+    volume: Option<&dyn ReadAt>,
+    progress: &Progress,
+    options: &StreamOptions,
+) -> Result<Vec<Warning>> {
+    let block_size = plan.block_size();
+    let segments = plan.steps().iter().flat_map(|step| &step.segments);
+    progress.set_total_bytes(segments.map(|segment| block_size.bytes_in(segment.blocks)).sum());
+    reserve(device, block_size.bytes_in(plan.end_blocks()))?;
+
+    let threads = options.thread_count();
+    let sources = Sources::new(tree, threads, options.are_times_kept);
+    let writer = work::Writer { plan, tree, device, volume, progress, sources: &sources, threads };
+    for step in plan.steps() {
+        writer.write(step)?;
+        device.flush().map_err(Error::Flush)?;
+    }
+    Ok(sources.finish())
+}
+
+fn reserve(device: &dyn WriteAt, end_bytes: u64) -> Result<()> {
+    if let Some(available_bytes) = device.capacity_bytes().filter(|capacity| *capacity < end_bytes) {
+        return Err(Error::NoSpace { needed_bytes: end_bytes, available_bytes });
+    }
+    device.reserve(end_bytes).map_err(|source| Error::Write { offset_bytes: 0, bytes: end_bytes, source })
+}
