@@ -4,15 +4,16 @@
 //!   0          32 KiB                                       256   288 = P                S                               N
 //!   | boot area | recognition | slots for reserve sequences | A | . | partition         | trailer of the session         |
 //!
-//!   S           S + 32 KiB    S + 97          S + 129      S + 256   S + 385                       S + 512 = N
-//!   | boot area | recognition | main sequence | integrity | A | . | reserve sequence if no slot is left | A |
+//!   S           S + 32 KiB    S + 97      S + 129                               S + 193         S + 256     S + 512 = N
+//!   | boot area | recognition | integrity | reserve sequence if no slot is left | main sequence | A | zeros | A |
 //! ```
 //!
 //! The trailer is a volume's beginning of its own: whoever takes `S` for the start of a session finds recognition and anchor
 //! where they belong (ECMA-167 2/8.3, 3/8.4.2.1), whoever reads the volume from its end finds anchors at `N` and `N - 256`.
 //! It comes after the partition, so that no structure of a session lies in that session's partition. `S` is one block before
 //! a multiple of [`CLUSTER_BLOCKS`], so that the volume ends with a whole write unit of every medium, and what must not be
-//! damaged together (sequences, integrity, anchors) never shares one.
+//! damaged together (sequences, integrity, anchors) never shares one. Behind the main sequence there is nothing but anchors and
+//! zeros: 7-Zip takes anything else for a damaged end.
 
 use udf::volume::{ANCHOR_SECTOR, MINIMUM_SEQUENCE_SECTORS};
 use udf::{BlockSize, Sector};
@@ -24,9 +25,9 @@ pub const CLUSTER_BLOCKS: u32 = 32;
 /// Where the partition of a new volume begins.
 pub const PARTITION_START: Sector = Sector(288);
 
-const MAIN_OFFSET: u32 = 1 + 3 * CLUSTER_BLOCKS;
-const INTEGRITY_OFFSET: u32 = 1 + 4 * CLUSTER_BLOCKS;
-const RESERVE_OFFSET: u32 = 1 + 12 * CLUSTER_BLOCKS;
+const INTEGRITY_OFFSET: u32 = 1 + 3 * CLUSTER_BLOCKS;
+const RESERVE_OFFSET: u32 = 1 + 4 * CLUSTER_BLOCKS;
+const MAIN_OFFSET: u32 = 1 + 6 * CLUSTER_BLOCKS;
 const LAST_OFFSET: u32 = 2 * ANCHOR_SECTOR;
 
 /// Blocks of a trailer.

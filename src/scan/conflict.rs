@@ -2,9 +2,9 @@
 
 use super::host::{Body, Found};
 use super::record::Thing;
-use super::{Conflict, Facts, Scanner};
+use super::{Conflict, Facts, Sameness, Scanner};
 use crate::error::{Error, Result};
-use crate::tree::{Attributes, Kind, NodeId};
+use crate::tree::{Attributes, InodeId, Kind, NodeId};
 
 impl Scanner<'_> {
     /// Gives a directory the attributes of another one that meets it.
@@ -19,11 +19,11 @@ impl Scanner<'_> {
         }
     }
 
-    /// Whether an earlier session recorded just this, and that is to be left alone.
-    pub(super) fn is_same(&mut self, node: NodeId, found: &Found, target: &str) -> Result<bool> {
+    /// How something compares with what an earlier session recorded, if that is to be left alone where it is the same.
+    pub(super) fn compare(&mut self, node: NodeId, found: &Found, target: &str) -> Result<Sameness> {
         let old = self.tree.inode_of(node);
         if !self.options.update || old.kept.is_none() || old.kind == Kind::Directory {
-            return Ok(false);
+            return Ok(Sameness::Other);
         }
         let facts = Facts {
             kind: found.body.kind(),
@@ -32,7 +32,35 @@ impl Scanner<'_> {
             target,
             device: if let Body::Device(_, major, minor) = found.body { (major, minor) } else { (0, 0) },
         };
-        self.existing.is_same(self.tree, node, &facts)
+        self.existing.compare(self.tree, node, &facts)
+    }
+
+    /// Leaves what an earlier session recorded where it is, but for its attributes if those changed, and for what else it is a
+    /// name of.
+    pub(super) fn leave(&mut self, thing: &Thing<'_>, node: NodeId, found: &Found, sameness: Sameness) {
+        let inode = self.tree.node(node).inode;
+        if found.names > 1 {
+            let known = *self.hard_links.entry(found.id).or_insert(inode);
+            if known != inode {
+                self.link(thing, Some(node), known);
+                return;
+            }
+        }
+        if sameness == Sameness::Content {
+            self.tree.inode_mut(inode).attributes = found.attributes;
+            self.outcome.changed_attributes.insert(inode);
+            self.outcome.replaced += 1;
+        } else {
+            self.outcome.unchanged += 1;
+        }
+    }
+
+    /// Lets a name stand for an inode that has another name already.
+    pub(super) fn link(&mut self, thing: &Thing<'_>, old: Option<NodeId>, inode: InodeId) {
+        let node = self.place(thing, old, inode);
+        if self.tree.inode(inode).kept.is_some() {
+            self.outcome.linked.push(node);
+        }
     }
 
     /// Whether what is there makes way for something of this kind; one of the two may be a directory, not both.

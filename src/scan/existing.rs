@@ -18,15 +18,25 @@ pub struct Facts<'a> {
     pub device: (u32, u32),
 }
 
+/// How two things compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sameness {
+    /// They are not the same.
+    Other,
+    /// They are of the same kind, size and time of modification, but owner, group or permissions differ.
+    Content,
+    /// All of that is the same.
+    All,
+}
+
 /// The sessions that a tree came from, for the inodes that are [`kept`](crate::tree::Inode::kept).
 pub trait Existing {
     /// Gives a kept directory that has no [`Content`](crate::tree::Content) yet its children and its attributes. It stays
     /// kept: whether it changes is told by [`Outcome::changed_directories`](super::Outcome::changed_directories).
     fn load(&mut self, tree: &mut Tree, directory: NodeId) -> Result<()>;
 
-    /// Whether what is recorded, a kept inode that is no directory but of any other kind, is what is on the host: of the same
-    /// kind and size, and modified at the same time as far as times are recorded.
-    fn is_same(&mut self, tree: &Tree, node: NodeId, facts: &Facts<'_>) -> Result<bool>;
+    /// How what is recorded, a kept inode that is no directory, compares with what is on the host.
+    fn compare(&mut self, tree: &Tree, node: NodeId, facts: &Facts<'_>) -> Result<Sameness>;
 }
 
 /// For trees in which nothing is kept.
@@ -39,7 +49,7 @@ impl Existing for NoSession {
         Err(Error::Options(format!("{path} is of an earlier session, and none was given")))
     }
 
-    fn is_same(&mut self, _: &Tree, _: NodeId, _: &Facts<'_>) -> Result<bool> {
-        Ok(false)
+    fn compare(&mut self, _: &Tree, _: NodeId, _: &Facts<'_>) -> Result<Sameness> {
+        Ok(Sameness::Other)
     }
 }

@@ -30,7 +30,7 @@ mod walk;
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 
-pub use existing::{Existing, Facts, NoSession};
+pub use existing::{Existing, Facts, NoSession, Sameness};
 pub use filter::Filter;
 pub use host::FileId;
 pub use list::files_from;
@@ -85,6 +85,9 @@ pub struct Outcome {
     pub unchanged: u64,
     /// Directories of earlier sessions whose names or attributes are no longer what is recorded.
     pub changed_directories: BTreeSet<NodeId>,
+    /// Inodes of earlier sessions, no directories, of which only the attributes are no longer what is recorded; they have the
+    /// new ones. Their names are counted as replaced.
+    pub changed_attributes: BTreeSet<InodeId>,
     /// New names of files that earlier sessions recorded, which stay what they are but for their number of names.
     pub linked: Vec<NodeId>,
 }

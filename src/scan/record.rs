@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::host::{Body, Found};
 use super::naming::Naming;
-use super::{Scanner, Symlinks, link_target};
+use super::{Sameness, Scanner, Symlinks, link_target};
 use crate::error::{Result, Warning};
 use crate::tree::{Attributes, Content, HostDirectoryId, HostFile, InodeId, Kind, NodeId, Text};
 
@@ -65,11 +65,9 @@ impl Scanner<'_> {
         let Some(target) = self.target(thing, &found.body) else { return Ok(()) };
         let (kind, old) = (found.body.kind(), self.tree.child(thing.parent, &thing.naming.name));
         if let Some(node) = old {
-            if self.is_same(node, &found, &target)? {
-                self.outcome.unchanged += 1;
-                if found.names > 1 {
-                    self.hard_links.insert(found.id, self.tree.node(node).inode);
-                }
+            let sameness = self.compare(node, &found, &target)?;
+            if sameness != Sameness::Other {
+                self.leave(thing, node, &found, sameness);
                 return Ok(());
             }
             if !self.gives_way(node, thing, kind)? {
@@ -79,10 +77,7 @@ impl Scanner<'_> {
         if found.names > 1
             && let Some(inode) = self.hard_links.get(&found.id).copied()
         {
-            let node = self.place(thing, old, inode);
-            if self.tree.inode(inode).kept.is_some() {
-                self.outcome.linked.push(node);
-            }
+            self.link(thing, old, inode);
             return Ok(());
         }
         let inode = self.tree.add_inode(kind, found.attributes, Content::None);
@@ -112,7 +107,7 @@ impl Scanner<'_> {
     }
 
     /// Lets a name stand for an inode.
-    fn place(&mut self, thing: &Thing<'_>, old: Option<NodeId>, inode: InodeId) -> NodeId {
+    pub(super) fn place(&mut self, thing: &Thing<'_>, old: Option<NodeId>, inode: InodeId) -> NodeId {
         self.touch(thing.parent);
         let Some(node) = old else {
             self.outcome.added += 1;

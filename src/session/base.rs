@@ -27,6 +27,7 @@ impl<R: ReadAt> Import<R> {
             }
         }
         self.count_gone(tree, &mut names)?;
+        self.change_attributes(tree, outcome)?;
         self.change_links(tree, &names)?;
         let mut base = self.base(&names)?;
         // A further name has a unique id of its own (UDF 3.2.1.1).
@@ -78,6 +79,17 @@ impl<R: ReadAt> Import<R> {
         Ok(())
     }
 
+    fn change_attributes(&mut self, tree: &mut Tree, outcome: &Outcome) -> Result<()> {
+        for inode in &outcome.changed_attributes {
+            let Some(kept) = tree.inode(*inode).kept else { continue };
+            let entry = self.volume.entry(&LongAd::icb(kept.icb_bytes, kept.icb, 0))?;
+            let facts = self.facts(&entry)?;
+            self.entries.insert(*inode, facts);
+            tree.inode_mut(*inode).kept = Some(Kept { changed: true, ..kept });
+        }
+        Ok(())
+    }
+
     /// Files that lost or won a name but have others keep their entry, with another link count.
     fn change_links(&mut self, tree: &mut Tree, names: &Names) -> Result<()> {
         for (icb, change) in names.change.iter().filter(|(_, change)| **change != 0) {
@@ -97,9 +109,11 @@ impl<R: ReadAt> Import<R> {
                 tree.inode_mut(inode).kept = Some(self.kept_at(*icb));
                 inode
             });
-            let facts = self.facts(&entry)?;
-            self.entries.insert(inode, facts);
-            tree.inode_mut(inode).attributes = facts.attributes;
+            if !self.entries.contains_key(&inode) {
+                let facts = self.facts(&entry)?;
+                self.entries.insert(inode, facts);
+                tree.inode_mut(inode).attributes = facts.attributes;
+            }
             if let Some(kept) = &mut tree.inode_mut(inode).kept {
                 kept.link_change = link_change;
                 kept.changed = true;

@@ -11,7 +11,7 @@ use super::history::{Session, sessions};
 use super::refuse::unless_appendable;
 use crate::error::{Error, Result, Warning};
 use crate::plan::KeptEntry;
-use crate::scan::{Existing, Facts};
+use crate::scan::{Existing, Facts, Sameness};
 use crate::tree::{Attributes, Content, InodeId, Kept, Kind, Name, NodeId, Tree};
 
 /// How a session is imported.
@@ -220,18 +220,22 @@ impl<R: ReadAt> Existing for Import<R> {
         self.read_directory(tree, directory)
     }
 
-    fn is_same(&mut self, tree: &Tree, node: NodeId, facts: &Facts<'_>) -> Result<bool> {
-        let Some(kept) = tree.inode_of(node).kept else { return Ok(false) };
+    fn compare(&mut self, tree: &Tree, node: NodeId, facts: &Facts<'_>) -> Result<Sameness> {
+        let Some(kept) = tree.inode_of(node).kept else { return Ok(Sameness::Other) };
         let entry = self.volume.entry(&LongAd::icb(kept.icb_bytes, kept.icb, 0))?;
-        let Some(kind) = kind_of(entry.kind) else { return Ok(false) };
+        let Some(kind) = kind_of(entry.kind) else { return Ok(Sameness::Other) };
         let same_content = match kind {
             Kind::File => entry.size_bytes == facts.size_bytes,
             Kind::SymbolicLink => self.volume.symlink_target(&entry)? == facts.target,
             Kind::BlockDevice | Kind::CharacterDevice => entry.device == Some(facts.device),
             Kind::Directory | Kind::Fifo | Kind::Socket => true,
         };
-        let modified = moment(&entry.modified) == facts.attributes.modified;
-        Ok(kind == facts.kind && same_content && modified)
+        let old = attributes(&entry);
+        if kind != facts.kind || !same_content || old.modified != facts.attributes.modified {
+            return Ok(Sameness::Other);
+        }
+        let owner = |of: &Attributes| (of.mode, of.uid, of.gid);
+        Ok(if owner(&old) == owner(facts.attributes) { Sameness::All } else { Sameness::Content })
     }
 }
 

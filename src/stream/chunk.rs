@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use udf::{BlockSize, Sector};
 
-use crate::plan::{Segment, Step};
+use crate::plan::{Content, Segment, Step};
 
 /// Where chunks are cut on the device. Smaller ones cost calls; larger ones are no faster, but leave the processor's cache.
 pub(super) const CHUNK_BYTES: u64 = 1 << 20;
@@ -72,10 +72,11 @@ pub(super) fn pieces(step: &Step, twins: bool) -> Vec<Piece> {
         if seconds.contains(&segment.start) {
             continue;
         }
-        // A twin in another step has its own time to be written.
+        // A twin in another step has its own time to be written; zeros need no rendering that could be saved.
+        let has_twin = twins && segment.content != Content::Zeros;
         let twin = segment
             .twin
-            .filter(|twin| twins && *twin > segment.start && is_there(step, *twin, segment.blocks));
+            .filter(|twin| has_twin && *twin > segment.start && is_there(step, *twin, segment.blocks));
         seconds.extend(twin);
         pieces.push(Piece { segment: Segment { twin, ..*segment }, first: 0, blocks: segment.blocks });
     }

@@ -1,6 +1,8 @@
 //! Everything that is judged through the public face, in one binary.
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a failed test may panic")]
 
+mod cli;
+mod extract;
 mod power_cut;
 mod round_trip;
 mod support;

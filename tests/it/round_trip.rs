@@ -34,7 +34,7 @@ fn many_small_histories() {
 /// With `update`, what did not change is kept where it is; without, it is recorded again.
 fn grow(revision: Revision, block_size: BlockSize, seed: u64, update: bool) {
     let context = |session: usize| format!("revision {revision}, block size {block_size}, seed {seed}, session {session}");
-    let mut folder = if update { Folder::with_visible_changes(seed) } else { Folder::new(seed) };
+    let mut folder = Folder::new(seed);
     folder.change(40);
     let mut expected = vec![manifest::of_folder(folder.path())];
     let mut device = MemoryDevice::new();

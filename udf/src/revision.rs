@@ -71,7 +71,7 @@ const V1_02: Rules = Rules {
     minimum_read: 0x0102,
     minimum_write: 0x0102,
 };
-const V1_50: Rules = Rules { number: 0x0150, ..V1_02 };
+const V1_50: Rules = Rules { number: 0x0150, minimum_read: 0x0150, minimum_write: 0x0150, ..V1_02 };
 const V2_00: Rules = Rules {
     number: 0x0200,
     descriptor_version: 3,

@@ -64,6 +64,11 @@ impl Kind {
     }
 }
 
+/// The size as `ls` has it: of a symbolic link, that of its target and not of the path components that are recorded.
+fn size_bytes(entry: &Entry, target: Option<&str>) -> u64 {
+    target.map_or(entry.size_bytes, |target| target.len() as u64)
+}
+
 /// All about a file, absent members left out but for owners: `null` is a file that belongs to nobody.
 pub(crate) fn json(path: &str, entry: &Entry, target: Option<&str>, is_hidden: bool) -> Value {
     let known = |id: u32| (id != NOBODY).then_some(id);
@@ -74,7 +79,7 @@ pub(crate) fn json(path: &str, entry: &Entry, target: Option<&str>, is_hidden: b
     put("mode", format!("{:04o}", entry.mode()).into());
     put("uid", json!(known(entry.uid)));
     put("gid", json!(known(entry.gid)));
-    put("size", entry.size_bytes.into());
+    put("size", size_bytes(entry, target).into());
     put("links", entry.links.into());
     let times = [
         ("mtime", Some(entry.modified)),
@@ -115,11 +120,11 @@ pub(crate) fn rfc3339(moment: Moment) -> String {
 }
 
 /// Mode, links, owner, group, size and local time.
-pub(crate) fn long(entry: &Entry, zone: &TimeZone) -> String {
+pub(crate) fn long(entry: &Entry, target: Option<&str>, zone: &TimeZone) -> String {
     let kind = Kind::of(entry);
     let size = match entry.device {
         Some((major, minor)) if matches!(kind, Kind::Block | Kind::Char) => format!("{major}, {minor}"),
-        _ => entry.size_bytes.to_string(),
+        _ => size_bytes(entry, target).to_string(),
     };
     let owner = |id: u32| if id == NOBODY { String::from("-") } else { id.to_string() };
     format!(

@@ -173,8 +173,9 @@ impl<'a, R: ReadAt> Lister<'a, R> {
             serde_json::to_writer(&mut self.out, &facts::json(path, entry, target.as_deref(), is_hidden))?;
             writeln!(self.out)?;
         } else if self.flags.long {
+            let facts = facts::long(entry, target.as_deref(), &self.zone);
             let arrow = target.map_or(String::new(), |target| format!(" -> {}", self.shown(&target)));
-            writeln!(self.out, "{} {}{arrow}", facts::long(entry, &self.zone), self.shown(name))?;
+            writeln!(self.out, "{facts} {}{arrow}", self.shown(name))?;
         } else {
             writeln!(self.out, "{}", self.shown(name))?;
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::scan::{Conflict, Existing, Facts, Filter};
+use crate::scan::{Conflict, Existing, Facts, Sameness, Filter};
 use crate::tree::Kept;
 
 /// An earlier session: sizes by path; directories end with `/`. Files whose size is the same count as the same.
@@ -58,8 +58,9 @@ impl Existing for Older {
         Ok(())
     }
 
-    fn is_same(&mut self, tree: &Tree, node: NodeId, facts: &Facts<'_>) -> Result<bool> {
-        Ok(self.sizes[&tree.path(node)] == facts.size_bytes)
+    fn compare(&mut self, tree: &Tree, node: NodeId, facts: &Facts<'_>) -> Result<Sameness> {
+        let same = self.sizes[&tree.path(node)] == facts.size_bytes;
+        Ok(if same { Sameness::All } else { Sameness::Other })
     }
 }
 

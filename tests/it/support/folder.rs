@@ -11,19 +11,11 @@ pub(crate) struct Folder {
     pub(crate) root: tempfile::TempDir,
     random: Random,
     count: u32,
-    /// Only changes that size and time of modification show.
-    visible_only: bool,
 }
 
 impl Folder {
     pub(crate) fn new(seed: u64) -> Self {
-        let root = tempfile::tempdir().unwrap();
-        Self { root, random: Random::new(seed), count: 0, visible_only: false }
-    }
-
-    /// A folder in which size and time of modification show every change.
-    pub(crate) fn with_visible_changes(seed: u64) -> Self {
-        Self { visible_only: true, ..Self::new(seed) }
+        Self { root: tempfile::tempdir().unwrap(), random: Random::new(seed), count: 0 }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -35,9 +27,7 @@ impl Folder {
         for _ in 0..steps {
             let directories = self.all(Path::is_dir);
             let inside = directories[self.random.below(directories.len())].clone();
-            let dice = self.random.below(12);
-            match dice {
-                7 | 9 | 10 if self.visible_only => self.write_file(&inside),
+            match self.random.below(12) {
                 0..=3 => self.write_file(&inside),
                 4 | 5 => fs::create_dir(self.new_name(&inside)).unwrap(),
                 6 => {

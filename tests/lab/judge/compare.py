@@ -29,9 +29,8 @@ def parent(path):
 def expected(listing):
     """A source listing as the volume must show it: links are counted among the names that are there.
 
-    A directory's count is what ECMA-167 4/14.9.6 makes of it: the entries that identify it, which are its own name (or,
-    for the root, its own parent entry) and its subdirectories' parent entries.  POSIX counts one more ("."): so does the
-    kernel when it makes a directory, but it shows what is recorded."""
+    A directory's count is that of POSIX: its name, its ".", and the ".." of each directory in it.  What is recorded is one
+    less (ECMA-167 4/14.9.6 counts the entries that identify it, and "." is none); the kernel adds it when it reads."""
     listing = copy.deepcopy(sorted(listing, key=lambda e: e["path"]))
     group, folders = groups(listing), subfolders(listing)
     names = {}
@@ -39,7 +38,7 @@ def expected(listing):
         names[first] = names.get(first, 0) + 1
     for entry in listing:
         entry["group"] = group.get(entry["path"], entry["path"])
-        entry["nlink"] = 1 + folders[entry["path"]] if entry["type"] == "directory" else names[entry["group"]]
+        entry["nlink"] = 2 + folders[entry["path"]] if entry["type"] == "directory" else names[entry["group"]]
     return listing
 
 

@@ -79,7 +79,10 @@ def entry(record):
     kind = str(pick("type", "kind")).lower()
     result["type"] = KINDS.get(kind, kind)
     result["mode"] = mode(pick("mode", "permissions"))
-    result.update(uid=pick("uid"), gid=pick("gid"), size=pick("size", "bytes"), nlink=pick("links", "nlink", "link_count"))
+    links = pick("links", "nlink", "link_count")
+    if result["type"] == "directory" and links is not None:
+        links += 1      # as POSIX and the kernel count
+    result.update(uid=pick("uid"), gid=pick("gid"), size=pick("size", "bytes"), nlink=links)
     for name, others in (("mtime", ("modified",)), ("atime", ("accessed",)), ("ctime", ("changed", "attribute_time")), ("btime", ("created", "birth"))):
         if (value := pick(name, *others)) is not None:
             result[name] = stamp(value)

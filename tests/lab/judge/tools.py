@@ -8,6 +8,7 @@ import subprocess
 
 import compare
 import listing
+from commands import least_read
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CONTENT = {"mode", "uid", "gid", "mtime", "atime", "ctime", "nlink", "group", "rdev"}   # what an extraction need not keep
@@ -45,7 +46,7 @@ def udfinfo(image, room, context):
     """No warning, the volume as it was asked for, and the same facts as our own info prints."""
     theirs = dict(line.split("=", 1) for line in call("udfinfo", image["path"]).splitlines() if not line.startswith("start="))
     ours = context.product.info(image["path"])
-    want = {"udfrev": image["revision"], "blocksize": str(image["block"]), "label": image["label"],
+    want = {"udfrev": least_read(image["revision"]), "blocksize": str(image["block"]), "label": image["label"],
             "numfiles": str(count(image, "file")), "numdirs": str(count(image, "directory"))}
     lines = [f"{key} is {theirs.get(key)!r}, not {value!r}" for key, value in want.items() if theirs.get(key) != value]
     for key, value in theirs.items():
@@ -60,7 +61,7 @@ def blkid(image, room, context):
     ours = context.product.info(image["path"])
     want = {"TYPE": "udf", "USAGE": "filesystem", "VERSION": image["revision"], "BLOCK_SIZE": str(image["block"]),
             "LABEL": image["label"], "UUID": ours.get("uuid")}
-    facts["LABEL"] = facts.get("LABEL", "").replace("\\ ", " ")
+    facts["LABEL"] = call("blkid", "-p", "-s", "LABEL", "-o", "value", image["path"]).rstrip("\n")     # the export form escapes
     return [f"{key} is {facts.get(key)!r}, not {value!r}" for key, value in want.items() if facts.get(key) != value]
 
 

@@ -182,8 +182,9 @@ impl<R: ReadAt> Context<'_, R> {
                 format_args!("minimum read {read:#06x}, minimum write {write:#06x}, must be {least_read}, {least_write}"),
             );
         }
-        if read > self.rules().minimum_read {
-            self.error(72, at, format_args!("minimum read revision is {read:#06x}, more than any volume needs"));
+        // What is new in 2.60 concerns those who write.
+        if self.revision == Revision::V2_60 && read > Revision::V2_50.number() {
+            self.error(72, at, format_args!("minimum read revision is {read:#06x}, must be 0x0250 or less"));
         }
     }
 

@@ -1,0 +1,307 @@
+//! Allocation descriptors: where a body is, and whether it is all there (R102, R103, R107 to R114).
+
+use alloc::{borrow::Cow, vec::Vec};
+
+use zerocopy::FromBytes;
+
+use super::context::At;
+use super::entry::View;
+use super::files::Files;
+use super::role::Role;
+use super::seal::{CrcLength, Expected, Sealed};
+use crate::file::{AllocationExtentDescriptor, AllocationForm, FileType};
+use crate::general::{Descriptor, ExtentKind, LongAd, ShortAd};
+use crate::read::{Extent, ReadAt};
+use crate::units::BlockAddress;
+use crate::volume::AccessType;
+
+/// In the flags of a long descriptor: the extent is erased (UDF 2.3.10.1).
+const ERASED: u16 = 1;
+
+/// What is kept of a body's place.
+#[derive(Clone, Debug)]
+pub(super) enum Body {
+    /// Nothing, because nobody will read it; whether it has extents, and all of them are only allocated.
+    Passed {
+        only_allocated: bool,
+    },
+    /// It is embedded in this block.
+    Embedded { block: BlockAddress, offset: usize, bytes: usize },
+    /// Its extents up to its end.
+    Extents(Vec<Extent>),
+}
+
+/// A walk along the descriptors of one body.
+struct Walk {
+    at: At,
+    role: Role,
+    form: AllocationForm,
+    icb: BlockAddress,
+    size_bytes: u64,
+    /// How much of the body the descriptors so far cover.
+    covered_bytes: u64,
+    recorded_blocks: u64,
+    /// The body's extents, if they will be needed.
+    kept: Option<Vec<Extent>>,
+    descriptors: u64,
+    only_allocated: bool,
+    is_directory: bool,
+}
+
+impl<R: ReadAt> Files<'_, R> {
+    /// Checks where the body of an entry is, and marks its blocks as used.
+    pub(super) fn allocation(&mut self, view: &View<'_>, role: Role) -> Body {
+        let at = view.at();
+        let form = view.fixed.icb_tag.allocation_form();
+        self.form_fits(view, role, form);
+        match form {
+            Some(AllocationForm::Embedded) => self.embedded(at, view),
+            Some(form @ (AllocationForm::Short | AllocationForm::Long)) => self.extents(view, role, form),
+            // That it must not be has been said.
+            Some(AllocationForm::Extended) | None => {
+                self.complete = false;
+                Body::Passed { only_allocated: false }
+            }
+        }
+    }
+
+    /// On volumes with a metadata partition the kind of file tells how its body must be described (UDF 2.2.13.1).
+    fn form_fits(&mut self, view: &View<'_>, role: Role, form: Option<AllocationForm>) {
+        let Some(form) = form.filter(|form| *form != AllocationForm::Embedded) else { return };
+        let (is_directory, at) = (is_directory(view), view.at());
+        match role {
+            Role::Metadata | Role::MetadataMirror if form != AllocationForm::Short => {
+                self.error(83, at, format_args!("its extents must be described by short descriptors"));
+            }
+            Role::Metadata | Role::MetadataMirror | Role::MetadataBitmap => {}
+            _ if self.metadata.is_some() && is_directory != (form == AllocationForm::Short) => {
+                let right = if is_directory { "short" } else { "long" };
+                self.error(88, at, format_args!("its extents must be described by {right} descriptors"));
+            }
+            _ => {}
+        }
+    }
+
+    fn embedded(&mut self, at: At, view: &View<'_>) -> Body {
+        let (bytes, size) = (view.allocation.len(), view.fixed.information_length.get());
+        if size != bytes as u64 {
+            self.error(102, at, format_args!("{bytes} bytes are embedded, the body has {size}"));
+        }
+        let recorded = view.fixed.logical_blocks_recorded.get();
+        if recorded != 0 {
+            self.error(102, at, format_args!("the body is embedded, but {recorded} blocks are recorded"));
+        }
+        let fixed = if view.is_extended() {
+            size_of::<crate::file::ExtendedFileEntry>()
+        } else {
+            size_of::<crate::file::FileEntry>()
+        };
+        let bytes = bytes.min(usize::try_from(size).unwrap_or(usize::MAX));
+        Body::Embedded { block: view.block, offset: fixed.saturating_add(view.attributes.len()), bytes }
+    }
+
+    fn extents(&mut self, view: &View<'_>, role: Role, form: AllocationForm) -> Body {
+        let is_directory = is_directory(view);
+        let mut walk = Walk {
+            at: view.at(),
+            role,
+            form,
+            icb: view.icb,
+            size_bytes: view.fixed.information_length.get(),
+            covered_bytes: 0,
+            recorded_blocks: 0,
+            kept: (is_directory || role.is_metadata_file()).then(Vec::new),
+            descriptors: 0,
+            only_allocated: true,
+            is_directory,
+        };
+        let mut list = Cow::Borrowed(view.allocation);
+        while let Some(next) = self.list(&list, &mut walk) {
+            match self.allocation_extent(&next, &walk) {
+                Some(longer) => list = Cow::Owned(longer),
+                None => {
+                    self.complete = false;
+                    return walk.into_body();
+                }
+            }
+        }
+        self.totals(&walk, view.fixed.logical_blocks_recorded.get());
+        walk.into_body()
+    }
+
+    fn totals(&mut self, walk: &Walk, recorded: u64) {
+        let Walk { at, covered_bytes, size_bytes, recorded_blocks, .. } = *walk;
+        if walk.descriptors == 0 && size_bytes > 0 {
+            self.error(107, at, format_args!("there are no extents, but {size_bytes} bytes"));
+        } else if covered_bytes < size_bytes {
+            self.error(108, at, format_args!("its extents are {covered_bytes} bytes, the body {size_bytes}"));
+        }
+        if recorded != recorded_blocks {
+            self.error(103, at, format_args!("{recorded} blocks recorded, its extents have {recorded_blocks}"));
+        }
+    }
+
+    /// Looks at a list of descriptors up to its end; where it goes on, if it does.
+    fn list(&mut self, list: &[u8], walk: &mut Walk) -> Option<LongAd> {
+        let size = if walk.form == AllocationForm::Short { size_of::<ShortAd>() } else { size_of::<LongAd>() };
+        if list.len() % size != 0 {
+            let bytes = list.len();
+            self.error(107, walk.at, format_args!("{bytes} bytes of allocation descriptors of {size} each"));
+        }
+        for bytes in list.chunks_exact(size) {
+            let descriptor = walk.read(bytes)?;
+            if descriptor.bytes() == 0 {
+                if descriptor.location.logical_block_number != 0 {
+                    let block = descriptor.location.logical_block_number;
+                    self.error(110, walk.at, format_args!("an empty extent at block {block}, must be at 0"));
+                }
+                return None;
+            }
+            if descriptor.kind() == ExtentKind::Continuation {
+                return Some(descriptor);
+            }
+            self.extent(&descriptor, walk);
+        }
+        None
+    }
+
+    fn extent(&mut self, descriptor: &LongAd, walk: &mut Walk) {
+        let (at, kind) = (walk.at, descriptor.kind());
+        let extent = Extent { kind, start: descriptor.start(), bytes: descriptor.bytes().into() };
+        let blocks = extent.blocks(self.block_size());
+        walk.descriptors = walk.descriptors.saturating_add(1);
+        walk.only_allocated &= kind == ExtentKind::Allocated;
+        self.extent_length(&extent, walk);
+        self.extent_kind(&extent, walk);
+        self.erased(descriptor, walk);
+        if kind == ExtentKind::Recorded {
+            walk.recorded_blocks = walk.recorded_blocks.saturating_add(blocks);
+        }
+        if kind == ExtentKind::Unallocated {
+            if extent.start.block.0 != 0 {
+                let start = extent.start;
+                self.error(110, at, format_args!("an extent that is not allocated at {start}, must be at 0"));
+            }
+        } else if !self.inside(111, at, &extent) {
+            self.complete = false;
+        } else if walk.role != Role::MetadataMirror {
+            // The mirror may share its extents with the metadata file; who compares both marks them.
+            self.take(at, extent.start, blocks);
+        }
+        let left = walk.size_bytes.saturating_sub(walk.covered_bytes);
+        if let Some(kept) = &mut walk.kept
+            && left > 0
+        {
+            kept.push(Extent { bytes: extent.bytes.min(left), ..extent });
+        }
+        walk.covered_bytes = walk.covered_bytes.saturating_add(extent.bytes);
+    }
+
+    /// All extents of the body but the last are whole blocks, and that ends where the body does.
+    fn extent_length(&mut self, extent: &Extent, walk: &Walk) {
+        let left = walk.size_bytes.saturating_sub(walk.covered_bytes);
+        let bytes = extent.bytes;
+        if left == 0 {
+            if extent.kind != ExtentKind::Allocated {
+                self.error(109, walk.at, format_args!("an extent of {bytes} bytes, recorded or not allocated, behind the end"));
+            }
+        } else if bytes > left {
+            self.error(108, walk.at, format_args!("its last extent has {bytes} bytes, of the body only {left} are left"));
+        } else if bytes < left && self.block_size().offset_in_block(bytes) != 0 {
+            self.error(108, walk.at, format_args!("an extent of {bytes} bytes that is not the last"));
+        }
+    }
+
+    /// Which kinds of extents may be, and in which partition, depends on the file.
+    fn extent_kind(&mut self, extent: &Extent, walk: &Walk) {
+        let (at, kind) = (walk.at, extent.kind);
+        if walk.role.is_metadata_file() {
+            if kind == ExtentKind::Allocated {
+                self.error(83, at, format_args!("an extent that is allocated and not recorded"));
+            }
+            return;
+        }
+        let in_body = walk.covered_bytes < walk.size_bytes;
+        if walk.is_directory && in_body && kind != ExtentKind::Recorded {
+            self.error(117, at, format_args!("a part of the directory is not recorded"));
+        }
+        if let Some(metadata) = self.metadata.filter(|_| kind != ExtentKind::Unallocated)
+            && walk.is_directory != (extent.start.partition == metadata)
+        {
+            let (start, right) = (extent.start, if walk.is_directory { "in" } else { "outside" });
+            self.error(88, at, format_args!("its extent at {start} must be {right} the metadata partition"));
+        }
+    }
+
+    fn erased(&mut self, descriptor: &LongAd, walk: &Walk) {
+        if walk.form != AllocationForm::Long || descriptor.flags.get() & ERASED == 0 {
+            return;
+        }
+        let start = descriptor.start();
+        let access = self.partition(start.partition).and_then(|partition| partition.access);
+        if descriptor.kind() != ExtentKind::Allocated || access != Some(AccessType::Rewritable) {
+            self.error(114, walk.at, format_args!("the extent at {start} is marked erased"));
+        }
+    }
+
+    /// The descriptors in an allocation extent. It is no part of the body, but its block is used.
+    fn allocation_extent(&mut self, descriptor: &LongAd, walk: &Walk) -> Option<Vec<u8>> {
+        let address = descriptor.start();
+        let (bytes, block_bytes) = (descriptor.bytes(), self.block_size().bytes());
+        if bytes != block_bytes {
+            self.error(112, walk.at, format_args!("a continuation of {bytes} bytes, must be {block_bytes}"));
+        }
+        if let Some(metadata) = self.metadata
+            && walk.role.is_metadata_file() == (address.partition == metadata)
+        {
+            self.error(88, walk.at, format_args!("its allocation extent at {address} is in the wrong partition"));
+        }
+        let at = At::new(AllocationExtentDescriptor::NAME, address);
+        let block = self.read_block(at, address)?;
+        if !self.take(at, address, 1) {
+            return None;
+        }
+        let head = AllocationExtentDescriptor::peek(&block, address).ok()?;
+        let fixed = size_of::<AllocationExtentDescriptor>();
+        let length = usize::try_from(head.length_of_allocation_descriptors.get()).unwrap_or(usize::MAX);
+        let total = fixed.saturating_add(length);
+        let full = self.context.rules().allocation_extent_crc_is_full;
+        let crc = if full { CrcLength::HeadOrWhole } else { CrcLength::Head };
+        let kind = AllocationExtentDescriptor::IDENTIFIER;
+        let expected = Expected { kind, location: address.block.0, bytes: total, crc };
+        if self.context.seal(at, &block, expected) == Sealed::Missing {
+            return None;
+        }
+        if head.previous_allocation_extent_location != 0 {
+            let previous = head.previous_allocation_extent_location;
+            self.error(112, at, format_args!("previous allocation extent location is {previous}, must be 0"));
+        }
+        let list = block.get(fixed..total).map(<[u8]>::to_vec);
+        if list.is_none() {
+            self.error(8, at, format_args!("{total} bytes long, in a block of {block_bytes}"));
+        }
+        self.context.zeros_behind(at, &block, total);
+        list
+    }
+}
+
+impl Walk {
+    /// A descriptor in its long form.
+    fn read(&self, bytes: &[u8]) -> Option<LongAd> {
+        if self.form == AllocationForm::Long {
+            return LongAd::read_from_bytes(bytes).ok();
+        }
+        let short = ShortAd::read_from_bytes(bytes).ok()?;
+        let start = BlockAddress::new(self.icb.partition.0, short.position.get());
+        Some(LongAd::new(short.kind(), short.bytes(), start))
+    }
+
+    fn into_body(self) -> Body {
+        let only_allocated = self.only_allocated && self.descriptors > 0;
+        self.kept.map_or(Body::Passed { only_allocated }, Body::Extents)
+    }
+}
+
+fn is_directory(view: &View<'_>) -> bool {
+    matches!(view.kind(), FileType::DIRECTORY | FileType::STREAM_DIRECTORY)
+}
