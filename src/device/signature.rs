@@ -63,7 +63,7 @@ pub fn signature(device: &dyn ReadAt) -> Option<&'static str> {
 /// of something without a table ends in the same magic number.
 fn has_partition(head: &[u8]) -> bool {
     let entries = || head[446..510].chunks_exact(16);
-    entries().all(|entry| entry[0] & 0x7F == 0) && entries().any(|entry| entry[4] != 0)
+    entries().all(|entry| matches!(entry[0], 0 | 0x80)) && entries().any(|entry| entry[4] != 0)
 }
 
 #[cfg(test)]

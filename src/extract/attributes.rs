@@ -55,7 +55,8 @@ impl Attributes {
 
     /// Sets them on a thing that cannot be opened, which was just made: a FIFO, a device, a socket.
     pub(super) fn set_unopened(&self, directory: BorrowedFd<'_>, name: &str) -> Result<()> {
-        let thing = openat(directory, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+        let thing =
+            openat(directory, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
         let owner =
             self.owner().map_or(Ok(()), |(uid, gid)| chownat(&thing, "", uid, gid, AtFlags::EMPTY_PATH));
         // There is no other way to change the mode of precisely this thing, whatever its name leads to by now.
@@ -89,10 +90,9 @@ impl Attributes {
 /// A time that is no time leaves the file's as it is.
 fn timespec(recorded: Timestamp) -> Timespec {
     match recorded.moment() {
-        Some(moment) => Timespec {
-            tv_sec: moment.seconds(),
-            tv_nsec: i64::from(moment.subsecond_microseconds()) * 1000,
-        },
+        Some(moment) => {
+            Timespec { tv_sec: moment.seconds(), tv_nsec: i64::from(moment.subsecond_microseconds()) * 1000 }
+        }
         None => Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
     }
 }

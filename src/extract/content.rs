@@ -75,7 +75,8 @@ impl<R: ReadAt> Extraction<'_, R> {
         file: &File,
     ) -> Result<(), Trouble> {
         let (end_bytes, written_end_bytes, missing_bytes) = (0, 0, 0);
-        let mut filling = Filling { place, body, file, end_bytes, written_end_bytes, missing_bytes, why: None };
+        let mut filling =
+            Filling { place, body, file, end_bytes, written_end_bytes, missing_bytes, why: None };
         if entry.form == AllocationForm::Embedded {
             // An entry may claim more than it holds.
             self.read_and_write(&mut filling, body.len().min(entry.allocation.len() as u64))?;
@@ -123,7 +124,9 @@ impl<R: ReadAt> Extraction<'_, R> {
         let within_bytes = block_size.offset_in_block(skip_bytes);
         let device_bytes = block_size.offset_of(run.sector) + within_bytes;
         let on_device_bytes = self.volume.device().size_bytes().saturating_sub(device_bytes);
-        let bytes = (block_size.bytes_in(run.blocks) - within_bytes).min(extent.bytes - skip_bytes).min(on_device_bytes);
+        let bytes = (block_size.bytes_in(run.blocks) - within_bytes)
+            .min(extent.bytes - skip_bytes)
+            .min(on_device_bytes);
         (bytes > 0).then_some(Stretch { device_bytes, bytes })
     }
 

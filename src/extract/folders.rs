@@ -60,7 +60,8 @@ impl Folders {
         // The one place where links count: the folder is the user's choice.
         let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
         let opened = openat(CWD, target, flags, Mode::empty()).and_then(|top| Ok((is_empty(&top)?, top)));
-        let (is_empty, top) = opened.map_err(|error| Error::host("cannot open the directory", target)(error.into()))?;
+        let (is_empty, top) =
+            opened.map_err(|error| Error::host("cannot open the directory", target)(error.into()))?;
         let folder = Folder { parent: FolderId::TOP, name: "".into(), depth: 0, attributes: None };
         let folders = Self { top, list: Mutex::new(vec![folder]), has_openat2: AtomicBool::new(true) };
         Ok((folders, is_empty))
@@ -110,7 +111,8 @@ impl Folders {
         let mut list = self.list();
         // A directory is entered in the list after the one that it is in.
         let ids = (0..).map(FolderId);
-        let waiting = ids.zip(list.iter_mut()).filter_map(|(id, folder)| Some((id, folder.attributes.take()?)));
+        let waiting =
+            ids.zip(list.iter_mut()).filter_map(|(id, folder)| Some((id, folder.attributes.take()?)));
         let mut waiting: Vec<_> = waiting.collect();
         waiting.reverse();
         waiting

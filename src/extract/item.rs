@@ -34,7 +34,12 @@ impl Place<'_> {
 
 impl<R: ReadAt> Extraction<'_, R> {
     /// Makes what an ICB describes; what is in a directory is left to another task.
-    pub(super) fn item<'s>(&'s self, scope: &Scope<'s>, place: Place<'_>, icb: &LongAd) -> Result<(), Trouble> {
+    pub(super) fn item<'s>(
+        &'s self,
+        scope: &Scope<'s>,
+        place: Place<'_>,
+        icb: &LongAd,
+    ) -> Result<(), Trouble> {
         let entry = self.volume.entry(icb)?;
         if entry.is_directory() {
             return self.subdirectory(scope, place, entry);
@@ -49,7 +54,9 @@ impl<R: ReadAt> Extraction<'_, R> {
 
     fn subdirectory<'s>(&'s self, scope: &Scope<'s>, place: Place<'_>, entry: Entry) -> Result<(), Trouble> {
         if !self.is_first_visit(&entry) {
-            return Err(Trouble::Here("the volume is damaged: it has this directory in another place too".into()));
+            return Err(Trouble::Here(
+                "the volume is damaged: it has this directory in another place too".into(),
+            ));
         }
         let made = self.folders.make(place.folder, place.host, place.name, self.options.replace);
         let (id, made) = made.map_err(|error| self.at(place, "cannot make", error))?;
@@ -98,7 +105,9 @@ impl<R: ReadAt> Extraction<'_, R> {
         let is_device = matches!(kind, HostType::BlockDevice | HostType::CharacterDevice);
         let device = match entry.device {
             Some((major, minor)) if is_device => makedev(major, minor),
-            None if is_device => return Err(Trouble::Here("the volume does not say which device it is".into())),
+            None if is_device => {
+                return Err(Trouble::Here("the volume does not say which device it is".into()));
+            }
             _ => 0,
         };
         self.anew(place, || mknodat(place.host, place.name, kind, Mode::RUSR | Mode::WUSR, device))?;
@@ -129,7 +138,8 @@ impl<R: ReadAt> Extraction<'_, R> {
                 return;
             }
             let HostPlace { folder, name } = &waiting.place;
-            let host = self.folders.open(*folder).map_err(|error| self.host_trouble("cannot open", *folder, error));
+            let host =
+                self.folders.open(*folder).map_err(|error| self.host_trouble("cannot open", *folder, error));
             let linked = host.and_then(|host| {
                 let place = Place { folder: *folder, host: host.as_fd(), name };
                 self.link_or_make(place, &waiting.icb)
@@ -142,7 +152,8 @@ impl<R: ReadAt> Extraction<'_, R> {
     fn link_or_make(&self, place: Place<'_>, icb: &LongAd) -> Result<(), Trouble> {
         let entry = self.volume.entry(icb)?;
         if let Some(first) = self.links.made(entry.icb) {
-            let linked = self.folders.open(first.folder).map_err(|error| self.at(place, "cannot link", error));
+            let linked =
+                self.folders.open(first.folder).map_err(|error| self.at(place, "cannot link", error));
             let linked = linked.and_then(|host| {
                 self.anew(place, || linkat(&host, &*first.name, place.host, place.name, AtFlags::empty()))
             });
@@ -163,7 +174,11 @@ impl<R: ReadAt> Extraction<'_, R> {
     }
 
     /// The file is there, but its owner, mode or times are not what they were.
-    pub(super) fn not_restored(&self, set: rustix::io::Result<()>, path: impl FnOnce() -> std::path::PathBuf) {
+    pub(super) fn not_restored(
+        &self,
+        set: rustix::io::Result<()>,
+        path: impl FnOnce() -> std::path::PathBuf,
+    ) {
         if let Err(error) = set {
             let why = std::io::Error::from(error).to_string();
             self.warn(Warning::NotRestored { path: path(), why });

@@ -32,7 +32,11 @@ impl Names {
         };
         let mut changed = fault.or(illegality(&name));
         for attempt in 0u32.. {
-            let text = if attempt == 0 && illegality(&name).is_none() { name.clone() } else { mangled(&name, attempt) };
+            let text = if attempt == 0 && illegality(&name).is_none() {
+                name.clone()
+            } else {
+                mangled(&name, attempt)
+            };
             if self.used.insert(text.as_str().into()) {
                 return HostName { text, changed };
             }
@@ -56,7 +60,9 @@ fn mangled(name: &str, attempt: u32) -> String {
     let readable = name.replace(['/', '\0'], "_");
     let readable = if matches!(&*readable, "" | "." | "..") { format!("_{readable}") } else { readable };
     let (stem, suffix) = match readable.rsplit_once('.') {
-        Some((stem, suffix)) if !stem.is_empty() && suffix.len() <= MAX_SUFFIX_LEN => (stem, format!(".{suffix}")),
+        Some((stem, suffix)) if !stem.is_empty() && suffix.len() <= MAX_SUFFIX_LEN => {
+            (stem, format!(".{suffix}"))
+        }
         _ => (&*readable, String::new()),
     };
     let suffix = if attempt == 0 { suffix } else { format!("~{attempt}{suffix}") };

@@ -21,7 +21,13 @@ impl Trouble {
     pub(super) fn host(action: &'static str, path: &Path, error: Errno) -> Self {
         let everywhere = matches!(
             error,
-            Errno::NOSPC | Errno::DQUOT | Errno::ROFS | Errno::IO | Errno::MFILE | Errno::NFILE | Errno::NOMEM
+            Errno::NOSPC
+                | Errno::DQUOT
+                | Errno::ROFS
+                | Errno::IO
+                | Errno::MFILE
+                | Errno::NFILE
+                | Errno::NOMEM
         );
         if everywhere {
             return Self::Everywhere(Error::Host { action, path: path.into(), source: error.into() });

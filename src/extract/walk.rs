@@ -203,7 +203,12 @@ impl<'a, R: ReadAt> Extraction<'a, R> {
         Attributes::of(entry, self.options.same_owner)
     }
 
-    pub(super) fn host_trouble(&self, action: &'static str, id: FolderId, error: rustix::io::Errno) -> Trouble {
+    pub(super) fn host_trouble(
+        &self,
+        action: &'static str,
+        id: FolderId,
+        error: rustix::io::Errno,
+    ) -> Trouble {
         Trouble::host(action, &self.folders.path(id, ""), error)
     }
 

@@ -57,9 +57,12 @@ fn stretch(block_size: BlockSize, tree: &Tree, piece: &Piece, fetch: Fetch) -> O
     let is_fit = bytes >= LEAST_BYTES
         && offset_bytes.is_multiple_of(ALIGNMENT_BYTES as u64)
         && matches!(tree.inode(inode).content, tree::Content::Host(_));
+    if !is_fit {
+        return None;
+    }
     let blocks = |bytes: u64| u32::try_from(bytes / u64::from(block_size.bytes())).ok();
     let piece = piece.tail(blocks(fetch.at_bytes + skip_bytes)?).head(blocks(bytes)?);
-    is_fit.then_some(Stretch { piece, inode, offset_bytes })
+    Some(Stretch { piece, inode, offset_bytes })
 }
 
 fn parts(block_size: BlockSize, whole: Stretch) -> impl Iterator<Item = Stretch> {

@@ -60,7 +60,7 @@ impl<'a> Sources<'a> {
                 self.release(shared);
             }
             Content::Memory(body) => {
-                out.copy_from_slice(&self.tree.body(body)[length(offset_bytes)..][..out.len()])
+                out.copy_from_slice(&self.tree.body(body)[length(offset_bytes)..][..out.len()]);
             }
             _ => out.fill(0),
         }
@@ -77,7 +77,9 @@ impl<'a> Sources<'a> {
     /// What there is to tell of the files, when all has been read.
     pub(super) fn finish(self) -> Vec<Warning> {
         let shared = std::mem::take(&mut *lock(&self.shared));
-        shared.into_iter().for_each(|shared| self.release(shared));
+        for file in shared {
+            self.release(file);
+        }
         let troubles = std::mem::take(&mut *lock(&self.troubles));
         let warning = |(inode, trouble): (InodeId, Trouble)| match self.tree.inode(inode).content {
             Content::Host(host) => trouble.into_warning(self.tree.host_path(&host), host.size_bytes),
@@ -167,7 +169,9 @@ impl<'a> Sources<'a> {
         table.push_back(Arc::clone(&shared));
         let oldest = if table.len() > self.most_shared { table.pop_front() } else { None };
         drop(table);
-        oldest.into_iter().for_each(|shared| self.release(shared));
+        if let Some(oldest) = oldest {
+            self.release(oldest);
+        }
         shared
     }
 

@@ -10,7 +10,7 @@ use crate::error::Warning;
 pub(super) struct Trouble {
     /// What is missing: first byte, and the byte after the last; neither overlapping nor touching.
     missing: BTreeMap<u64, u64>,
-    /// Why the first byte is missing that is.
+    /// Why the first byte is missing that is; of several reasons the last, which knows most.
     why: String,
     how: Option<String>,
 }
@@ -18,7 +18,7 @@ pub(super) struct Trouble {
 impl Trouble {
     /// So much is missing from there on.
     pub(super) fn miss(&mut self, start_bytes: u64, bytes: u64, why: impl FnOnce() -> String) {
-        if self.missing.first_key_value().is_none_or(|(first, _)| start_bytes < *first) {
+        if self.missing.first_key_value().is_none_or(|(first, _)| start_bytes <= *first) {
             self.why = why();
         }
         let (mut start, mut end) = (start_bytes, start_bytes + bytes);

@@ -62,7 +62,11 @@ impl Bench {
     fn command(&self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mkudf-ms"));
         command.current_dir(self.folder.path()).args(arguments).stdin(Stdio::null());
-        command.env("TZ", "UTC0").env("LC_ALL", "C.UTF-8").env_remove("SOURCE_DATE_EPOCH").env_remove("NO_COLOR");
+        command
+            .env("TZ", "UTC0")
+            .env("LC_ALL", "C.UTF-8")
+            .env_remove("SOURCE_DATE_EPOCH")
+            .env_remove("NO_COLOR");
         command
     }
 
@@ -161,7 +165,10 @@ fn failures_name_the_path_and_what_can_be_done() {
         let error = bench.fails(1, [command, "none.udf"]);
         assert!(error.starts_with("mkudf-ms: none.udf: cannot open: No such file"), "{error}");
         let error = bench.fails(1, [command, "src/sub/b.txt"]);
-        assert!(error.contains("src/sub/b.txt: no UDF volume found") && error.contains("\nhint: "), "{error}");
+        assert!(
+            error.contains("src/sub/b.txt: no UDF volume found") && error.contains("\nhint: "),
+            "{error}"
+        );
     }
     bench.fails(1, ["create", "-o", "none/x.udf", "src"]);
     bench.fails(1, ["create", "-o", "src", "src"]);

@@ -214,7 +214,7 @@ fn holes_stay_holes() {
 fn more_than_may_be_written_is_not() {
     let mut tree = Tree::new(attributes());
     for number in 0..8 {
-        file(&mut tree, NodeId(0), &[b'a' + number], &[number; 100_000]);
+        file(&mut tree, NodeId(0), &[b'a' + number], &vec![number; 100_000]);
     }
     let volume = open(record(&tree));
     let limited = |bytes| Options { max_size_bytes: Some(bytes), ..options() };

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a failed test may panic")]
 
 mod cli;
+mod determinism;
 mod extract;
 mod power_cut;
 mod round_trip;

@@ -19,7 +19,7 @@
 //! - [`volume`] (parts 2 and 3), [`partition`] (UDF 2.2.8-2.2.13), [`file`] (part 4): one struct a descriptor, for
 //!   reading *and* writing, little-endian on any machine, no padding, nothing validated until asked;
 //! - [`read`]: from a device to a [`read::Volume`], its directories and data;
-//! - `check`: what is wrong with a volume, rule by rule.
+//! - [`check`]: what is wrong with a volume, rule by rule.
 //!
 //! Nothing here opens a file or knows of threads; a device is whatever implements [`read::ReadAt`].
 #![no_std]
@@ -31,6 +31,7 @@ extern crate alloc;
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
+pub mod check;
 pub mod error;
 pub mod file;
 pub mod general;

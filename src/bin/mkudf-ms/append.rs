@@ -31,7 +31,9 @@ pub(crate) fn run(flags: &flags::Append, report: &Report) -> anyhow::Result<Endi
     let work = Work { flags, job: &job, report, progress: &progress };
     let is_device = found.file_type().is_block_device();
     if flags.effort.dry_run {
-        return work.dry_run(&FileReader::open(&flags.image).with_context(name)?, is_device).with_context(name);
+        return work
+            .dry_run(&FileReader::open(&flags.image).with_context(name)?, is_device)
+            .with_context(name);
     }
     if is_device {
         let device = BlockDevice::open(&flags.image).context("cannot open the device").with_context(name)?;
@@ -62,7 +64,12 @@ struct Planned {
 
 impl Work<'_> {
     /// Plans and writes; whether anything was written.
-    fn write<D: ReadAt>(&self, reader: &D, device: &dyn WriteAt, is_device: bool) -> anyhow::Result<(Ending, bool)> {
+    fn write<D: ReadAt>(
+        &self,
+        reader: &D,
+        device: &dyn WriteAt,
+        is_device: bool,
+    ) -> anyhow::Result<(Ending, bool)> {
         let bar = Bar::watch(self.progress, self.report);
         let Some(mut planned) = self.plan(reader, is_device)? else { return Ok((self.nothing(), false)) };
         let made = self.made(&planned);

@@ -26,7 +26,7 @@ pub(crate) struct Bar {
 impl Bar {
     /// Begins to watch; shows something only to a person who did not ask for quiet.
     pub(crate) fn watch(progress: &Progress, report: &Report) -> Self {
-        if report.quiet || !io::stderr().is_terminal() {
+        if report.is_quiet() || !io::stderr().is_terminal() {
             return Self { watched: None };
         }
         let progress = progress.clone();
@@ -61,10 +61,11 @@ impl Drop for Bar {
 fn show(bar: &ProgressBar, progress: &Progress) {
     let (files, bytes, total) = (progress.files(), progress.bytes(), progress.total_bytes());
     let template = if total == 0 {
-        "{spinner} {msg}, {bytes} in {elapsed}"
+        "{spinner} {msg}, {bytes} in {elapsed}, {bytes_per_sec}"
     } else {
         "{bar:24} {percent:>3}% {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left ({msg})"
     };
+    bar.set_message(text::things(files, "file", "files"));
     if bar.length() != Some(total).filter(|total| *total > 0)
         && let Ok(style) = ProgressStyle::with_template(template)
     {
@@ -74,7 +75,6 @@ fn show(bar: &ProgressBar, progress: &Progress) {
             bar.reset_eta();
         }
     }
-    bar.set_message(text::things(files, "file", "files"));
     bar.set_position(bytes);
     bar.tick();
 }

@@ -26,7 +26,9 @@ use crate::summary::{self, Made};
 pub(crate) fn run(flags: &flags::Create, report: &Report) -> anyhow::Result<Ending> {
     let mut job = Create::new(flags)?;
     if report.json && matches!(job.output, Output::Stdout) && !flags.effort.dry_run {
-        return Err(Usage("the volume itself goes to standard output, so --json has no place there".into()).into());
+        return Err(
+            Usage("the volume itself goes to standard output, so --json has no place there".into()).into()
+        );
     }
     let target = Target::find(&job.output, flags)?;
     job.scan.skip = target.image_id();
@@ -79,8 +81,14 @@ fn spec(job: &Create, flags: &flags::Create, target: &Target<'_>) -> anyhow::Res
 enum Target<'a> {
     Stdout,
     /// An image, and what is there under its name.
-    Image { path: &'a Path, existing: Option<FileId> },
-    Device { path: &'a Path, device: Box<BlockDevice> },
+    Image {
+        path: &'a Path,
+        existing: Option<FileId>,
+    },
+    Device {
+        path: &'a Path,
+        device: Box<BlockDevice>,
+    },
 }
 
 impl<'a> Target<'a> {

@@ -10,20 +10,24 @@ use crate::values::{self, Mode, Owner, Size};
 
 const EXAMPLES: &str = "\
 Examples:
-  mkudf-ms create -o photos.udf -l Photos ~/Pictures       a folder becomes a volume
-  mkudf-ms append photos.udf --update ~/Pictures           what changed since becomes a new session
-  mkudf-ms create -o /dev/sdX -m flash docs=~/Documents    onto a USB stick, below /docs
-  mkudf-ms create -o - src | ssh host 'cat > src.udf'      through a pipe
-  mkudf-ms ls -lR photos.udf                               what is in it, without root and without a mount
-  mkudf-ms extract -C old --session -2 photos.udf          as it was one session ago
+  A folder becomes a volume:
+    mkudf-ms create -o photos.udf -l Photos ~/Pictures
+  What has changed since becomes a new session of it:
+    mkudf-ms append --update photos.udf ~/Pictures
+  Onto a USB stick, below /docs:
+    mkudf-ms create -o /dev/sdX -m flash docs=~/Documents
+  What is in it, without root and without a mount; and as it was a session ago:
+    mkudf-ms ls -lR photos.udf
+    mkudf-ms extract -C old --session -2 photos.udf
 
-Exit status: 0 done; 1 failed; 2 wrong usage; 3 done, but something was lost on the way (a file changed while it was
-read, a name had to be changed). `check` returns fsck's: 0 clean, 4 errors, 8 could not check, 16 wrong usage.";
+Exit status: 0 done; 1 failed; 2 wrong usage; 3 done, but something was lost on
+the way (a file changed while it was read, a name had to be changed). `check`
+returns fsck's: 0 clean, 4 errors, 8 could not check, 16 wrong usage.";
 
 /// Build UDF volumes, and grow them session by session without rewriting what is there.
 #[derive(Debug, Parser)]
-#[command(name = "mkudf-ms", bin_name = "mkudf-ms", after_help = EXAMPLES, disable_version_flag = true)]
-#[command(disable_help_subcommand = true, max_term_width = 110)]
+#[command(name = "mkudf-ms", version, propagate_version = true, after_help = EXAMPLES)]
+#[command(disable_help_subcommand = true, disable_version_flag = true, max_term_width = 100)]
 pub(crate) struct Flags {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -60,16 +64,24 @@ pub(crate) enum When {
     Never,
 }
 
-/// What is to be done.
+/// What is to be done. `--version` is a common option, since `-V` is the label's.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    #[command(disable_version_flag = true)]
     Create(Box<Create>),
+    #[command(disable_version_flag = true)]
     Append(Box<Append>),
+    #[command(disable_version_flag = true)]
     Ls(Ls),
+    #[command(disable_version_flag = true)]
     Cat(Cat),
+    #[command(disable_version_flag = true)]
     Extract(Extract),
+    #[command(disable_version_flag = true)]
     Info(Info),
+    #[command(disable_version_flag = true)]
     Sessions(Sessions),
+    #[command(disable_version_flag = true)]
     Check(Check),
 }
 
@@ -78,10 +90,12 @@ Examples:
   mkudf-ms create -o backup.udf -r 2.50 -m bd-re --exclude '*.o' ~/work
   mkudf-ms create -o discs.udf music=/srv/music etc/hosts=/etc/hosts
   find . -newer stamp -print0 | mkudf-ms create -o new.udf -0 --files-from -
-  mkudf-ms create -n -o x.udf --capacity 4700M ~/work      what would be written, and does it fit
+  mkudf-ms create -n -o x.udf --capacity 4.7GB ~/work
+  mkudf-ms create -o - src | ssh host 'cat > src.udf'
 
-A folder's contents go to the root of the volume; DST=SRC puts SRC at the path DST. Write \\= for a = in DST.
-With SOURCE_DATE_EPOCH in the environment the same input gives the same bytes, always.";
+A folder's contents go to the root of the volume; DST=SRC puts SRC at the path
+DST (write \\= for a = in DST). With SOURCE_DATE_EPOCH in the environment the
+same input gives the same bytes, always.";
 
 /// Make a volume from folders and files
 #[derive(Debug, Args)]
@@ -110,11 +124,15 @@ pub(crate) struct Create {
 
 const APPEND_EXAMPLES: &str = "\
 Examples:
-  mkudf-ms append backup.udf ~/work                        add and replace
-  mkudf-ms append --update --mirror backup.udf ~/work      make the volume's newest session equal to ~/work
-  mkudf-ms append --remove /old/notes.txt backup.udf       take a file out; older sessions keep it
+  Add and replace files:
+    mkudf-ms append backup.udf ~/work
+  Make the newest session equal to ~/work:
+    mkudf-ms append --mirror backup.udf ~/work
+  Take a file out; older sessions keep it:
+    mkudf-ms append --remove /old/notes.txt backup.udf
 
-What is on the volume stays where it is; a new session is written behind it, and becomes the current one as the last step.";
+What is on the volume stays where it is. A new session is written behind it,
+and becomes the current one as the last step.";
 
 /// Add a session to a volume: new, changed and removed files
 #[derive(Debug, Args)]
@@ -132,7 +150,7 @@ pub(crate) struct Append {
     /// Take only files whose size or modification time differs from the volume's
     #[arg(long)]
     pub(crate) update: bool,
-    /// Remove what is on the volume but not in the sources
+    /// As --update, and remove what is on the volume but not in the sources
     #[arg(long)]
     pub(crate) mirror: bool,
     /// When a source has the name of a file on the volume
@@ -252,7 +270,7 @@ pub(crate) struct Overrides {
     /// Group of everything; -1 for none
     #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     pub(crate) gid: Option<Owner>,
-    /// Permissions of everything but directories, in octal
+    /// Permissions of regular files, in octal
     #[arg(long, value_name = "MODE")]
     pub(crate) file_mode: Option<Mode>,
     /// Permissions of directories, in octal
@@ -273,7 +291,7 @@ pub(crate) struct Effort {
     /// How much the medium holds: bytes, with K, M, G or T powers of 1024, with KB, MB... of 1000, with s sectors
     #[arg(long, value_name = "SIZE")]
     pub(crate) capacity: Option<Size>,
-    /// Threads to work with [default: one a processor]
+    /// Threads to work with [default: as many as are of use]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) threads: Option<u16>,
     /// Record metadata once only (from 2.50 on)
@@ -286,7 +304,6 @@ pub(crate) struct Effort {
 
 /// Which volume is read, and which session of it.
 #[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Volume")]
 pub(crate) struct Reading {
     /// Which session: 1 is the oldest, -1 the newest [default: the newest]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
@@ -328,9 +345,11 @@ pub(crate) struct Cat {
 }
 
 const EXTRACT_HELP: &str = "\
-Contents, holes, modes, times, hard links, symbolic links and FIFOs are restored; owners and devices by root. Nothing is
-ever written outside DIR, through whatever links. Existing directories are joined; existing files are left as they are,
-and reported, unless --force replaces them. DIR itself takes the root directory's attributes if it is new or was empty.";
+Contents, holes, modes, times, hard links, symbolic links and FIFOs are restored;
+owners and devices by root. Nothing is ever written outside DIR, through whatever
+links. Existing directories are joined; existing files stay, and are reported,
+unless --force replaces them. DIR itself takes the root directory's attributes if
+it is new or was empty.";
 
 /// Copy files out of a volume
 #[derive(Debug, Args)]

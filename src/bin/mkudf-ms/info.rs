@@ -15,8 +15,8 @@ use udf::volume::{AccessType, IntegrityType};
 use zerocopy::IntoBytes as _;
 
 use crate::flags::Info;
-use crate::report::{Ending, Report};
 use crate::open;
+use crate::report::{Ending, Report};
 
 /// Prints the facts of a volume.
 pub(crate) fn run(flags: &Info, report: &Report) -> anyhow::Result<Ending> {
@@ -41,7 +41,7 @@ pub(crate) fn run(flags: &Info, report: &Report) -> anyhow::Result<Ending> {
             writeln!(out, "start={start}, blocks={blocks}, type={kind}")?;
         }
     }
-    if !is_closed(&volume) && !report.quiet {
+    if !is_closed(&volume) {
         report.note("warning: the volume was not closed: it may be in the middle of a change");
     }
     Ok(Ending::Done)
@@ -108,7 +108,8 @@ fn uuid(set: &str) -> (String, &str) {
     let digits = set.bytes().take(16).take_while(u8::is_ascii_hexdigit).count();
     let hex = |from: usize, count: usize| -> String {
         let bytes = set.bytes().chain(std::iter::repeat(0)).skip(from).take(count);
-        bytes.map(|byte| format!("{byte:02x}")).collect()
+        let value = bytes.fold(0u64, |value, byte| value << 8 | u64::from(byte));
+        format!("{value:0width$x}", width = 2 * count)
     };
     let rest = |characters: usize| set.char_indices().nth(characters).map_or("", |(at, _)| &set[at..]);
     match digits {
@@ -189,7 +190,8 @@ impl Area {
 fn areas<R: ReadAt>(volume: &Volume<R>) -> Vec<Area> {
     let (found, block_size) = (volume.found(), volume.block_size());
     let blocks = |bytes: u32| bytes.div_ceil(block_size.bytes());
-    let recognition_bytes = u32::try_from(found.recognition.len()).unwrap_or(0) * found.recognition_stride_bytes;
+    let recognition_bytes =
+        u32::try_from(found.recognition.len()).unwrap_or(0) * found.recognition_stride_bytes;
     let recognition = found.session_start.0.saturating_add(block_size.boot_area_blocks());
     let mut areas = vec![Area { start: recognition, blocks: blocks(recognition_bytes), kind: "VRS" }];
     let (main, reserve) = volume.sequences();
@@ -203,7 +205,11 @@ fn areas<R: ReadAt>(volume: &Volume<R>) -> Vec<Area> {
         areas.push(sequence(reserve, "RVDS"));
     }
     areas.extend(volume.integrity().map(|i| Area { start: i.sector.0, blocks: 1, kind: "LVID" }));
-    areas.extend(found.anchors.iter().map(|anchor| Area { start: anchor.sector.0, blocks: 1, kind: "ANCHOR" }));
+    areas.extend(found.anchors.iter().map(|anchor| Area {
+        start: anchor.sector.0,
+        blocks: 1,
+        kind: "ANCHOR",
+    }));
     for partition in volume.partitions() {
         if let PartitionKind::Physical { start } = partition.kind {
             areas.push(Area { start: start.0, blocks: partition.length_blocks, kind: "PSPACE" });

@@ -75,7 +75,8 @@ impl Create {
         if block_size.is_some_and(|size| size > BlockSize::B4096) {
             return usage("volumes are made with blocks of 512 to 4096 bytes");
         }
-        let output = if flags.output == Path::new("-") { Output::Stdout } else { Output::Path(flags.output.clone()) };
+        let output =
+            if flags.output == Path::new("-") { Output::Stdout } else { Output::Path(flags.output.clone()) };
         Ok(Self {
             output,
             sources: sources(&flags.sources, &flags.selection)?,
@@ -150,10 +151,14 @@ fn medium(name: &str) -> anyhow::Result<&'static Medium> {
         None => usage(format!("no such medium: {name}; known are {}", names())),
         Some(medium) => match medium.writing {
             Writing::Random => Ok(medium),
-            Writing::Never => usage(format!("{} is pressed, not written: make an image (-m image)", medium.description)),
-            Writing::Sequential | Writing::Packet => {
-                usage(format!("volumes for {} are not written yet; those for {} are", medium.description, names()))
+            Writing::Never => {
+                usage(format!("{} is pressed, not written: make an image (-m image)", medium.description))
             }
+            Writing::Sequential | Writing::Packet => usage(format!(
+                "volumes for {} are not written yet; those for {} are",
+                medium.description,
+                names()
+            )),
         },
     }
 }
@@ -166,7 +171,8 @@ fn sources(named: &[OsString], selection: &Selection) -> anyhow::Result<Vec<Sour
         sources.extend(if list == Path::new("-") {
             scan::files_from(io::stdin().lock(), selection.null, base)?
         } else {
-            let file = std::fs::File::open(list).with_context(|| format!("{}: cannot open", list.display()))?;
+            let file =
+                std::fs::File::open(list).with_context(|| format!("{}: cannot open", list.display()))?;
             scan::files_from(BufReader::new(file), selection.null, base)?
         });
     }
@@ -211,7 +217,11 @@ fn unescaped(bytes: &[u8]) -> PathBuf {
     OsString::from_vec(out).into()
 }
 
-fn scan_options(selection: &Selection, overrides: &Overrides, times: &Times) -> anyhow::Result<scan::Options> {
+fn scan_options(
+    selection: &Selection,
+    overrides: &Overrides,
+    times: &Times,
+) -> anyhow::Result<scan::Options> {
     let exclude = match Filter::new(&selection.exclude, &selection.exclude_from) {
         Err(mkudf_ms::Error::Options(why)) => return usage(why),
         exclude => exclude?,
@@ -250,15 +260,16 @@ const APPLICATION: &str = "mkudf-ms";
 fn identifiers(flags: &flags::Create, times: &Times) -> anyhow::Result<Identifiers> {
     let given = &flags.identifiers;
     let label = flags.format.label.clone().unwrap_or_else(|| DEFAULT_LABEL.into());
-    let uuid = given.uuid.unwrap_or_else(|| {
-        Uuid::new(times.now, if times.is_reproducible { hash(&label) } else { chance() })
-    });
+    let uuid = given
+        .uuid
+        .unwrap_or_else(|| Uuid::new(times.now, if times.is_reproducible { hash(&label) } else { chance() }));
     let set = given.vsid.as_ref().map(|text| format!("{uuid}{text}"));
     fits::<128>("label", Some(&label))?;
     fits::<32>("--vid", given.vid.as_deref())?;
     fits::<128>("--vsid", set.as_deref())?;
     fits::<32>("--fsid", given.fsid.as_deref())?;
-    for (option, text) in [("--owner", &given.owner), ("--organization", &given.organization), ("--contact", &given.contact)]
+    for (option, text) in
+        [("--owner", &given.owner), ("--organization", &given.organization), ("--contact", &given.contact)]
     {
         fits::<36>(option, Some(text))?;
     }
@@ -306,7 +317,8 @@ mod tests {
 
     #[test]
     fn grafts_are_divided_at_the_first_equals_sign_that_is_none_of_the_name() {
-        let parts = |text: &str| graft(OsStr::new(text)).map(|(a, b)| (a.display().to_string(), b.to_owned()));
+        let parts =
+            |text: &str| graft(OsStr::new(text)).map(|(a, b)| (a.display().to_string(), b.to_owned()));
         assert_eq!(parts("a/b"), None);
         assert_eq!(parts("/x=/a=b"), Some(("/x".into(), "/a=b".into())));
         assert_eq!(parts(r"x\=y=z"), Some(("x=y".into(), "z".into())));

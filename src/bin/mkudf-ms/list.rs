@@ -166,7 +166,9 @@ impl<'a, R: ReadAt> Lister<'a, R> {
 
     fn one(&mut self, path: &str, name: &str, entry: &Entry, is_hidden: bool) -> anyhow::Result<()> {
         let target = match Kind::of(entry) {
-            Kind::Symlink => self.volume.symlink_target(entry).map_err(|error| self.trouble(path, &error.to_string())).ok(),
+            Kind::Symlink => {
+                self.volume.symlink_target(entry).map_err(|error| self.trouble(path, &error.to_string())).ok()
+            }
             _ => None,
         };
         if self.report.json {

@@ -3,6 +3,7 @@
 mod append;
 mod bar;
 mod cat;
+mod check;
 mod create;
 mod extract;
 mod facts;
@@ -83,6 +84,6 @@ fn run(command: &Command, report: &Report) -> anyhow::Result<Ending> {
         Command::Extract(flags) => extract::run(flags, report),
         Command::Info(flags) => info::run(flags, report),
         Command::Sessions(flags) => sessions::run(flags, report),
-        _ => anyhow::bail!("not wired yet"),
+        Command::Check(flags) => check::run(flags, report),
     }
 }

@@ -17,15 +17,18 @@ pub(crate) type OpenVolume = Volume<FileReader>;
 pub(crate) fn open(reading: &Reading, report: &Report) -> anyhow::Result<OpenVolume> {
     let name = || reading.image.display().to_string();
     let device = device(&reading.image)?;
-    let mut options = OpenOptions { block_size: reading.block_size, ..OpenOptions::default() };
-    if let Some(number) = reading.session {
-        options = choose(&device, number, &options).with_context(name)?;
-    }
+    let options = options(&device, reading).with_context(name)?;
     let volume = Volume::open(device, &options).with_context(name)?;
     for warning in volume.warnings() {
         report.detail(&format!("{}: {warning}", name()));
     }
     Ok(volume)
+}
+
+/// How to open the session asked for.
+pub(crate) fn options(device: &FileReader, reading: &Reading) -> anyhow::Result<OpenOptions> {
+    let newest = OpenOptions { block_size: reading.block_size, ..OpenOptions::default() };
+    reading.session.map_or(Ok(newest), |number| choose(device, number, &newest))
 }
 
 /// How to open a session: from 1 on the oldest first, from -1 down the newest first.

@@ -31,12 +31,20 @@ impl From<Ending> for ExitCode {
     }
 }
 
+/// How much people want to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Level {
+    Quiet,
+    Usual,
+    Verbose,
+}
+
 /// The way to standard error.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Report {
-    pub(crate) quiet: bool,
-    pub(crate) verbose: bool,
+    /// Results go to standard output as JSON.
     pub(crate) json: bool,
+    level: Level,
     color: bool,
 }
 
@@ -56,7 +64,22 @@ impl Report {
             When::Never => false,
             When::Auto => !unwanted && io::stderr().is_terminal(),
         };
-        Self { quiet: common.quiet, verbose: common.verbose, json: common.json, color }
+        let level = match (common.quiet, common.verbose) {
+            (true, _) => Level::Quiet,
+            (_, true) => Level::Verbose,
+            _ => Level::Usual,
+        };
+        Self { json: common.json, level, color }
+    }
+
+    /// Whether only what failed or was lost is told.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.level == Level::Quiet
+    }
+
+    /// Whether more than usual is told.
+    pub(crate) fn is_verbose(&self) -> bool {
+        self.level == Level::Verbose
     }
 
     /// Why it failed: all causes in one line, hints below.
@@ -76,7 +99,7 @@ impl Report {
 
     /// A warning of the library; what is no loss is kept from those who asked for quiet.
     pub(crate) fn warning(&self, warning: &mkudf_ms::Warning) {
-        if warning.is_loss() || !self.quiet {
+        if warning.is_loss() || !self.is_quiet() {
             self.line(YELLOW, &format!("warning: {warning}"));
         }
     }
@@ -95,14 +118,14 @@ impl Report {
 
     /// A line for those who did not ask for quiet.
     pub(crate) fn note(&self, what: &str) {
-        if !self.quiet {
+        if !self.is_quiet() {
             self.line(BOLD, what);
         }
     }
 
     /// A line for those who asked for more.
     pub(crate) fn detail(&self, what: &str) {
-        if self.verbose {
+        if self.is_verbose() {
             self.line(BOLD, what);
         }
     }

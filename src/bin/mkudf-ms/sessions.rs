@@ -19,7 +19,11 @@ pub(crate) fn run(flags: &Sessions, report: &Report) -> anyhow::Result<Ending> {
     let sessions = session::sessions(&device, &options).with_context(|| flags.image.display().to_string())?;
     let mut out = io::stdout().lock();
     if !report.json {
-        writeln!(out, "{:>6} {:>10} {:20} {:>9} {:>11} {:>15} label", "number", "start", "recorded", "files", "directories", "bytes")?;
+        writeln!(
+            out,
+            "{:>6} {:>10} {:20} {:>9} {:>11} {:>15} label",
+            "number", "start", "recorded", "files", "directories", "bytes"
+        )?;
     }
     for session in &sessions {
         if report.json {
@@ -50,7 +54,8 @@ fn line(session: &Session) -> String {
     if let Some((seconds, _)) = recorded.split_once('.') {
         recorded = format!("{seconds}Z");
     }
-    let label = if io::stdout().is_terminal() { text::escaped(&session.label) } else { (&*session.label).into() };
+    let label =
+        if io::stdout().is_terminal() { text::escaped(&session.label) } else { (&*session.label).into() };
     format!(
         "{:>6} {:>10} {recorded:20} {:>9} {:>11} {:>15} {label}",
         session.number,

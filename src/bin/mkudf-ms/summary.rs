@@ -111,8 +111,7 @@ pub(crate) fn dry_run(plan: &Plan, made: &Made, report: &Report) -> anyhow::Resu
     writeln!(out, "{plan}")?;
     writeln!(out, "size: {} bytes, {} sectors of {} bytes", made.bytes, made.sectors, made.block_size)?;
     if let Some(capacity_bytes) = made.capacity_bytes {
-        let (word, difference) =
-            if fits { ("fits", "to spare") } else { ("does not fit", "too many") };
+        let (word, difference) = if fits { ("fits", "to spare") } else { ("does not fit", "too many") };
         let bytes = capacity_bytes.abs_diff(made.bytes);
         writeln!(out, "{word}: {bytes} of {capacity_bytes} bytes {difference}")?;
     } else if let Some((medium, usual_bytes)) = made.usual_bytes {

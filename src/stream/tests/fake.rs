@@ -156,7 +156,9 @@ impl Fake {
             rendered_blocks: AtomicU32::new(0),
             panics_at: None,
         };
-        blueprints.iter().for_each(|blueprint| fake.add(blueprint, host));
+        for blueprint in blueprints {
+            fake.add(blueprint, host);
+        }
         fake
     }
 

@@ -71,9 +71,9 @@ fn files_that_are_gone_or_are_files_no_longer_are_zeros() {
     let expected = [
         unreadable(path.join("0"), gone, 5000, 5000),
         unreadable(path.join("1"), gone, 3 << 20, 3 << 20),
-        unreadable(path.join("2"), "Illegal seek (os error 29)", 6000, 6000),
+        unreadable(path.join("2"), other, 6000, 6000),
         unreadable(path.join("3"), other, 4 << 20, 4 << 20),
-        unreadable(path.join("4"), "Is a directory (os error 21)", 7000, 7000),
+        unreadable(path.join("4"), other, 7000, 7000),
     ];
     assert_eq!(warnings, expected);
     assert!(bytes.ends_with(&[noise(5, 10), vec![0; 2038]].concat()));

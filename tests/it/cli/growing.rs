@@ -26,7 +26,10 @@ fn sessions_grow_and_older_ones_stay() {
     assert_eq!(bytes, fs::metadata(bench.path("v.udf")).unwrap().len());
     for (session, (files, directories)) in all.iter().zip([(4, 2), (5, 2), (2, 1)]) {
         assert_eq!((&session["files"], &session["directories"]), (&json!(files), &json!(directories)));
-        assert!(session["start"].is_u64() && session["recorded"].as_str().unwrap().ends_with('Z'), "{session}");
+        assert!(
+            session["start"].is_u64() && session["recorded"].as_str().unwrap().ends_with('Z'),
+            "{session}"
+        );
     }
     assert_eq!(bench.done(["sessions", "v.udf"]).lines().count(), 4);
 

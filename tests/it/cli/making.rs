@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use serde_json::json;
 
@@ -15,7 +15,9 @@ fn a_folder_becomes_a_volume_in_every_revision_and_block_size() {
     let bench = Bench::new();
     for revision in ["1.02", "1.50", "2.00", "2.01", "0x0250", "2.60"] {
         for block_size in ["512", "1024", "2048", "4096"] {
-            let made = bench.done(["create", "--json", "--force", "-o", "v.udf", "-r", revision, "-b", block_size, "src"]);
+            let made = bench.done([
+                "create", "--json", "--force", "-o", "v.udf", "-r", revision, "-b", block_size, "src",
+            ]);
             let made = &json_lines(&made)[0];
             assert_eq!(made["bytes"], fs::metadata(bench.path("v.udf")).unwrap().len());
             assert_eq!(made["block_size"].to_string(), block_size);
@@ -57,16 +59,17 @@ fn a_pipe_gets_the_same_bytes_as_an_image() {
 #[test]
 fn the_same_input_gives_the_same_bytes() {
     let bench = Bench::new();
-    let copied = bench.command([""; 0]).get_current_dir().map(|folder| {
-        std::process::Command::new("cp").args(["-a", "src", "copy"]).current_dir(folder).status().unwrap()
-    });
+    let copied = Command::new("cp").arg("-a").args([bench.path("src"), bench.path("copy")]).status();
     assert!(copied.unwrap().success());
     for (image, source, threads) in [("1.udf", "src", "1"), ("2.udf", "copy", "4")] {
         let mut command = bench.command(["create", "-o", image, "-r", "2.50", "--threads", threads, source]);
         assert!(command.env("SOURCE_DATE_EPOCH", "1600000000").status().unwrap().success());
     }
     assert!(bench.read("1.udf") == bench.read("2.udf"));
-    assert_eq!(json_lines(&bench.done(["sessions", "--json", "1.udf"]))[0]["recorded"], "2020-09-13T12:26:40.000000Z");
+    assert_eq!(
+        json_lines(&bench.done(["sessions", "--json", "1.udf"]))[0]["recorded"],
+        "2020-09-13T12:26:40.000000Z"
+    );
     for object in bench.listing(&["1.udf"]) {
         assert!(object["mtime"].as_str().unwrap() <= "2020-09-13T12:26:40.000000Z", "{object}");
     }
@@ -76,7 +79,15 @@ fn the_same_input_gives_the_same_bytes() {
 fn grafts_choose_their_places() {
     let bench = Bench::new();
     bench.write("odd=name", "odd");
-    bench.done(["create", "-o", "v.udf", "docs/all=src", "etc/one.txt=src/a.txt", r"eq\=uals=src/a.txt", "odd=name"]);
+    bench.done([
+        "create",
+        "-o",
+        "v.udf",
+        "docs/all=src",
+        "etc/one.txt=src/a.txt",
+        r"eq\=uals=src/a.txt",
+        "odd=name",
+    ]);
     let paths = bench.paths(&["v.udf"]);
     for path in ["/docs/all/a.txt", "/docs/all/sub/hard", "/etc/one.txt", "/eq=uals", "/odd=name"] {
         assert!(paths.contains(&path.into()), "{path} in {paths:?}");
@@ -112,8 +123,20 @@ fn files_are_chosen() {
 fn attributes_can_be_overridden() {
     let bench = Bench::new();
     bench.done([
-        "create", "-o", "v.udf", "--uid", "7", "--gid", "-1", "--file-mode", "4640", "--dir-mode", "2750", "--mtime",
-        "2001-02-03T04:05:06.789+01:00", "src",
+        "create",
+        "-o",
+        "v.udf",
+        "--uid",
+        "7",
+        "--gid",
+        "-1",
+        "--file-mode",
+        "4640",
+        "--dir-mode",
+        "2750",
+        "--mtime",
+        "2001-02-03T04:05:06.789+01:00",
+        "src",
     ]);
     for object in bench.listing(&["v.udf"]) {
         assert_eq!((&object["uid"], &object["gid"]), (&json!(7), &json!(null)));
@@ -131,13 +154,44 @@ fn identifiers_are_recorded() {
     let bench = Bench::new();
     let image = "v.udf";
     bench.done([
-        "create", "-o", image, "-V", "Läbel 日本", "--vid", "vid", "--vsid", "vsid", "--fsid", "fsid", "--uuid",
-        "0123456789abcdef", "--owner", "me", "--organization", "us", "--contact", "you", "--application", "test", "src",
+        "create",
+        "-o",
+        image,
+        "-V",
+        "Läbel 日本",
+        "--vid",
+        "vid",
+        "--vsid",
+        "vsid",
+        "--fsid",
+        "fsid",
+        "--uuid",
+        "0123456789abcdef",
+        "--owner",
+        "me",
+        "--organization",
+        "us",
+        "--contact",
+        "you",
+        "--application",
+        "test",
+        "src",
     ]);
     let info = bench.done(["info", image]);
     for line in [
-        "filename=v.udf", "label=Läbel 日本", "uuid=0123456789abcdef", "lvid=Läbel 日本", "vid=vid", "vsid=vsid", "fsid=fsid",
-        "fullvsid=0123456789abcdefvsid", "owner=me", "organization=us", "contact=you", "appid=*test", "impid=*mkudf-ms",
+        "filename=v.udf",
+        "label=Läbel 日本",
+        "uuid=0123456789abcdef",
+        "lvid=Läbel 日本",
+        "vid=vid",
+        "vsid=vsid",
+        "fsid=fsid",
+        "fullvsid=0123456789abcdefvsid",
+        "owner=me",
+        "organization=us",
+        "contact=you",
+        "appid=*test",
+        "impid=*mkudf-ms",
     ] {
         assert!(info.lines().any(|found| found == line), "{line} in\n{info}");
     }
@@ -179,8 +233,12 @@ fn what_is_lost_is_told_with_a_code_of_its_own() {
 fn a_reader_who_leaves_makes_it_fail() {
     let bench = Bench::new();
     bench.write("src/large", &"x".repeat(8 << 20));
-    let mut child =
-        bench.command(["create", "-o", "-", "src"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = bench
+        .command(["create", "-o", "-", "src"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     child.stdout.take().unwrap().read_exact(&mut [0; 1024]).unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{:?}", String::from_utf8_lossy(&output.stderr));
@@ -208,7 +266,7 @@ fn an_image_that_cannot_be_finished_is_not_there() {
     let before = fs::read_dir(bench.folder.path()).unwrap().count();
     let limited = format!("ulimit -f 64; exec {} create -o v.udf src", env!("CARGO_BIN_EXE_mkudf-ms"));
     bench.write("src/large", &"x".repeat(1 << 20));
-    let mut shell = std::process::Command::new("bash");
+    let mut shell = Command::new("bash");
     // Beyond the limit the kernel sends a signal, which must be ignored to become an error.
     let status = shell
         .args(["-c", &format!("trap '' XFSZ; {limited}")])

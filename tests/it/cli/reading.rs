@@ -17,7 +17,19 @@ fn ls_lists_like_ls() {
     assert_eq!(bench.done(["ls", "-d", "v.udf", "/sub"]), "/sub\n");
     assert_eq!(bench.done(["ls", "-R", "v.udf"]), "/:\na.txt\nlink\nsub\n\n/sub:\nb.txt\nhard\n");
     fs::set_permissions(bench.path("src/a.txt"), fs::Permissions::from_mode(0o4751)).unwrap();
-    bench.done(["create", "--force", "-o", "v.udf", "--mtime", "2020-01-02T03:04:05Z", "--uid", "12", "--gid", "34", "src"]);
+    bench.done([
+        "create",
+        "--force",
+        "-o",
+        "v.udf",
+        "--mtime",
+        "2020-01-02T03:04:05Z",
+        "--uid",
+        "12",
+        "--gid",
+        "34",
+        "src",
+    ]);
     let long = bench.done(["ls", "-l", "v.udf"]);
     let words = |line: &str| line.split_whitespace().map(String::from).collect::<Vec<_>>();
     let lines: Vec<_> = long.lines().map(words).collect();
@@ -67,7 +79,12 @@ fn a_reader_who_leaves_is_no_error() {
     let bench = Bench::new();
     bench.write("src/large", &"x".repeat(8 << 20));
     bench.done(["create", "-o", "v.udf", "src"]);
-    let mut child = bench.command(["cat", "v.udf", "large"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = bench
+        .command(["cat", "v.udf", "large"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
@@ -77,12 +94,16 @@ fn a_reader_who_leaves_is_no_error() {
 fn extract_brings_everything_back() {
     let bench = Bench::with_volume();
     bench.done(["extract", "-C", "out", "v.udf"]);
-    let same = Command::new("diff").args(["-r", "--no-dereference"]).args([bench.path("src"), bench.path("out")]).status();
+    let same = Command::new("diff")
+        .args(["-r", "--no-dereference"])
+        .args([bench.path("src"), bench.path("out")])
+        .status();
     assert!(same.unwrap().success());
     let [one, other] = ["out/a.txt", "out/sub/hard"].map(|name| fs::metadata(bench.path(name)).unwrap());
     assert_eq!(one.ino(), other.ino());
     for name in ["a.txt", "sub", ""] {
-        let [from, to] = ["src", "out"].map(|root| fs::symlink_metadata(bench.path(root).join(name)).unwrap());
+        let [from, to] =
+            ["src", "out"].map(|root| fs::symlink_metadata(bench.path(root).join(name)).unwrap());
         assert_eq!((from.mode(), from.uid(), from.mtime()), (to.mode(), to.uid(), to.mtime()), "{name}");
         assert_eq!(from.mtime_nsec() / 1000, to.mtime_nsec() / 1000, "{name}");
     }
@@ -116,8 +137,13 @@ fn info_is_what_udfinfo_prints() {
         return;
     }
     for revision in ["1.02", "2.01", "2.50", "2.60"] {
-        bench.done(["create", "--force", "-o", "v.udf", "-r", revision, "-l", "Info", "--owner", "me", "src"]);
-        let theirs = Command::new("udfinfo").args(["--utf8", "v.udf"]).current_dir(bench.folder.path()).output().unwrap();
+        bench
+            .done(["create", "--force", "-o", "v.udf", "-r", revision, "-l", "Info", "--owner", "me", "src"]);
+        let theirs = Command::new("udfinfo")
+            .args(["--utf8", "v.udf"])
+            .current_dir(bench.folder.path())
+            .output()
+            .unwrap();
         assert_eq!(bench.done(["info", "v.udf"]), String::from_utf8(theirs.stdout).unwrap(), "{revision}");
     }
 }
@@ -127,5 +153,38 @@ fn info_has_an_object_too() {
     let bench = Bench::with_volume();
     let object = &json_lines(&bench.done(["info", "--json", "v.udf"]))[0];
     assert_eq!((&object["label"], &object["blocksize"]), (&json!("First"), &json!(2048)));
-    assert!(object["areas"].as_array().unwrap().iter().any(|area| area == &json!({"start": 256, "blocks": 1, "type": "ANCHOR"})));
+    assert!(
+        object["areas"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|area| area == &json!({"start": 256, "blocks": 1, "type": "ANCHOR"}))
+    );
+}
+
+#[test]
+fn check_ends_with_the_bits_of_fsck() {
+    let bench = Bench::with_volume();
+    for revision in ["1.02", "1.50", "2.00", "2.01", "2.50", "2.60"] {
+        bench.done(["create", "--force", "-o", "v.udf", "-r", revision, "src"]);
+        assert_eq!(bench.done(["check", "v.udf"]), "", "{revision}");
+    }
+    bench.write("src/new.txt", "new");
+    bench.done(["append", "v.udf", "src"]);
+    assert_eq!(bench.done(["check", "v.udf"]), "");
+    assert_eq!(bench.done(["check", "--session", "1", "v.udf"]), "");
+
+    let mut image = bench.read("v.udf");
+    let at = image.windows(5).rposition(|window| window == b"alpha").unwrap();
+    image[at] ^= 1;
+    fs::write(bench.path("v.udf"), image).unwrap();
+    let findings = json_lines(&bench.ends(4, ["check", "--json", "v.udf"]));
+    let finding = findings.iter().find(|finding| finding["severity"] == "error").unwrap();
+    for key in ["rule", "clause", "message"] {
+        assert!(!finding[key].as_str().unwrap().is_empty(), "{finding}");
+    }
+    assert!(findings.iter().any(|finding| finding["sector"] == at / 2048), "{findings:?}");
+    assert!(bench.ends(4, ["check", "v.udf"]).lines().any(|line| line.starts_with("error R")));
+    bench.fails(8, ["check", "none.udf"]);
+    bench.fails(8, ["check", "src/a.txt"]);
 }

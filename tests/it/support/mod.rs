@@ -1,6 +1,7 @@
 //! What the tests share.
 
 pub(crate) mod build;
+pub(crate) mod dump;
 pub(crate) mod folder;
 pub(crate) mod manifest;
 pub(crate) mod random;

@@ -22,9 +22,7 @@ const ERASED: u16 = 1;
 #[derive(Clone, Debug)]
 pub(super) enum Body {
     /// Nothing, because nobody will read it; whether it has extents, and all of them are only allocated.
-    Passed {
-        only_allocated: bool,
-    },
+    Passed { only_allocated: bool },
     /// It is embedded in this block.
     Embedded { block: BlockAddress, offset: usize, bytes: usize },
     /// Its extents up to its end.
@@ -116,14 +114,12 @@ impl<R: ReadAt> Files<'_, R> {
             is_directory,
         };
         let mut list = Cow::Borrowed(view.allocation);
-        while let Some(next) = self.list(&list, &mut walk) {
-            match self.allocation_extent(&next, &walk) {
-                Some(longer) => list = Cow::Owned(longer),
-                None => {
-                    self.complete = false;
-                    return walk.into_body();
-                }
-            }
+        while let Some(next) = self.descriptors(&list, &mut walk) {
+            let Some(longer) = self.allocation_extent(&next, &walk) else {
+                self.complete = false;
+                return walk.into_body();
+            };
+            list = Cow::Owned(longer);
         }
         self.totals(&walk, view.fixed.logical_blocks_recorded.get());
         walk.into_body()
@@ -137,14 +133,19 @@ impl<R: ReadAt> Files<'_, R> {
             self.error(108, at, format_args!("its extents are {covered_bytes} bytes, the body {size_bytes}"));
         }
         if recorded != recorded_blocks {
-            self.error(103, at, format_args!("{recorded} blocks recorded, its extents have {recorded_blocks}"));
+            self.error(
+                103,
+                at,
+                format_args!("{recorded} blocks recorded, its extents have {recorded_blocks}"),
+            );
         }
     }
 
     /// Looks at a list of descriptors up to its end; where it goes on, if it does.
-    fn list(&mut self, list: &[u8], walk: &mut Walk) -> Option<LongAd> {
-        let size = if walk.form == AllocationForm::Short { size_of::<ShortAd>() } else { size_of::<LongAd>() };
-        if list.len() % size != 0 {
+    fn descriptors(&mut self, list: &[u8], walk: &mut Walk) -> Option<LongAd> {
+        let size =
+            if walk.form == AllocationForm::Short { size_of::<ShortAd>() } else { size_of::<LongAd>() };
+        if !list.len().is_multiple_of(size) {
             let bytes = list.len();
             self.error(107, walk.at, format_args!("{bytes} bytes of allocation descriptors of {size} each"));
         }
@@ -203,10 +204,18 @@ impl<R: ReadAt> Files<'_, R> {
         let bytes = extent.bytes;
         if left == 0 {
             if extent.kind != ExtentKind::Allocated {
-                self.error(109, walk.at, format_args!("an extent of {bytes} bytes, recorded or not allocated, behind the end"));
+                self.error(
+                    109,
+                    walk.at,
+                    format_args!("an extent of {bytes} bytes, recorded or not allocated, behind the end"),
+                );
             }
         } else if bytes > left {
-            self.error(108, walk.at, format_args!("its last extent has {bytes} bytes, of the body only {left} are left"));
+            self.error(
+                108,
+                walk.at,
+                format_args!("its last extent has {bytes} bytes, of the body only {left} are left"),
+            );
         } else if bytes < left && self.block_size().offset_in_block(bytes) != 0 {
             self.error(108, walk.at, format_args!("an extent of {bytes} bytes that is not the last"));
         }
@@ -254,7 +263,11 @@ impl<R: ReadAt> Files<'_, R> {
         if let Some(metadata) = self.metadata
             && walk.role.is_metadata_file() == (address.partition == metadata)
         {
-            self.error(88, walk.at, format_args!("its allocation extent at {address} is in the wrong partition"));
+            self.error(
+                88,
+                walk.at,
+                format_args!("its allocation extent at {address} is in the wrong partition"),
+            );
         }
         let at = At::new(AllocationExtentDescriptor::NAME, address);
         let block = self.read_block(at, address)?;

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::context::{At, Context};
+use super::context::{At, Context, whole_blocks};
 use super::seal::{CrcLength, Expected, Sealed};
 use crate::general::{Descriptor, ExtentAd, Tag, TagIdentifier};
 use crate::read::{Found, OpenOptions, ReadAt};
@@ -76,7 +76,9 @@ impl<R: ReadAt> Context<'_, R> {
             self.error(
                 29,
                 at,
-                format_args!("{number} sound at sector 256 of the session, N - 256 and N = {last}, must be 2"),
+                format_args!(
+                    "{number} sound at sector 256 of the session, N - 256 and N = {last}, must be 2"
+                ),
             );
         }
     }
@@ -112,14 +114,10 @@ impl<R: ReadAt> Context<'_, R> {
 
     fn sequence_lengths(&mut self, (main, reserve): Sequences) {
         for (extent, name) in [(main, super::sequence::MAIN), (reserve, super::sequence::RESERVE)] {
-            let blocks = extent.length.get() / self.block_size.bytes();
-            if blocks < MINIMUM_SEQUENCE_SECTORS {
+            let blocks = whole_blocks(self.block_size, extent.length.get().into());
+            if blocks < MINIMUM_SEQUENCE_SECTORS.into() {
                 let at = At::new(name, extent.start());
-                self.error(
-                    32,
-                    at,
-                    format_args!("{blocks} sectors long, must be {MINIMUM_SEQUENCE_SECTORS}"),
-                );
+                self.error(32, at, format_args!("{blocks} sectors long, must be {MINIMUM_SEQUENCE_SECTORS}"));
             }
         }
     }

@@ -75,7 +75,11 @@ impl<R: ReadAt> Files<'_, R> {
         let space = view.attributes;
         let Ok(header) = Header::peek(space, view.block) else {
             let bytes = space.len();
-            return self.error(129, at, format_args!("{bytes} bytes of attributes, too few for their header"));
+            return self.error(
+                129,
+                at,
+                format_args!("{bytes} bytes of attributes, too few for their header"),
+            );
         };
         let header_at = At { structure: Header::NAME, ..at };
         let expected = ExpectedTag {
@@ -94,15 +98,18 @@ impl<R: ReadAt> Files<'_, R> {
 
     /// Where the header says that attributes begin.
     fn locations(&mut self, at: At, header: &Header, firsts: &Firsts, space_bytes: usize) {
-        let none =
-            if self.context.rules().absent_attribute_is_ones { usize::MAX } else { space_bytes };
+        let none = if self.context.rules().absent_attribute_is_ones { usize::MAX } else { space_bytes };
         for (field, found, first) in [
             ("implementation", header.implementation_attributes_location, firsts.implementation),
             ("application", header.application_attributes_location, firsts.application),
         ] {
             let right = u32::try_from(first.unwrap_or(none)).unwrap_or(u32::MAX);
             if found != right {
-                self.error(129, at, format_args!("{field} attributes begin at {found:#x}, must be {right:#x}"));
+                self.error(
+                    129,
+                    at,
+                    format_args!("{field} attributes begin at {found:#x}, must be {right:#x}"),
+                );
             }
         }
     }
@@ -170,7 +177,11 @@ impl<R: ReadAt> Files<'_, R> {
         let kind = head.attribute_type.get();
         if head.attribute_subtype != 1 || head.reserved != [0; 3] {
             let subtype = head.attribute_subtype;
-            self.error(132, at, format_args!("attribute of type {kind}: subtype is {subtype}, must be 1, reserved 0"));
+            self.error(
+                132,
+                at,
+                format_args!("attribute of type {kind}: subtype is {subtype}, must be 1, reserved 0"),
+            );
         }
         match kind {
             ALTERNATE_PERMISSIONS => self.error(132, at, format_args!("there are alternate permissions")),
@@ -201,7 +212,11 @@ impl<R: ReadAt> Files<'_, R> {
                 let developer = &device.implementation_identifier;
                 self.context.identifier(at, "device's developer identifier", developer, Expected::Developer);
             }
-            _ => self.error(134, at, format_args!("device specification with {used} bytes of implementation use")),
+            _ => self.error(
+                134,
+                at,
+                format_args!("device specification with {used} bytes of implementation use"),
+            ),
         }
     }
 
@@ -210,7 +225,11 @@ impl<R: ReadAt> Files<'_, R> {
         let identifier = bytes.get(IDENTIFIER_OFFSET..).map(EntityIdentifier::read_from_prefix);
         let Some(Ok((identifier, _))) = identifier else {
             let length = bytes.len();
-            return self.error(131, at, format_args!("an attribute of {length} bytes, too few for its identifier"));
+            return self.error(
+                131,
+                at,
+                format_args!("an attribute of {length} bytes, too few for its identifier"),
+            );
         };
         let known = KNOWN.iter().find(|name| identifier.is(name));
         let Some(name) = known else {
@@ -223,7 +242,11 @@ impl<R: ReadAt> Files<'_, R> {
         };
         let right = head.iter().fold(0_u16, |sum, byte| sum.wrapping_add(u16::from(*byte)));
         if found != right {
-            self.error(133, at, format_args!("header checksum of \"{name}\" is {found:#06x}, must be {right:#06x}"));
+            self.error(
+                133,
+                at,
+                format_args!("header checksum of \"{name}\" is {found:#06x}, must be {right:#06x}"),
+            );
         }
     }
 }

@@ -33,6 +33,11 @@ pub(super) struct Stretch {
     pub(super) end: u64,
 }
 
+/// How many blocks so many bytes fill.
+pub(super) fn whole_blocks(block_size: BlockSize, bytes: u64) -> u64 {
+    bytes >> block_size.bytes().trailing_zeros()
+}
+
 /// What all checks share.
 #[derive(Debug)]
 pub(super) struct Context<'a, R> {
@@ -58,7 +63,7 @@ pub(super) struct Context<'a, R> {
 
 impl<'a, R: ReadAt> Context<'a, R> {
     pub(super) fn new(device: &'a R, block_size: BlockSize, session_start: Sector) -> Self {
-        let blocks = device.size_bytes() >> block_size.bytes().trailing_zeros();
+        let blocks = whole_blocks(block_size, device.size_bytes());
         let last = u32::try_from(blocks.saturating_sub(1)).unwrap_or(u32::MAX);
         Self {
             device,

@@ -10,7 +10,7 @@ use super::seal::{CrcLength, Expected as ExpectedTag, is_zero};
 use super::stream;
 use super::tree::Job;
 use super::window::Window;
-use crate::file::{FileIdentifier, FileIdentifierDescriptor as Identifier, characteristics};
+use crate::file::{FileIdentifierDescriptor as Identifier, characteristics};
 use crate::general::{Descriptor, EntityIdentifier, LongAd, Tag, text};
 use crate::read::ReadAt;
 use crate::units::BlockAddress;
@@ -48,10 +48,15 @@ impl Child {
     }
 }
 
-/// A file identifier and where it is.
+/// A file identifier, taken apart, and where it is. Nothing of it is trusted but the lengths.
 #[derive(Clone, Copy)]
 struct Placed<'b> {
-    identifier: FileIdentifier<'b>,
+    /// All of it.
+    bytes: &'b [u8],
+    fixed: &'b Identifier,
+    implementation_use: &'b [u8],
+    name: &'b [u8],
+    padding: &'b [u8],
     block: BlockAddress,
     /// How far into its block it begins.
     inside_bytes: u64,
@@ -60,10 +65,10 @@ struct Placed<'b> {
 
 impl<R: ReadAt> Files<'_, R> {
     /// The names in a directory, deleted ones too. What is damaged is passed over.
-    pub(super) fn list(&mut self, at: At, job: &Job) -> Vec<Child> {
+    pub(super) fn identifiers(&mut self, at: At, job: &Job) -> Vec<Child> {
         let mut children = Vec::new();
         let body_bytes = job.facts.size_bytes;
-        if body_bytes % STEP_BYTES as u64 != 0 {
+        if !body_bytes.is_multiple_of(STEP_BYTES as u64) {
             self.error(117, at, format_args!("a directory of {body_bytes} bytes, no multiple of 4"));
         }
         let Some(mut window) = self.open(at, job) else {
@@ -81,7 +86,7 @@ impl<R: ReadAt> Files<'_, R> {
             }
             let Some(placed) = self.next(at, &mut window, first) else { break };
             first = false;
-            let is_parent = placed.identifier.fixed.file_characteristics & characteristics::PARENT != 0;
+            let is_parent = placed.fixed.file_characteristics & characteristics::PARENT != 0;
             let child = self.identifier(&placed, job);
             if is_parent {
                 parents = parents.saturating_add(1);
@@ -89,7 +94,7 @@ impl<R: ReadAt> Files<'_, R> {
             } else {
                 children.push(child);
             }
-            let bytes = placed.identifier.fixed.total_len();
+            let bytes = placed.bytes.len();
             window.advance(bytes);
         }
         if parents != 1 {
@@ -124,8 +129,8 @@ impl<R: ReadAt> Files<'_, R> {
             }
         }
         let (block, inside_bytes) = window.block(self.block_size());
-        let identifier = split(window.ahead(), self.block_size().len(), lost)?;
-        Some(Placed { identifier, block, inside_bytes, first })
+        let placed = split(window.ahead(), self.block_size().len(), lost)?;
+        Some(Placed { block, inside_bytes, first, ..placed })
     }
 
     fn not_an_identifier(&mut self, at: At, bytes: &[u8]) {
@@ -147,8 +152,8 @@ impl<R: ReadAt> Files<'_, R> {
     }
 
     fn identifier(&mut self, placed: &Placed<'_>, job: &Job) -> Child {
-        let Placed { identifier, block, .. } = *placed;
-        let (fixed, at) = (identifier.fixed, At::new(Identifier::NAME, block));
+        let Placed { fixed, name, block, .. } = *placed;
+        let at = At::new(Identifier::NAME, block);
         let bits = fixed.file_characteristics;
         let has = |characteristic| bits & characteristic != 0;
         self.identifier_tag(at, placed, job);
@@ -158,7 +163,6 @@ impl<R: ReadAt> Files<'_, R> {
         if bits & RESERVED_CHARACTERISTICS != 0 {
             self.error(118, at, format_args!("file characteristics are {bits:#04x}"));
         }
-        let name = identifier.name;
         let nameless = has(characteristics::PARENT);
         if nameless && !name.is_empty() || !nameless && name.len() < 2 {
             let (length, whose) = (name.len(), if nameless { "the parent" } else { "a file" });
@@ -166,8 +170,8 @@ impl<R: ReadAt> Files<'_, R> {
         }
         self.context.name(at, name, has(characteristics::DELETED));
         self.icb_address(at, &fixed.icb, has(characteristics::DELETED));
-        self.implementation_use(at, identifier.implementation_use);
-        if !is_zero(identifier.padding) {
+        self.implementation_use(at, placed.implementation_use);
+        if !is_zero(placed.padding) {
             self.error(117, at, format_args!("its padding is not 0"));
         }
         let deleted_id = matches!(name.first(), Some(&(text::ID_8_BIT_DELETED | text::ID_16_BIT_DELETED)));
@@ -183,8 +187,7 @@ impl<R: ReadAt> Files<'_, R> {
     }
 
     fn identifier_tag(&mut self, at: At, placed: &Placed<'_>, job: &Job) {
-        let Placed { identifier, block, inside_bytes, .. } = *placed;
-        let bytes = identifier.bytes();
+        let Placed { bytes, block, inside_bytes, .. } = *placed;
         let expected = ExpectedTag {
             kind: Identifier::IDENTIFIER,
             location: block.block.0,
@@ -213,20 +216,24 @@ impl<R: ReadAt> Files<'_, R> {
             return;
         }
         match EntityIdentifier::read_from_prefix(used) {
-            Ok((identifier, _)) if bytes % STEP_BYTES == 0 => {
+            Ok((identifier, _)) if bytes.is_multiple_of(STEP_BYTES) => {
                 self.context.identifier(at, "implementation use", &identifier, Expected::Developer);
             }
             _ => {
                 let least = LEAST_IMPLEMENTATION_USE;
-                self.error(121, at, format_args!("{bytes} bytes of implementation use, must be {least} or more"));
+                self.error(
+                    121,
+                    at,
+                    format_args!("{bytes} bytes of implementation use, must be {least} or more"),
+                );
             }
         }
     }
 
     /// The name that leads to the parent.
     fn parent(&mut self, placed: &Placed<'_>, job: &Job) {
-        let Placed { identifier, block, first, .. } = *placed;
-        let (fixed, at) = (identifier.fixed, At::new(Identifier::NAME, block));
+        let Placed { fixed, block, first, .. } = *placed;
+        let at = At::new(Identifier::NAME, block);
         if !first {
             self.error(116, at, format_args!("leads to the parent and is not the first"));
         }
@@ -274,11 +281,17 @@ pub(super) fn low(unique_id: u64) -> u32 {
 }
 
 /// The file identifier that `bytes` begin with, if they look like one. Where they are searched for one, it must be sound.
-fn split(bytes: &[u8], block_bytes: usize, searching: bool) -> Option<FileIdentifier<'_>> {
-    let fixed = Identifier::ref_from_prefix(bytes).ok().map(|(fixed, _)| fixed)?;
+fn split(bytes: &[u8], block_bytes: usize, searching: bool) -> Option<Placed<'_>> {
+    let (fixed, _) = Identifier::ref_from_prefix(bytes).ok()?;
     let plausible = fixed.tag.kind() == Identifier::IDENTIFIER && fixed.total_len() <= block_bytes;
     if !plausible || searching && fixed.tag.checksum != fixed.tag.expected_checksum() {
         return None;
     }
-    FileIdentifier::of(bytes, fixed)
+    let bytes = bytes.get(..fixed.total_len())?;
+    let tail = bytes.get(Identifier::FIXED_LEN..)?;
+    let (implementation_use, tail) =
+        tail.split_at_checked(fixed.length_of_implementation_use.get().into())?;
+    let (name, padding) = tail.split_at_checked(fixed.length_of_file_identifier.into())?;
+    let block = BlockAddress::new(0, 0);
+    Some(Placed { bytes, fixed, implementation_use, name, padding, block, inside_bytes: 0, first: false })
 }

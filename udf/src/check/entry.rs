@@ -121,8 +121,7 @@ impl<R: ReadAt> Files<'_, R> {
         address: BlockAddress,
         block: &'b [u8],
     ) -> Option<View<'b>> {
-        let extended =
-            Tag::read(block).is_some_and(|tag| tag.kind() == TagIdentifier::EXTENDED_FILE_ENTRY);
+        let extended = Tag::read(block).is_some_and(|tag| tag.kind() == TagIdentifier::EXTENDED_FILE_ENTRY);
         let (kind, name, fixed, fixed_bytes) = if extended {
             let fixed = *ExtendedFileEntry::peek(block, address).ok()?;
             (ExtendedFileEntry::IDENTIFIER, ExtendedFileEntry::NAME, fixed, size_of::<ExtendedFileEntry>())
@@ -164,7 +163,11 @@ impl<R: ReadAt> Files<'_, R> {
         }
         let record = (fixed.record_format, fixed.record_display_attributes, fixed.record_length.get());
         if record != (0, 0, 0) {
-            self.error(98, at, format_args!("record format, attributes and length are {record:?}, must be 0"));
+            self.error(
+                98,
+                at,
+                format_args!("record format, attributes and length are {record:?}, must be 0"),
+            );
         }
         if fixed.checkpoint == 0 {
             self.error(100, at, format_args!("checkpoint is 0"));
@@ -207,7 +210,11 @@ impl<R: ReadAt> Files<'_, R> {
         self.context.identifier(at, "implementation identifier", developer, Expected::Developer);
         let (uid, gid) = (fixed.uid.get(), fixed.gid.get());
         if (uid != none || gid != none) && knows_no_owners(developer) {
-            self.warning(96, at, format_args!("owner is {uid}, group {gid}, for a system that knows neither"));
+            self.warning(
+                96,
+                at,
+                format_args!("owner is {uid}, group {gid}, for a system that knows neither"),
+            );
         }
     }
 
@@ -240,7 +247,11 @@ impl<R: ReadAt> Files<'_, R> {
 
     fn named_unique_id(&mut self, at: At, found: u64) {
         if found & u64::from(u32::MAX) < FIRST_UNIQUE_ID.into() {
-            self.error(105, at, format_args!("unique id is {found}, its low 32 bits below {FIRST_UNIQUE_ID}"));
+            self.error(
+                105,
+                at,
+                format_args!("unique id is {found}, its low 32 bits below {FIRST_UNIQUE_ID}"),
+            );
         } else if let Some(next) = self.next_unique_id.filter(|next| found >= *next) {
             self.error(105, at, format_args!("unique id is {found}, but the next free one is {next}"));
         }

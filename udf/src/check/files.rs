@@ -3,10 +3,10 @@
 use alloc::{collections::BTreeMap, vec, vec::Vec};
 use core::fmt::Arguments;
 
-use super::context::{At, Context};
+use super::CheckProgress;
+use super::context::{At, Context, whole_blocks};
 use super::tree::{Icb, Job};
 use super::usage::Usage;
-use super::CheckProgress;
 use crate::error::{Error, Fault};
 use crate::read::{Extent, Partition, PartitionKind, ReadAt, Volume};
 use crate::units::{BlockAddress, BlockSize, PartitionReference};
@@ -30,7 +30,7 @@ pub(super) struct Files<'a, R> {
     pub(super) room_bytes: u64,
     /// Nothing was passed over because it could not be read or understood, so that what was counted can be compared.
     pub(super) complete: bool,
-    pub(super) files: u64,
+    pub(super) file_names: u64,
     pub(super) directories: u64,
     pub(super) progress: &'a mut dyn FnMut(CheckProgress),
 }
@@ -43,7 +43,7 @@ impl<'a, R: ReadAt> Files<'a, R> {
     ) -> Self {
         let partitions = volume.partitions();
         let device_bytes = context.device.size_bytes();
-        let device_blocks = device_bytes >> context.block_size.bytes().trailing_zeros();
+        let device_blocks = whole_blocks(context.block_size, device_bytes);
         let is_metadata = |partition: &Partition| matches!(partition.kind, PartitionKind::Metadata(_));
         let metadata = partitions.iter().zip(0_u16..).find(|(partition, _)| is_metadata(partition));
         let mut used = Usage::new(device_blocks.min(1 << 32), partitions);
@@ -61,7 +61,7 @@ impl<'a, R: ReadAt> Files<'a, R> {
             jobs: Vec::new(),
             room_bytes: device_bytes,
             complete: true,
-            files: 0,
+            file_names: 0,
             directories: 0,
             progress,
         }
@@ -155,7 +155,7 @@ impl<'a, R: ReadAt> Files<'a, R> {
     }
 
     pub(super) fn tell_progress(&mut self) {
-        let (files, directories) = (self.files, self.directories);
+        let (files, directories) = (self.file_names, self.directories);
         (self.progress)(CheckProgress { files, directories, expected: self.expected });
     }
 }

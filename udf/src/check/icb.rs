@@ -27,10 +27,11 @@ impl<R: ReadAt> Files<'_, R> {
             self.error(92, at, format_args!("reserved byte of the ICB tag is {}", tag.reserved));
         }
         if !role.allows(kind, self.context.revision) {
-            let rule = if role.is_metadata_file() { 83 } else { 92 };
-            self.error(rule, at, format_args!("file type is {}", kind.0));
+            let number = if role.is_metadata_file() { 83 } else { 92 };
+            self.error(number, at, format_args!("file type is {}", kind.0));
         }
-        if tag.strategy() == Some(Strategy::Single) && BlockAddress::from(tag.parent_icb_location) != NOWHERE {
+        if tag.strategy() == Some(Strategy::Single) && BlockAddress::from(tag.parent_icb_location) != NOWHERE
+        {
             let parent = BlockAddress::from(tag.parent_icb_location);
             self.error(93, at, format_args!("parent ICB location is {parent}, must be 0"));
         }
@@ -44,10 +45,18 @@ impl<R: ReadAt> Files<'_, R> {
             self.error(94, at, format_args!("allocation descriptors are of type {form}, must be 0, 1 or 3"));
         }
         if found & FORBIDDEN != 0 {
-            self.error(94, at, format_args!("ICB flags are {found:#06x}, of which {FORBIDDEN:#06x} must be 0"));
+            self.error(
+                94,
+                at,
+                format_args!("ICB flags are {found:#06x}, of which {FORBIDDEN:#06x} must be 0"),
+            );
         }
         if found & UNWANTED != 0 {
-            self.warning(94, at, format_args!("ICB flags are {found:#06x}, of which {UNWANTED:#06x} should be 0"));
+            self.warning(
+                94,
+                at,
+                format_args!("ICB flags are {found:#06x}, of which {UNWANTED:#06x} should be 0"),
+            );
         }
         let marked = found & flags::STREAM != 0;
         if marked != role.is_stream() {

@@ -122,10 +122,11 @@ impl<R: ReadAt> Context<'_, R> {
             class == *known_class && system <= *highest && self.revision >= *since
         });
         if !known {
+            let revision = self.revision;
             self.error(
                 19,
                 at,
-                format_args!("{field}: no operating system {class}/{system} in UDF {}", self.revision),
+                format_args!("{field}: no operating system {class}/{system} in UDF {revision}"),
             );
         }
     }

@@ -13,7 +13,10 @@ use crate::general::{Descriptor, ExtentAd, Tag, TagIdentifier};
 use crate::read::ReadAt;
 use crate::revision::Revision;
 use crate::units::Sector;
-use crate::volume::{IntegrityImplementationUse, IntegrityType, LogicalVolumeIntegrityDescriptor};
+use crate::volume::{
+    AccessType, IntegrityImplementationUse, IntegrityType, LogicalVolumeDescriptor,
+    LogicalVolumeIntegrityDescriptor, PartitionDescriptor,
+};
 
 pub(super) const SEQUENCE: &str = "integrity sequence";
 /// Extents that a sequence may be spread over, as in Linux.
@@ -92,7 +95,9 @@ impl<R: ReadAt> Context<'_, R> {
         if kind != TagIdentifier::LOGICAL_VOLUME_INTEGRITY {
             return Next::End;
         }
-        let Ok(bytes) = LogicalVolumeIntegrityDescriptor::peek(&block, sector).map(length) else { return Next::End };
+        let Ok(bytes) = LogicalVolumeIntegrityDescriptor::peek(&block, sector).map(length) else {
+            return Next::End;
+        };
         let sectors = u32::try_from(self.block_size.blocks_for(bytes)).unwrap_or(u32::MAX);
         if sectors > room {
             self.error(68, at, format_args!("{bytes} bytes long, more than the sequence has left"));
@@ -146,7 +151,11 @@ impl<R: ReadAt> Context<'_, R> {
     fn next_unique_id(&mut self, at: At, next: u64) {
         let low = next & u64::from(u32::MAX);
         if low < FIRST_UNIQUE_ID.into() {
-            self.error(70, at, format_args!("next unique id is {next}, its low 32 bits below {FIRST_UNIQUE_ID}"));
+            self.error(
+                70,
+                at,
+                format_args!("next unique id is {next}, its low 32 bits below {FIRST_UNIQUE_ID}"),
+            );
         } else if self.rules().streams && next > u64::from(u32::MAX) {
             self.error(70, at, format_args!("next unique id is {next}, beyond 32 bits"));
         } else if next >= OLD_LIMIT {
@@ -204,6 +213,29 @@ impl<R: ReadAt> Context<'_, R> {
     }
 }
 
+impl<R: ReadAt> Context<'_, R> {
+    /// Where blocks can be rewritten, the sequence is longer than one.
+    pub(super) fn integrity_length(
+        &mut self,
+        at: At,
+        logical: &LogicalVolumeDescriptor,
+        partitions: &[PartitionDescriptor],
+    ) {
+        let bytes = logical.integrity_sequence_extent.length.get();
+        let rewritable = partitions.iter().any(|partition| {
+            let access = AccessType::from_number(partition.access_type.get());
+            matches!(access, Some(AccessType::Rewritable | AccessType::Overwritable))
+        });
+        if rewritable && bytes < LEAST_BYTES {
+            self.error(
+                66,
+                at,
+                format_args!("integrity sequence is {bytes} bytes long, must be {LEAST_BYTES}"),
+            );
+        }
+    }
+}
+
 /// Bytes of a descriptor, tables and implementation use included.
 fn length(fixed: &LogicalVolumeIntegrityDescriptor) -> u64 {
     let tables = u64::from(fixed.number_of_partitions.get()).saturating_mul(8);
@@ -219,7 +251,8 @@ impl Integrity {
         let (free, rest) = <[U32]>::ref_from_prefix_with_elems(rest, partitions).ok()?;
         let (sizes, rest) = <[U32]>::ref_from_prefix_with_elems(rest, partitions).ok()?;
         let length = usize::try_from(fixed.length_of_implementation_use.get()).ok()?;
-        let used = rest.get(..length).and_then(|used| IntegrityImplementationUse::read_from_prefix(used).ok());
+        let used =
+            rest.get(..length).and_then(|used| IntegrityImplementationUse::read_from_prefix(used).ok());
         Some(Self {
             at,
             fixed,

@@ -52,7 +52,11 @@ impl<R: ReadAt> Context<'_, R> {
             }
             if stretch.is_sequence() && stretch.end > u64::from(self.last.0).saturating_add(1) {
                 let (end, last) = (stretch.end, self.last.0);
-                self.error(33, stretch.at(), format_args!("ends before sector {end}, but the last is {last}"));
+                self.error(
+                    33,
+                    stretch.at(),
+                    format_args!("ends before sector {end}, but the last is {last}"),
+                );
             }
             for earlier in stretches.iter().take(number) {
                 if earlier.overlaps(stretch) && (earlier.is_sequence() || stretch.is_sequence()) {
@@ -85,11 +89,8 @@ impl<R: ReadAt> Context<'_, R> {
         let at = recorded.at::<UnallocatedSpaceDescriptor>();
         let list = recorded.bytes.get(size_of::<UnallocatedSpaceDescriptor>()..).unwrap_or_default();
         let Ok(extents) = <[ExtentAd]>::ref_from_bytes(list) else { return };
-        let boot_area = Stretch {
-            structure: "boot area",
-            first: 0,
-            end: self.block_size.boot_area_blocks().into(),
-        };
+        let boot_area =
+            Stretch { structure: "boot area", first: 0, end: self.block_size.boot_area_blocks().into() };
         let mut free: Vec<Stretch> = Vec::new();
         for extent in extents {
             let first = u64::from(extent.location.get());
@@ -99,8 +100,9 @@ impl<R: ReadAt> Context<'_, R> {
                 self.error(46, at, format_args!("there is an empty extent"));
             }
             let others = self.stretches.iter().chain(partitions).chain([&boot_area]);
-            if let Some(other) = others.into_iter().find(|other| other.overlaps(&stretch)) {
-                let (one, other) = (stretch.show(), other.show());
+            let other = others.into_iter().find(|other| other.overlaps(&stretch)).map(Stretch::show);
+            if let Some(other) = other {
+                let one = stretch.show();
                 self.error(46, at, format_args!("the {one} overlaps the {other}"));
             }
             free.push(stretch);

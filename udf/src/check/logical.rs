@@ -82,7 +82,13 @@ impl<R: ReadAt> Context<'_, R> {
             match (kind, map.len()) {
                 (1, 6) => maps.extend(self.physical_map(at, map)),
                 (2, TYPE_2_BYTES) => maps.extend(self.type_2_map(at, map)),
-                _ => self.error(59, at, format_args!("map {number} is of type {kind} and {length} bytes long")),
+                _ => {
+                    self.error(
+                        59,
+                        at,
+                        format_args!("map {number} is of type {kind} and {length} bytes long"),
+                    );
+                }
             }
         }
         if number != count || !rest.is_empty() {
@@ -130,7 +136,11 @@ impl<R: ReadAt> Context<'_, R> {
         for map in maps {
             let number = map.number;
             if partitions.iter().all(|partition| partition.partition_number != number) {
-                self.error(60, at, format_args!("a partition map names partition {number}, which is not there"));
+                self.error(
+                    60,
+                    at,
+                    format_args!("a partition map names partition {number}, which is not there"),
+                );
             }
             let is_below = |other: &&Map| {
                 matches!(other.kind, MapKind::Physical | MapKind::Sparable) && other.number == number
@@ -165,10 +175,11 @@ impl<R: ReadAt> Context<'_, R> {
             let needed = kept_apart && !upon(MapKind::Virtual) && self.rules().metadata_partition;
             if needed != upon(MapKind::Metadata) {
                 let (is, access) = (if needed { "no" } else { "a" }, partition.access_type.get());
+                let revision = self.revision;
                 self.error(
                     62,
                     at,
-                    format_args!("{is} metadata partition upon one of access type {access} in UDF {}", self.revision),
+                    format_args!("{is} metadata partition upon access type {access} in UDF {revision}"),
                 );
             }
         }

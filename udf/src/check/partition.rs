@@ -61,7 +61,7 @@ impl<R: ReadAt> Context<'_, R> {
             ACCESS_TYPES.iter().any(|(known, since)| known == access && self.revision >= *since)
         });
         let header = &partition.partition_contents_use;
-        if is_present(&header.partition_integrity_table) {
+        if is_present(header.partition_integrity_table) {
             self.error(53, at, format_args!("there is a partition integrity table"));
         }
         let Some(access) = access else {
@@ -100,10 +100,16 @@ impl<R: ReadAt> Context<'_, R> {
                 let read_only = |access: &Option<AccessType>| *access == Some(AccessType::ReadOnly);
                 let remapped = access.contains(&Some(AccessType::PseudoOverwritable));
                 if read_only(one) == read_only(other) || remapped {
-                    self.error(56, at, format_args!("of two partitions one must be read-only, the other not"));
+                    self.error(
+                        56,
+                        at,
+                        format_args!("of two partitions one must be read-only, the other not"),
+                    );
                 }
             }
-            more => self.error(56, at, format_args!("{} partitions are used, must be two at most", more.len())),
+            more => {
+                self.error(56, at, format_args!("{} partitions are used, must be two at most", more.len()));
+            }
         }
     }
 }
@@ -118,16 +124,14 @@ enum Space {
 impl Space {
     fn is_in(self, header: &PartitionHeaderDescriptor) -> bool {
         match self {
-            Self::Table => {
-                is_present(&header.unallocated_space_table) || is_present(&header.freed_space_table)
-            }
+            Self::Table => is_present(header.unallocated_space_table) || is_present(header.freed_space_table),
             Self::Bitmap => {
-                is_present(&header.unallocated_space_bitmap) || is_present(&header.freed_space_bitmap)
+                is_present(header.unallocated_space_bitmap) || is_present(header.freed_space_bitmap)
             }
         }
     }
 }
 
-fn is_present(extent: &ShortAd) -> bool {
+fn is_present(extent: ShortAd) -> bool {
     extent.bytes() > 0
 }

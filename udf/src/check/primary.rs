@@ -65,7 +65,11 @@ impl<R: ReadAt> Context<'_, R> {
         let text = identifier.decode_lossy();
         let mut digits = text.chars().take(TIME_DIGITS);
         if text.chars().count() < TIME_DIGITS || !digits.all(|digit| digit.is_ascii_hexdigit()) {
-            self.warning(42, at, format_args!("{FIELD} does not begin with 8 hexadecimal digits: \"{text}\""));
+            self.warning(
+                42,
+                at,
+                format_args!("{FIELD} does not begin with 8 hexadecimal digits: \"{text}\""),
+            );
         }
     }
 
@@ -96,7 +100,11 @@ impl<R: ReadAt> Context<'_, R> {
     /// The label must be the same wherever it stands.
     pub(super) fn label(&mut self, at: At, label: &DString<128>, logical: &DString<128>) {
         if label != logical {
-            self.error(45, at, format_args!("label is {label:?}, in the logical volume descriptor {logical:?}"));
+            self.error(
+                45,
+                at,
+                format_args!("label is {label:?}, in the logical volume descriptor {logical:?}"),
+            );
         }
     }
 }

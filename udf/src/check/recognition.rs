@@ -56,7 +56,7 @@ impl<R: ReadAt> Context<'_, R> {
             let offset = first.saturating_add(number.saturating_mul(stride.into()));
             let mut structure = Structure::new_zeroed();
             let read = self.device.read_at(offset, structure.as_mut_bytes()).is_ok();
-            if read && is_known(&structure.standard_identifier) {
+            if read && is_known(structure.standard_identifier) {
                 seen.last_offset_bytes = Some(offset);
                 self.structure(offset, &structure, &mut seen);
             } else if number > 0 {
@@ -139,7 +139,8 @@ impl<R: ReadAt> Context<'_, R> {
         let found = if seen.nsr03 > 0 { Structure::NSR03 } else { Structure::NSR02 };
         if seen.nsr02.saturating_add(seen.nsr03) > 0 && found != rules.recognition_identifier {
             let (found, right) = (found.escape_ascii(), rules.recognition_identifier.escape_ascii());
-            self.error(24, at, format_args!("{found} on a volume of UDF {}, must be {right}", self.revision));
+            let revision = self.revision;
+            self.error(24, at, format_args!("{found} on a volume of UDF {revision}, must be {right}"));
         }
     }
 
@@ -154,8 +155,8 @@ impl<R: ReadAt> Context<'_, R> {
     }
 }
 
-fn is_known(identifier: &[u8; 5]) -> bool {
+fn is_known(identifier: [u8; 5]) -> bool {
     let others: [&[u8; 5]; 3] = [BOOT, b"CD001", b"CDW02"];
     let own = [Structure::BEGINNING, Structure::NSR02, Structure::NSR03, Structure::TERMINATING];
-    own.contains(&identifier) || others.contains(&identifier)
+    own.contains(&&identifier) || others.contains(&&identifier)
 }

@@ -56,7 +56,7 @@ impl FromStr for Rule {
     /// `R113`, or the number alone.
     fn from_str(text: &str) -> Result<Self, UnknownRule> {
         let digits = text.strip_prefix(['R', 'r']).unwrap_or(text);
-        let number = digits.parse().map_err(|_| UnknownRule)?;
+        let number: u8 = digits.parse().map_err(|_| UnknownRule)?;
         RULES.get(usize::from(number)).map(|info| info.rule).ok_or(UnknownRule)
     }
 }

@@ -68,11 +68,7 @@ impl<R: ReadAt> Context<'_, R> {
             if is_zero(bytes) {
                 self.error(10, at, format_args!("nothing but zeros where it must be"));
             } else {
-                self.error(
-                    10,
-                    at,
-                    format_args!("tag identifier is {found}, must be {}", expected.kind.0),
-                );
+                self.error(10, at, format_args!("tag identifier is {found}, must be {}", expected.kind.0));
             }
             return Sealed::Missing;
         }
@@ -177,12 +173,8 @@ mod tests {
         let seal = Seal { descriptor_version: 3, serial_number: 1 };
         Tag::seal(&mut bytes, TagIdentifier::TERMINATING, seal, 9);
         change(&mut bytes);
-        let expected = Expected {
-            kind: TagIdentifier::TERMINATING,
-            location: 9,
-            bytes: 512,
-            crc: CrcLength::Whole,
-        };
+        let expected =
+            Expected { kind: TagIdentifier::TERMINATING, location: 9, bytes: 512, crc: CrcLength::Whole };
         context.seal(At::new("test", Sector(9)), &bytes, expected);
         let report: Report = context.findings.into_report();
         report.findings.iter().map(|finding| finding.rule.to_string()).collect()

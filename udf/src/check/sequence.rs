@@ -131,13 +131,7 @@ impl<R: ReadAt> Context<'_, R> {
     }
 
     /// Looks at the descriptor at a sector, of which `room` more are in the extent.
-    fn descriptor(
-        &mut self,
-        name: &'static str,
-        sector: Sector,
-        room: u32,
-        sequence: &mut Sequence,
-    ) -> Next {
+    fn descriptor(&mut self, name: &'static str, sector: Sector, room: u32, sequence: &mut Sequence) -> Next {
         let mut block = vec![0; self.block_size.len()];
         if !self.read(At::new(name, sector), sector, &mut block) {
             sequence.damaged = true;
@@ -168,8 +162,7 @@ impl<R: ReadAt> Context<'_, R> {
                 return Next::End;
             }
         }
-        let expected =
-            Expected { kind: tag.kind(), location: sector.0, bytes, crc: CrcLength::Whole };
+        let expected = Expected { kind: tag.kind(), location: sector.0, bytes, crc: CrcLength::Whole };
         let sound = self.seal(at, &block, expected) == Sealed::Sound;
         self.zeros_behind(at, &block, bytes);
         block.truncate(bytes);
@@ -189,11 +182,12 @@ impl<R: ReadAt> Context<'_, R> {
     fn keep(&mut self, at: At, identifier: TagIdentifier, new: Recorded, sequence: &mut Sequence) {
         sequence.damaged |= !new.sound;
         let kind = Kind { identifier, fields: identity(&new.bytes, identifier) };
+        let full = sequence.descriptors.len() >= MAX_KINDS;
         match sequence.descriptors.get_mut(&kind) {
-            None if sequence.descriptors.len() < MAX_KINDS => {
+            None if full => sequence.damaged = true,
+            None => {
                 sequence.descriptors.insert(kind, new);
             }
-            None => sequence.damaged = true,
             Some(old) => {
                 let differs = new.number() == old.number() && new.content() != old.content();
                 if differs && new.sound && old.sound {
@@ -283,16 +277,16 @@ fn shape(bytes: &[u8], kind: TagIdentifier) -> Option<(&'static str, usize)> {
 
 /// The fields that descriptors of one kind share (ECMA-167 3/8.4.3).
 fn identity(bytes: &[u8], kind: TagIdentifier) -> Vec<u8> {
-    let fields: &[core::ops::Range<usize>] = match kind {
+    let (one, other) = match kind {
         // Number and volume identifier; volume set identifier and character set.
-        TagIdentifier::PRIMARY_VOLUME => &[20..56, 72..264],
+        TagIdentifier::PRIMARY_VOLUME => (20..56, 72..264),
         // The implementation identifier without its suffix.
-        TagIdentifier::IMPLEMENTATION_USE_VOLUME => &[20..44],
+        TagIdentifier::IMPLEMENTATION_USE_VOLUME => (20..44, 0..0),
         // The partition number.
-        TagIdentifier::PARTITION => &[22..24],
+        TagIdentifier::PARTITION => (22..24, 0..0),
         // Character set and logical volume identifier.
-        TagIdentifier::LOGICAL_VOLUME => &[20..212],
-        _ => &[],
+        TagIdentifier::LOGICAL_VOLUME => (20..212, 0..0),
+        _ => (0..0, 0..0),
     };
-    fields.iter().flat_map(|range| bytes.get(range.clone()).unwrap_or_default()).copied().collect()
+    [one, other].map(|range| bytes.get(range).unwrap_or_default()).concat()
 }

@@ -73,10 +73,10 @@ impl<R: ReadAt> Context<'_, R> {
     pub(super) fn name(&mut self, at: At, name: &[u8], deleted: bool) {
         match name.first() {
             Some(&(ID_8_BIT | ID_16_BIT)) => self.characters(at, "name", name),
+            Some(&(ID_8_BIT_DELETED | ID_16_BIT_DELETED))
+                if deleted && self.rules().deleted_names_change_id => {}
             Some(&id @ (ID_8_BIT_DELETED | ID_16_BIT_DELETED)) => {
-                if !deleted || !self.rules().deleted_names_change_id {
-                    self.error(15, at, format_args!("the name has compression id {id} and is not deleted"));
-                }
+                self.error(15, at, format_args!("the name has compression id {id} of deleted names"));
             }
             Some(id) => self.error(14, at, format_args!("the name has compression id {id}")),
             None => {}
@@ -100,7 +100,8 @@ mod tests {
 
     #[test]
     fn fields() {
-        let field = |bytes: [u8; 8], empty| rules(|context, at| context.text(at, "field", &DString(bytes), empty));
+        let field =
+            |bytes: [u8; 8], empty| rules(|context, at| context.text(at, "field", &DString(bytes), empty));
         for (bytes, empty, expected) in [
             ([8, 65, 66, 0, 0, 0, 0, 3], Empty::Forbidden, ""),
             ([16, 0, 65, 0, 66, 0, 0, 5], Empty::Forbidden, ""),

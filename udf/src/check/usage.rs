@@ -32,7 +32,7 @@ impl Bitmap {
             let word = self.words.get_mut(index)?;
             let taken = *word & mask;
             if taken != 0 {
-                let free = taken.trailing_zeros().into();
+                let free = u64::from(taken.trailing_zeros());
                 *word |= mask & !(u64::MAX << free);
                 return Some(at.saturating_sub(bit).saturating_add(free));
             }
@@ -72,11 +72,6 @@ impl Bitmap {
     /// How many bits are set.
     pub(super) fn count(&self) -> u64 {
         self.words.iter().map(|word| u64::from(word.count_ones())).sum()
-    }
-
-    /// How many bits there are.
-    pub(super) fn len(&self) -> u64 {
-        self.bits
     }
 }
 

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::allocation::Body;
-use super::context::At;
+use super::context::{At, whole_blocks};
 use super::files::Files;
 use crate::read::{Extent, ReadAt};
 use crate::units::{Block, BlockAddress, BlockSize};
@@ -62,11 +62,6 @@ impl Window {
         self.bytes.get(self.position..).unwrap_or_default()
     }
 
-    /// Where in the body the position is.
-    pub(super) fn offset_bytes(&self) -> u64 {
-        self.offset_bytes
-    }
-
     /// Sees to it that at least so many bytes are ahead, unless the body ends before; `false` if it cannot be read.
     pub(super) fn fill<R: ReadAt>(&mut self, files: &mut Files<'_, R>, at: At, bytes: usize) -> bool {
         while self.ahead().len() < bytes {
@@ -78,8 +73,7 @@ impl Window {
                 continue;
             }
             let block = files.block_size().blocks_for(self.skip_bytes);
-            let Some(start) =
-                u32::try_from(block).ok().and_then(|blocks| extent.start.checked_add(blocks))
+            let Some(start) = u32::try_from(block).ok().and_then(|blocks| extent.start.checked_add(blocks))
             else {
                 return false;
             };
@@ -118,7 +112,7 @@ impl Window {
         }
         let inside = self.offset_bytes.saturating_sub(self.current_offset_bytes);
         let start = self.extents.get(self.current).map_or(BlockAddress::new(0, 0), |extent| extent.start);
-        let blocks = u32::try_from(inside / u64::from(block_size.bytes())).unwrap_or(u32::MAX);
+        let blocks = u32::try_from(whole_blocks(block_size, inside)).unwrap_or(u32::MAX);
         let block = start.checked_add(blocks).unwrap_or(BlockAddress { block: Block(u32::MAX), ..start });
         (block, block_size.offset_in_block(inside))
     }

@@ -1,0 +1,171 @@
+//! What is wrong with a volume, rule by rule: [`check`] looks at everything and goes on whatever it finds.
+//!
+//! ```text
+//!   rule      the table of rules, R001 to R140
+//!   finding   what breaks one, and the report
+//!   context   device, revision, findings; on it the checks of
+//!     seal  text  identifier  time                       what all descriptors share
+//!     recognition  anchor  sequence  integrity           from the device to the descriptors
+//!     primary  logical  partition  layout                what they say
+//!   files     partitions and used blocks; on it the checks of
+//!     file_set  entry  icb  allocation  attribute        one entry
+//!     window  directory  stream  tree                    all of them
+//!     metadata  free                                     and what must be true when all have been seen
+//! ```
+//!
+//! A check trusts nothing and repeats nothing: seals that do not fit are told, and what is under them is looked at
+//! nonetheless; a reference that leads nowhere is told, and then what was counted is no longer compared with what should be
+//! there. Every entry is read once. Memory goes with the number of entries and, at a bit a block, with the volume.
+
+mod allocation;
+mod anchor;
+mod attribute;
+mod context;
+mod directory;
+mod entry;
+mod file_set;
+mod files;
+mod finding;
+mod free;
+mod icb;
+mod identifier;
+mod integrity;
+mod layout;
+mod logical;
+mod metadata;
+mod partition;
+mod path;
+mod primary;
+mod recognition;
+mod role;
+mod rule;
+mod seal;
+mod sequence;
+mod stream;
+mod text;
+mod time;
+mod tree;
+mod usage;
+mod volume_space;
+mod window;
+
+pub use finding::{Finding, Report};
+pub use rule::{RULES, Rule, RuleInfo, Severity, UnknownRule};
+
+use alloc::format;
+
+use context::Context;
+use files::Files;
+use integrity::Integrity;
+
+use crate::error::{Error, Place};
+use crate::general::LongAd;
+use crate::read::{Found, OpenOptions, ReadAt, Volume};
+use crate::units::{BlockSize, Sector};
+
+/// How far a check is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CheckProgress {
+    /// Names of files that have been seen.
+    pub files: u64,
+    /// Directories that have been seen.
+    pub directories: u64,
+    /// How many of both there should be, if the volume says so.
+    pub expected: Option<u64>,
+}
+
+/// Looks at everything on a volume that a rule speaks of.
+///
+/// What is damaged becomes a finding and never ends the check; only a volume that cannot be opened at all leaves most of it
+/// out, and then one finding is fatal.
+pub fn check<R: ReadAt>(
+    device: &R,
+    options: &OpenOptions,
+    progress: &mut dyn FnMut(CheckProgress),
+) -> Report {
+    match Volume::open(device, options) {
+        Ok(volume) => check_volume(device, &volume, options, progress),
+        Err(error) => check_unopened(device, options, &error),
+    }
+}
+
+/// Checks a volume that can be opened.
+fn check_volume<R: ReadAt>(
+    device: &R,
+    volume: &Volume<&R>,
+    options: &OpenOptions,
+    progress: &mut dyn FnMut(CheckProgress),
+) -> Report {
+    let found = volume.found();
+    let mut context = Context::new(device, volume.block_size(), found.session_start);
+    let integrity = context.volume_space(found, options, volume.sequences());
+    let mut files = Files::new(context, volume, progress);
+    if let Some(integrity) = integrity.as_ref().filter(|integrity| integrity.is_closed()) {
+        files.next_unique_id = Some(integrity.fixed.unique_id.get());
+        files.expected = integrity.used.map(|used| {
+            u64::from(used.number_of_files.get()).saturating_add(used.number_of_directories.get().into())
+        });
+    }
+    files.run(integrity.as_ref());
+    let blocks_used = files.used.sectors_used();
+    let counts = (files.file_names, files.directories);
+    let report = files.context.findings.into_report();
+    Report { files: counts.0, directories: counts.1, blocks_used, ..report }
+}
+
+impl<R: ReadAt> Files<'_, R> {
+    fn run(&mut self, integrity: Option<&Integrity>) {
+        self.take_space_sets();
+        let metadata = self.metadata_partitions();
+        self.file_set_sequence();
+        let file_set = self.volume.file_set();
+        let (root, streams) = (file_set.root_directory_icb, file_set.system_stream_directory_icb);
+        self.tree(&root, Some(streams).filter(|icb: &LongAd| icb.bytes() > 0));
+        self.links_and_ids();
+        if let Some(integrity) = integrity.filter(|integrity| integrity.is_closed()) {
+            self.counts(integrity);
+        }
+        self.free_space(&metadata, integrity);
+        for files in &metadata {
+            self.mirror_contents(files);
+        }
+    }
+
+    /// Files and directories as the integrity descriptor counts them.
+    fn counts(&mut self, integrity: &Integrity) {
+        let Some(used) = integrity.used.filter(|_| self.complete) else { return };
+        for (name, recorded, counted) in [
+            ("files", used.number_of_files.get(), self.file_names),
+            ("directories", used.number_of_directories.get(), self.directories),
+        ] {
+            if u64::from(recorded) != counted {
+                self.error(71, integrity.at, format_args!("{recorded} {name}, but there are {counted}"));
+            }
+        }
+    }
+}
+
+/// Checks as much as there is of a volume that cannot be opened.
+fn check_unopened<R: ReadAt>(device: &R, options: &OpenOptions, error: &Error) -> Report {
+    let mut context = match Found::search(device, options) {
+        Ok(found) => {
+            let mut context = Context::new(device, found.block_size, found.session_start);
+            let sequences = found.anchors.first().map(|anchor| (anchor.main, anchor.reserve));
+            if let Some(sequences) = options.sequences.or(sequences) {
+                context.volume_space(&found, options, sequences);
+            }
+            context
+        }
+        Err(_) => Context::new(device, BlockSize::B2048, Sector(0)),
+    };
+    context.findings.add(Severity::Fatal, Rule(0), place_of(error), || format!("{error}"));
+    context.findings.into_report()
+}
+
+fn place_of(error: &Error) -> Place {
+    match error {
+        Error::Corrupt(corrupt) => corrupt.place,
+        _ => Place::Within,
+    }
+}

@@ -1,0 +1,53 @@
+//! Named streams: what UDF calls them, and where each may be (R127, R128).
+
+use super::allocation::Body;
+use super::directory::Child;
+use super::entry::Facts;
+use super::files::Files;
+use super::role::Role;
+use crate::file::characteristics;
+use crate::read::ReadAt;
+
+/// Streams of the volume (UDF 3.3.7).
+const SYSTEM: [&str; 4] =
+    ["*UDF Unique ID Mapping Data", NON_ALLOCATABLE, "*UDF Power Cal Table", "*UDF Backup"];
+/// Streams of files (UDF 3.3.8).
+const OF_FILES: [&str; 4] = ["*UDF Macintosh Resource Fork", "*UDF OS/2 EA", "*UDF NT ACL", "*UDF UNIX ACL"];
+
+const NON_ALLOCATABLE: &str = "*UDF Non-Allocatable Space";
+/// What takes its place in the root directory where there are no streams (UDF 1.50, 2.3.13).
+const NON_ALLOCATABLE_FILE: &str = "Non-Allocatable Space";
+
+/// Whether a stream may have this name: names that begin with `*UDF` are reserved.
+pub(super) fn is_legal(name: &str, system: bool) -> bool {
+    let known: &[&str] = if system { &SYSTEM } else { &OF_FILES };
+    !name.starts_with("*UDF") || known.contains(&name)
+}
+
+impl<R: ReadAt> Files<'_, R> {
+    /// Blocks that cannot be allocated are kept in a file of their own (UDF 3.3.7.2).
+    pub(super) fn non_allocatable_space(&mut self, child: &Child, facts: &Facts, role: Role, in_root: bool) {
+        let has_streams = self.context.rules().streams;
+        let is_stream = role == Role::SystemStream && &*child.name == NON_ALLOCATABLE;
+        let is_file = in_root && !has_streams && &*child.name == NON_ALLOCATABLE_FILE;
+        if !is_stream && !is_file {
+            return;
+        }
+        let at = child.at();
+        let only_allocated = match &facts.body {
+            Body::Passed { only_allocated } => *only_allocated,
+            Body::Embedded { bytes, .. } => *bytes == 0,
+            Body::Extents(_) => false,
+        };
+        if !only_allocated {
+            self.error(128, at, format_args!("some of its extents are not just allocated"));
+        }
+        if !facts.is_system() {
+            self.error(128, at, format_args!("not marked as a system file"));
+        }
+        if is_file && (!child.has(characteristics::HIDDEN) || facts.size_bytes != 0) {
+            let bytes = facts.size_bytes;
+            self.error(128, at, format_args!("must be hidden and empty, has {bytes} bytes"));
+        }
+    }
+}
