@@ -1,5 +1,9 @@
 //! The stages of a build one by one, on ten thousand small files: scan, plan, render, stream, and reading back.
-#![allow(missing_docs, clippy::unwrap_used, reason = "a bench may panic, and criterion's macros are not documented")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    reason = "a bench may panic, and criterion's macros are not documented"
+)]
 
 use std::hint::black_box;
 use std::path::Path;
@@ -26,7 +30,8 @@ fn folder() -> tempfile::TempDir {
         std::fs::create_dir_all(&inside).unwrap();
         // A third of them embedded, a third in one block, a third in several.
         let size = [500, 2000, 9000][index % 3];
-        std::fs::write(inside.join(format!("file {index}")), vec![u8::try_from(index % 256).unwrap(); size]).unwrap();
+        std::fs::write(inside.join(format!("file {index}")), vec![u8::try_from(index % 256).unwrap(); size])
+            .unwrap();
     }
     root
 }

@@ -9,8 +9,8 @@ pub mod plan;
 pub mod progress;
 pub mod render;
 pub mod scan;
-pub mod stream;
 pub mod session;
+pub mod stream;
 pub mod tree;
 
 pub use error::{Error, Result, Warning};

@@ -259,8 +259,8 @@ mod tests {
             grown in 0u32..4,
         ) {
             let (mut first, mut runs) = (0, Vec::new());
-            for (index, units) in old.iter().enumerate() {
-                runs.push(run(first, 10_000 * (index as u32 + 1), units * 32));
+            for (number, units) in (1..).zip(&old) {
+                runs.push(run(first, 10_000 * number, units * 32));
                 first += units * 32;
             }
             let old_units = first / 32;

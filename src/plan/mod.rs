@@ -88,9 +88,11 @@ impl Plan {
         };
         let mut order = order::walk(tree, true)?;
         let (files, directories, latest) = (order.fresh_files, order.fresh_directories, order.latest);
-        let mut unique_ids = UniqueIds::new(FIRST_UNIQUE_ID, &std::mem::take(&mut order.further_names))?;
+        let further_names = std::mem::take(&mut order.further_names);
+        let mut unique_ids = UniqueIds::new(FIRST_UNIQUE_ID);
         let kept = |_| Ok(0);
         let spaces = Spaces::lay_out(tree, order, &mut unique_ids, shape, 0, FILE_SET_BLOCKS, &kept)?;
+        unique_ids.give_to(&further_names)?;
         let layout = if rules.metadata_partition {
             layout::metadata_file(&spaces, spec.redundant_metadata, spec.block_size)?
         } else {
@@ -144,7 +146,8 @@ impl Plan {
             order.changed.extend(&base.relinked);
         }
         let changed = order.changed.clone();
-        let mut unique_ids = UniqueIds::new(base.next_unique_id, &std::mem::take(&mut order.further_names))?;
+        let further_names = std::mem::take(&mut order.further_names);
+        let mut unique_ids = UniqueIds::new(base.next_unique_id);
         let first = base
             .free_start
             .checked_sub(base.partition_start.0)
@@ -169,6 +172,7 @@ impl Plan {
             let layout = layout::physical(&spaces, first, base.block_size)?;
             (spaces, layout, first)
         };
+        unique_ids.give_to(&further_names)?;
         let frame = frame_after(&layout, base.partition_start, base.reserve_slot)?;
         let patches =
             changed.iter().filter_map(|id| Some((tree.inode(*id).kept?.icb.block.0, *id))).collect();

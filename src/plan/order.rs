@@ -104,14 +104,20 @@ pub(crate) struct UniqueIds {
 }
 
 impl UniqueIds {
-    /// Gives ids to the further names of inodes, from `next` on.
-    pub(super) fn new(mut next: u64, further_names: &[NodeId]) -> Result<Self> {
-        let mut by_further_name = HashMap::with_capacity(further_names.len());
+    /// No further name has one yet; `next` is free.
+    pub(super) fn new(next: u64) -> Self {
+        Self { by_further_name: HashMap::new(), next }
+    }
+
+    /// Gives ids to the further names of inodes. To be called when the inodes have theirs: the id of a further name is
+    /// larger than its entry's (UDF 2.3.4.3).
+    pub(super) fn give_to(&mut self, further_names: &[NodeId]) -> Result<()> {
+        self.by_further_name.reserve(further_names.len());
         for node in further_names {
-            by_further_name.insert(*node, low_id(next)?);
-            next += 1;
+            self.by_further_name.insert(*node, low_id(self.next)?);
+            self.next += 1;
         }
-        Ok(Self { by_further_name, next })
+        Ok(())
     }
 
     pub(super) fn of_further_name(&self, node: NodeId) -> Option<u32> {

@@ -60,6 +60,7 @@ impl Scanner<'_> {
         let node = self.place(thing, old, inode);
         if self.tree.inode(inode).kept.is_some() {
             self.outcome.linked.push(node);
+            self.see_node(node);
         }
     }
 

@@ -26,6 +26,13 @@ impl Scanner<'_> {
         }
     }
 
+    /// A source lists this name, which is new and stands for something that an earlier session recorded.
+    pub(super) fn see_node(&mut self, node: NodeId) {
+        if self.options.mirror {
+            self.mirror.seen.insert(node);
+        }
+    }
+
     /// A source lists this directory.
     pub(super) fn mirror_directory(&mut self, directory: NodeId) {
         if self.options.mirror && self.tree.inode_of(directory).kept.is_some() {

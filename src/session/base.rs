@@ -145,7 +145,10 @@ impl<R: ReadAt> Import<R> {
         Ok(Base {
             block_size: size,
             revision,
-            seal: Seal { descriptor_version: tag.descriptor_version.get(), serial_number: tag.serial_number.get() },
+            seal: Seal {
+                descriptor_version: tag.descriptor_version.get(),
+                serial_number: tag.serial_number.get(),
+            },
             primary: *volume.primary(),
             information: volume.information().copied(),
             label: volume.label(),
@@ -190,7 +193,8 @@ impl<R: ReadAt> Import<R> {
         };
         let (main, reserve) = self.volume.sequences();
         let integrity = end(self.volume.logical().integrity_sequence_extent);
-        let partition = self.volume.partitions().first().map_or(0, |partition| u64::from(partition.length_blocks));
+        let partition =
+            self.volume.partitions().first().map_or(0, |partition| u64::from(partition.length_blocks));
         let partition = u64::from(physical_start(&self.volume).unwrap_or(0)) + partition;
         if partition >= u64::from(device_blocks).saturating_sub(u64::from(CLUSTER_BLOCKS)) {
             return Err(Error::refused(
@@ -200,7 +204,11 @@ impl<R: ReadAt> Import<R> {
         }
         // Anchors near the end of the device are not in the way: they are turned to the new session.
         let used = end(main).max(end(reserve)).max(integrity).max(partition);
-        u32::try_from(used).map_err(|_| Error::Limit { what: "blocks of the volume", value: used, limit: u64::from(u32::MAX) })
+        u32::try_from(used).map_err(|_| Error::Limit {
+            what: "blocks of the volume",
+            value: used,
+            limit: u64::from(u32::MAX),
+        })
     }
 
     /// A blank cluster before the first anchor, on volumes whose beginning was laid out by this implementation.
@@ -220,7 +228,8 @@ impl<R: ReadAt> Import<R> {
     }
 
     fn metadata(&self, file_set: BlockAddress) -> Result<Option<BaseMetadata>> {
-        let Some(PartitionKind::Metadata(partition)) = self.volume.partitions().get(1).map(|p| &p.kind) else {
+        let Some(PartitionKind::Metadata(partition)) = self.volume.partitions().get(1).map(|p| &p.kind)
+        else {
             return Ok(None);
         };
         let (Some(main), Some(mirror)) = (&partition.main, &partition.mirror) else {

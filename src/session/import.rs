@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
+use udf::BlockAddress;
 use udf::file::{FileType, Strategy};
 use udf::general::{LongAd, Moment, Timestamp};
 use udf::read::{DirectoryEntry, Entry, OpenOptions, PartitionKind, ReadAt, Volume};
-use udf::BlockAddress;
 
 use super::history::{Session, sessions};
 use super::refuse::unless_appendable;

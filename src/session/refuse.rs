@@ -32,7 +32,8 @@ fn unless_known<R: ReadAt>(volume: &Volume<R>) -> Result<()> {
     let known = match volume.partitions() {
         [one] => matches!(one.kind, PartitionKind::Physical { .. }),
         [one, two] => {
-            matches!(one.kind, PartitionKind::Physical { .. }) && matches!(two.kind, PartitionKind::Metadata(_))
+            matches!(one.kind, PartitionKind::Physical { .. })
+                && matches!(two.kind, PartitionKind::Metadata(_))
         }
         _ => false,
     };
@@ -62,7 +63,10 @@ fn unless_closed<R: ReadAt>(volume: &Volume<R>) -> Result<()> {
     } else {
         "the volume has no readable integrity descriptor, so nobody can tell whether it is consistent"
     };
-    Err(Error::refused(reason, "unmount it where it is mounted, or have its own system check and close it first"))
+    Err(Error::refused(
+        reason,
+        "unmount it where it is mounted, or have its own system check and close it first",
+    ))
 }
 
 fn unless_read_only<R: ReadAt>(volume: &Volume<R>, force: bool) -> Result<()> {

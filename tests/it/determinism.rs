@@ -27,7 +27,8 @@ fn folder() -> tempfile::TempDir {
     fs::hard_link(path("naïve"), path("second name")).unwrap();
     symlink("directory/inner", path("link")).unwrap();
     for index in 0..32 {
-        fs::write(path(&format!("directory/inner/file number {index}")), [u8::try_from(index).unwrap(); 40]).unwrap();
+        fs::write(path(&format!("directory/inner/file number {index}")), [u8::try_from(index).unwrap(); 40])
+            .unwrap();
     }
     root
 }
@@ -72,13 +73,21 @@ fn volumes_are_as_written_down() {
         let device = MemoryDevice::new();
         build(folder.path(), revision, &device, 0);
         let image = device.into_bytes();
-        let found = format!("digest {:016x}, {} bytes\n{}", digest(&image), image.len(), dump(&image, BlockSize::B2048));
+        let found = format!(
+            "digest {:016x}, {} bytes\n{}",
+            digest(&image),
+            image.len(),
+            dump(&image, BlockSize::B2048)
+        );
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{revision}.txt"));
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
             fs::write(&path, &found).unwrap();
         }
         let expected = fs::read_to_string(&path).unwrap_or_default();
-        let different = expected.lines().zip(found.lines()).find(|(expected, found)| expected != found && !expected.starts_with("digest"));
+        let different = expected
+            .lines()
+            .zip(found.lines())
+            .find(|(expected, found)| expected != found && !expected.starts_with("digest"));
         assert!(
             expected == found,
             "{revision}: {}; the first line that differs: {different:#?}",
@@ -89,5 +98,7 @@ fn volumes_are_as_written_down() {
 
 /// FNV-1a: to notice any changed byte, not to withstand an enemy.
 fn digest(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3))
+    bytes
+        .iter()
+        .fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3))
 }

@@ -4,6 +4,8 @@
 mod cli;
 mod determinism;
 mod extract;
+mod faults;
+mod limits;
 mod power_cut;
 mod round_trip;
 mod support;

@@ -60,7 +60,7 @@ fn groups(events: &[Event]) -> Vec<Vec<(u64, &[u8])>> {
                 groups.last_mut().unwrap().push((*offset_bytes, bytes.as_slice()));
             }
             Event::Flush => groups.push(Vec::new()),
-            _ => {}
+            Event::Reserve(_) => {}
         }
     }
     groups
@@ -78,7 +78,8 @@ fn apply(bytes: &mut Vec<u8>, offset: u64, piece: &[u8]) {
 fn judge(case: &Case, bytes: Vec<u8>, context: &str) -> bool {
     let device = MemoryDevice::from(bytes);
     let context = format!("seed {}, {context}", case.seed);
-    let volume = Volume::open(&device, &OpenOptions::default()).unwrap_or_else(|error| panic!("{context}: {error}"));
+    let volume =
+        Volume::open(&device, &OpenOptions::default()).unwrap_or_else(|error| panic!("{context}: {error}"));
     let found = manifest::of_volume(&volume);
     if found == case.new && case.old != case.new {
         return true;
@@ -113,7 +114,9 @@ fn try_states(case: &Case, block_size: BlockSize) -> usize {
             judge(case, bytes, &format!("group {number}, subset {subset}"));
             states += 1;
         }
-        group.iter().for_each(|(offset, piece)| apply(&mut durable, *offset, piece));
+        for (offset, piece) in group {
+            apply(&mut durable, *offset, piece);
+        }
     }
     assert!(judge(case, durable, "everything") || case.old == case.new);
     states
@@ -146,7 +149,10 @@ fn nothing_of_the_old_session_is_written_before_the_last_step() {
         let groups = groups(&case.events);
         let writing: Vec<_> = groups.iter().filter(|group| !group.is_empty()).collect();
         let (last, before) = writing.split_last().unwrap();
-        assert_eq!(last.iter().map(|(offset, bytes)| (*offset, bytes.len())).collect::<Vec<_>>(), [(256 * 2048, 2048)]);
+        assert_eq!(
+            last.iter().map(|(offset, bytes)| (*offset, bytes.len())).collect::<Vec<_>>(),
+            [(256 * 2048, 2048)]
+        );
         for (offset, bytes) in before.iter().flat_map(|group| group.iter()) {
             let start = usize::try_from(*offset).unwrap();
             let old = case.old_bytes.get(start..start + bytes.len()).unwrap_or_default();

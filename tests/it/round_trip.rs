@@ -33,7 +33,9 @@ fn many_small_histories() {
 
 /// With `update`, what did not change is kept where it is; without, it is recorded again.
 fn grow(revision: Revision, block_size: BlockSize, seed: u64, update: bool) {
-    let context = |session: usize| format!("revision {revision}, block size {block_size}, seed {seed}, session {session}");
+    let context = |session: usize| {
+        format!("revision {revision}, block size {block_size}, seed {seed}, session {session}")
+    };
     let mut folder = Folder::new(seed);
     folder.change(40);
     let mut expected = vec![manifest::of_folder(folder.path())];
@@ -65,7 +67,11 @@ fn check(device: &MemoryDevice, expected: &[Manifest], context: &dyn Fn(usize) -
         assert_same(expected, &manifest::of_volume(&volume), &context);
         let names = expected.values().filter(|item| item.kind != "directory").count();
         assert_eq!(session.files.map(|files| files as usize), Some(names), "{context}");
-        assert_eq!(session.directories.map(|count| count as usize), Some(expected.len() - names), "{context}");
+        assert_eq!(
+            session.directories.map(|count| count as usize),
+            Some(expected.len() - names),
+            "{context}"
+        );
         // And by its start, as other readers find it.
         let by_start = OpenOptions { session_start: Some(session.start), ..OpenOptions::default() };
         let volume = Volume::open(device, &by_start).unwrap();

@@ -11,7 +11,10 @@ fn sources() -> Vec<PathBuf> {
     let folders = ["src", "udf/src", "tests/it", "benches", "fuzz/fuzz_targets"];
     let walk = folders.iter().map(|folder| root.join(folder)).filter(|folder| folder.exists());
     let files = walk.flat_map(|folder| walkdir::WalkDir::new(folder).sort_by_file_name());
-    files.map(|entry| entry.unwrap().into_path()).filter(|path| path.extension().is_some_and(|e| e == "rs")).collect()
+    files
+        .map(|entry| entry.unwrap().into_path())
+        .filter(|path| path.extension().is_some_and(|e| e == "rs"))
+        .collect()
 }
 
 #[test]
@@ -27,15 +30,22 @@ fn no_file_grows_too_large() {
         let text = fs::read_to_string(path).unwrap();
         text.lines().take_while(|line| *line != "#[cfg(test)]" && *line != "mod tests {").count()
     };
-    let large: Vec<_> = sources().into_iter().map(|path| (lines(&path), path)).filter(|(lines, _)| *lines > MOST_LINES).collect();
+    let large: Vec<_> = sources()
+        .into_iter()
+        .map(|path| (lines(&path), path))
+        .filter(|(lines, _)| *lines > MOST_LINES)
+        .collect();
     assert!(large.is_empty(), "{large:#?}");
 }
 
 #[test]
 fn revisions_are_compared_in_one_place() {
     let compares = |text: &str| {
-        let names_one = text.lines().filter(|line| line.contains("Revision::V") && !line.trim_start().starts_with("//"));
-        names_one.into_iter().any(|line| [" < ", " > ", "<=", ">=", "==", "!="].iter().any(|sign| line.contains(sign)))
+        let names_one =
+            text.lines().filter(|line| line.contains("Revision::V") && !line.trim_start().starts_with("//"));
+        names_one
+            .into_iter()
+            .any(|line| [" < ", " > ", "<=", ">=", "==", "!="].iter().any(|sign| line.contains(sign)))
     };
     let elsewhere = sources().into_iter().filter(|path| {
         let product = !path.components().any(|part| part.as_os_str() == "tests");
@@ -49,11 +59,18 @@ fn revisions_are_compared_in_one_place() {
 fn unsafe_code_is_where_it_is_allowed() {
     let with_unsafe = sources().into_iter().filter(|path| {
         let text = fs::read_to_string(path).unwrap();
-        text.lines().any(|line| !line.trim_start().starts_with("//") && (line.contains("unsafe {") || line.contains("unsafe impl")))
-            && !path.ends_with("tidy.rs")
+        text.lines().any(|line| {
+            !line.trim_start().starts_with("//")
+                && (line.contains("unsafe {") || line.contains("unsafe impl"))
+        }) && !path.ends_with("tidy.rs")
     });
     for path in with_unsafe {
         let text = path.to_string_lossy();
-        assert!(text.contains("/src/device/") || text.contains("/src/stream/") || text.ends_with("/src/source.rs"), "{text}");
+        assert!(
+            text.contains("/src/device/")
+                || text.contains("/src/stream/")
+                || text.ends_with("/src/source.rs"),
+            "{text}"
+        );
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::scan::{Conflict, Existing, Facts, Sameness, Filter};
+use crate::scan::{Conflict, Existing, Facts, Filter, Sameness};
 use crate::tree::Kept;
 
 /// An earlier session: sizes by path; directories end with `/`. Files whose size is the same count as the same.

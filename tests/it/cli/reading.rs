@@ -167,8 +167,11 @@ fn check_ends_with_the_bits_of_fsck() {
     let bench = Bench::with_volume();
     for revision in ["1.02", "1.50", "2.00", "2.01", "2.50", "2.60"] {
         bench.done(["create", "--force", "-o", "v.udf", "-r", revision, "src"]);
-        assert_eq!(bench.done(["check", "v.udf"]), "", "{revision}");
+        // So small a volume cannot have its metadata mirror far away, which is a warning.
+        let found = bench.done(["check", "v.udf"]);
+        assert!(found.lines().all(|line| line.starts_with("warning R086")), "{revision}: {found}");
     }
+    bench.done(["create", "--force", "-o", "v.udf", "src"]);
     bench.write("src/new.txt", "new");
     bench.done(["append", "v.udf", "src"]);
     assert_eq!(bench.done(["check", "v.udf"]), "");

@@ -63,10 +63,13 @@ pub(crate) fn plan_append<'a, R: ReadAt>(device: &'a R, append: &Append<'_>) -> 
     let import_options = ImportOptions { fixed_size: append.fixed_size, ..ImportOptions::default() };
     let mut import: Import<&'a R> = Import::open(device, &import_options)?;
     let mut tree = import.tree()?;
-    let options =
-        Options { on_conflict: Conflict::Replace, update: append.update, mirror: append.mirror, ..Options::new(NOW) };
-    let outcome =
-        scan(&mut tree, &mut import, &[Source::new(append.folder)], &options, &Progress::new())?;
+    let options = Options {
+        on_conflict: Conflict::Replace,
+        update: append.update,
+        mirror: append.mirror,
+        ..Options::new(NOW)
+    };
+    let outcome = scan(&mut tree, &mut import, &[Source::new(append.folder)], &options, &Progress::new())?;
     let (base, _) = import.finish(&mut tree, &outcome)?;
     let spec = AppendSpec { now: NOW, zone_minutes: 60, label: None, embed: true };
     let plan = Plan::append(&tree, &spec, base)?;

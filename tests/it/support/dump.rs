@@ -28,8 +28,13 @@ pub(crate) fn dump(image: &[u8], block_size: BlockSize) -> String {
 fn describe(block: &[u8]) -> String {
     let tag = Tag::read(block).unwrap_or_default();
     if Tag::check_any_location(block, tag.kind(), "structure", Place::Within).is_err() {
-        let name = block.get(1..6).filter(|name| name.is_ascii()).map(|name| String::from_utf8_lossy(name).into_owned());
-        return name.filter(|name| name.ends_with("01") || name.starts_with("NSR")).unwrap_or_else(|| format!("data {:02x?}...", &block[..8]));
+        let name = block
+            .get(1..6)
+            .filter(|name| name.is_ascii())
+            .map(|name| String::from_utf8_lossy(name).into_owned());
+        return name
+            .filter(|name| name.ends_with("01") || name.starts_with("NSR"))
+            .unwrap_or_else(|| format!("data {:02x?}...", &block[..8]));
     }
     let described = match tag.kind() {
         TagIdentifier::PRIMARY_VOLUME => fields::<PrimaryVolumeDescriptor>(block),
@@ -51,7 +56,8 @@ fn describe(block: &[u8]) -> String {
 }
 
 fn fields<T: Descriptor + std::fmt::Debug>(block: &[u8]) -> String {
-    T::peek(block, Place::Within).map_or_else(|fault| fault.to_string(), |descriptor| format!("{descriptor:?}"))
+    T::peek(block, Place::Within)
+        .map_or_else(|fault| fault.to_string(), |descriptor| format!("{descriptor:?}"))
 }
 
 /// The names of a directory, as far as they follow each other from here.
@@ -60,7 +66,11 @@ fn names(mut body: &[u8]) -> String {
     while let Ok(found) = FileIdentifierDescriptor::split(body, Place::Within) {
         let icb = found.fixed.icb.start();
         let (flags, name) = (found.fixed.file_characteristics, text::decode_lossy(found.name));
-        let _ = write!(out, "\n    name {name:?} flags {flags} at {icb}, unique id {}", found.fixed.icb.unique_id);
+        let _ = write!(
+            out,
+            "\n    name {name:?} flags {flags} at {icb}, unique id {}",
+            found.fixed.icb.unique_id
+        );
         body = &body[found.fixed.total_len()..];
     }
     out

@@ -51,7 +51,8 @@ impl Folder {
 
     fn new_name(&mut self, inside: &Path) -> PathBuf {
         self.count += 1;
-        let stem = ["plain", "with space", "naïve", "日本語", "😀", &"long".repeat(20)][self.random.below(6)].to_owned();
+        let stem = ["plain", "with space", "naïve", "日本語", "😀", &"long".repeat(20)][self.random.below(6)]
+            .to_owned();
         inside.join(format!("{stem}{}", self.count))
     }
 

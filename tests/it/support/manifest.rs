@@ -111,5 +111,10 @@ pub(crate) fn assert_same(expected: &Manifest, found: &Manifest, context: &str) 
         }
     }
     differences.dedup();
-    assert!(differences.is_empty(), "{context}: {} differences, {:#?}", differences.len(), &differences[..differences.len().min(5)]);
+    assert!(
+        differences.is_empty(),
+        "{context}: {} differences, {:#?}",
+        differences.len(),
+        &differences[..differences.len().min(5)]
+    );
 }

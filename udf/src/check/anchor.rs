@@ -73,13 +73,15 @@ impl<R: ReadAt> Context<'_, R> {
             let start = self.session_start;
             let at = At::new("anchors", start);
             let (number, last) = (sound.len(), self.last.0);
-            self.error(
-                29,
-                at,
-                format_args!(
-                    "{number} sound at sector 256 of the session, N - 256 and N = {last}, must be 2"
-                ),
+            let message = format_args!(
+                "{number} sound at sector 256 of the session, N - 256 and N = {last}, must be 2"
             );
+            // Enough while a disc is still being written.
+            if self.is_virtual && number == 1 {
+                self.warning(29, at, message);
+            } else {
+                self.error(29, at, message);
+            }
         }
     }
 

@@ -47,7 +47,11 @@ pub(super) struct Context<'a, R> {
     pub(super) session_start: Sector,
     /// `N`, the last sector of the session.
     pub(super) last: Sector,
+    /// The revision whose rules hold, and the number that the volume has for it.
     pub(super) revision: Revision,
+    pub(super) revision_number: u16,
+    /// Whether a virtual partition is in use: then the disc may still be written to, block after block.
+    pub(super) is_virtual: bool,
     /// Serial number and version of the first tag that was seen.
     pub(super) serial_number: Option<u16>,
     pub(super) descriptor_version: Option<u16>,
@@ -71,6 +75,8 @@ impl<'a, R: ReadAt> Context<'a, R> {
             session_start,
             last: Sector(last),
             revision: Revision::V2_01,
+            revision_number: Revision::V2_01.number(),
+            is_virtual: false,
             serial_number: None,
             descriptor_version: None,
             recorded: None,

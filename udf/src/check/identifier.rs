@@ -88,7 +88,7 @@ impl<R: ReadAt> Context<'_, R> {
     }
 
     fn of_revision(&mut self, at: At, field: &str, identifier: &EntityIdentifier) {
-        let (found, right) = (identifier.revision_number(), self.revision.number());
+        let (found, right) = (identifier.revision_number(), self.revision_number);
         if found != right {
             self.error(
                 16,

@@ -192,8 +192,13 @@ impl<R: ReadAt> Context<'_, R> {
             );
         }
         // What is new in 2.60 concerns those who write.
-        if self.revision == Revision::V2_60 && read > Revision::V2_50.number() {
-            self.error(72, at, format_args!("minimum read revision is {read:#06x}, must be 0x0250 or less"));
+        let most = self.rules().minimum_read;
+        if self.rules().metadata_partition && most < read && read <= self.revision.number() {
+            self.error(
+                72,
+                at,
+                format_args!("minimum read revision is {read:#06x}, must be {most:#06x} or less"),
+            );
         }
     }
 

@@ -11,10 +11,9 @@ use crate::read::ReadAt;
 use crate::units::Sector;
 use crate::volume::{PartitionDescriptor, UnallocatedSpaceDescriptor};
 
-/// Sequences nearer to each other than this part of the volume, or than so many sectors, are not far apart. The standard has
-/// no number; these are those of the verifier by Philips.
-const NEAR_PART: u64 = 10;
-const NEAR_SECTORS: u64 = 128;
+/// Two copies nearer to each other than the largest ECC block there is, that of BD, may be lost together. The standard wants
+/// them "far apart" and has no number; how far they can be depends on what is free, in a session that was appended above all.
+const LARGEST_ECC_BLOCKS: u64 = 32;
 
 impl Stretch {
     fn overlaps(&self, other: &Self) -> bool {
@@ -41,13 +40,22 @@ pub(super) fn of_partition(partition: &PartitionDescriptor) -> Stretch {
     Stretch { structure: "partition", first, end }
 }
 
+/// Whether a distance is less than what must be between two copies.
+pub(super) fn is_near(sectors: u64) -> bool {
+    sectors < LARGEST_ECC_BLOCKS
+}
+
 impl<R: ReadAt> Context<'_, R> {
     /// Judges all stretches that were noted.
     pub(super) fn layout(&mut self, partitions: &[Stretch]) {
         let stretches = core::mem::take(&mut self.stretches);
         for (number, stretch) in stretches.iter().enumerate() {
             let rule = if stretch.is_sequence() { 33 } else { 140 };
-            for partition in partitions.iter().filter(|partition| partition.overlaps(stretch)) {
+            // What one session records lies in a partition that began in an earlier one, and could not lie elsewhere.
+            let is_older = |partition: &Stretch| partition.first < self.session_start.0.into();
+            let others = partitions.iter().filter(|partition| partition.overlaps(stretch));
+            let others: Vec<_> = others.filter(|other| !is_older(other) && !self.is_virtual).collect();
+            for partition in others {
                 self.error(rule, stretch.at(), format_args!("lies in the {}", partition.show()));
             }
             if stretch.is_sequence() && stretch.end > u64::from(self.last.0).saturating_add(1) {
@@ -72,16 +80,10 @@ impl<R: ReadAt> Context<'_, R> {
         let first = |name| stretches.iter().find(|stretch| stretch.structure == name);
         let (Some(main), Some(reserve)) = (first(MAIN), first(RESERVE)) else { return };
         let distance = main.first.abs_diff(reserve.first);
-        if self.rules().metadata_partition && self.is_near(distance) {
+        if self.rules().metadata_partition && is_near(distance) {
             let at = reserve.at();
             self.warning(38, at, format_args!("only {distance} sectors from the main one"));
         }
-    }
-
-    /// Whether a distance is less than what should be between two copies.
-    pub(super) fn is_near(&self, sectors: u64) -> bool {
-        let volume = u64::from(self.last.0).saturating_add(1);
-        sectors < (volume / NEAR_PART).max(NEAR_SECTORS)
     }
 
     /// The extents of an unallocated space descriptor.

@@ -8,7 +8,7 @@ use super::seal::is_zero;
 use super::sequence::Recorded;
 use super::text::Empty;
 use crate::general::{Descriptor, EntityIdentifier};
-use crate::partition::{MetadataPartitionMap, PhysicalPartitionMap};
+use crate::partition::{MetadataPartitionMap, PartitionMap, PartitionMaps, PhysicalPartitionMap};
 use crate::read::ReadAt;
 use crate::revision::Revision;
 use crate::volume::{AccessType, LogicalVolumeDescriptor, PartitionDescriptor};
@@ -48,7 +48,7 @@ impl<R: ReadAt> Context<'_, R> {
         self.text(at, "logical volume identifier", label, Empty::Forbidden);
         self.identifier(at, "domain identifier", &logical.domain_identifier, Expected::Domain);
         let domain = logical.domain_identifier.revision_number();
-        if Revision::from_number(domain).is_none_or(|revision| revision.number() != domain) {
+        if Revision::from_number(domain).is_none() {
             self.error(16, at, format_args!("there is no UDF revision {domain:#06x}"));
         }
         let developer = &logical.implementation_identifier;
@@ -187,6 +187,15 @@ impl<R: ReadAt> Context<'_, R> {
 }
 
 impl Recorded {
+    /// Whether one of the partition maps that follow the logical volume descriptor is of a virtual partition.
+    pub(super) fn names_virtual_partition(&self) -> bool {
+        let table = self.bytes.get(size_of::<LogicalVolumeDescriptor>()..).unwrap_or_default();
+        PartitionMaps::new(table).flatten().any(|map| match map {
+            PartitionMap::Unsupported(identifier) => identifier.is(EntityIdentifier::VIRTUAL_PARTITION),
+            _ => false,
+        })
+    }
+
     /// The logical volume descriptor.
     pub(super) fn as_logical(&self) -> Option<&LogicalVolumeDescriptor> {
         LogicalVolumeDescriptor::peek(&self.bytes, self.sector).ok()

@@ -6,6 +6,7 @@ use super::allocation::Body;
 use super::context::At;
 use super::entry::Facts;
 use super::files::Files;
+use super::layout::is_near;
 use super::role::Role;
 use crate::general::{ExtentKind, LongAd};
 use crate::partition::{MetadataPartitionMap, NO_BITMAP_FILE};
@@ -126,7 +127,7 @@ impl<R: ReadAt> Files<'_, R> {
     }
 
     fn distance(&mut self, at: At, what: &str, distance: u32) {
-        if self.context.is_near(distance.into()) {
+        if is_near(distance.into()) {
             self.warning(86, at, format_args!("the {what} are only {distance} blocks apart"));
         }
     }
@@ -201,8 +202,10 @@ impl<R: ReadAt> Files<'_, R> {
         }
         for ((one, other), block) in one.chunks(len).zip(other.chunks(len)).zip(*low..) {
             if one != other && used.binary_search(&block).is_ok() {
-                let at = At::new(MIRROR, BlockAddress::new(reference.0, block));
-                self.error(85, at, format_args!("the block is not the same as in the metadata file"));
+                let skip = block.saturating_sub(stretch.first);
+                let Some(place) = stretch.mirror.checked_add(skip) else { return };
+                let what = format_args!("it is not the same as block {block} of the metadata file");
+                self.error(85, At::new(MIRROR, place), what);
             }
         }
     }

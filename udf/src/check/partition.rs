@@ -35,8 +35,8 @@ impl<R: ReadAt> Context<'_, R> {
         let developer = &partition.implementation_identifier;
         self.identifier(at, "implementation identifier", developer, Expected::Developer);
         self.partition_place(at, partition);
-        let remapped = maps.iter().any(|map| map.kind == MapKind::Virtual && map.number == number);
-        self.access(at, partition, remapped);
+        let under_virtual = maps.iter().any(|map| map.kind == MapKind::Virtual && map.number == number);
+        self.access(at, partition, under_virtual);
     }
 
     fn partition_place(&mut self, at: At, partition: &PartitionDescriptor) {
@@ -48,7 +48,8 @@ impl<R: ReadAt> Context<'_, R> {
         }
         let end = u64::from(start).saturating_add(partition.partition_length.get().into());
         let last = self.last.0;
-        if end > u64::from(last).saturating_add(1) {
+        // While blocks are still to be recorded, the partition is longer than what there is of the disc.
+        if end > u64::from(last).saturating_add(1) && !self.is_virtual {
             self.error(51, at, format_args!("ends before sector {end}, but the last there is is {last}"));
         }
     }

@@ -81,6 +81,10 @@ impl Sequence {
         self.descriptors.iter().filter(|(kind, _)| kind.identifier == T::IDENTIFIER).map(|(_, found)| found)
     }
 
+    fn has(&self, identifier: TagIdentifier) -> bool {
+        self.descriptors.keys().any(|kind| kind.identifier == identifier)
+    }
+
     /// The `*UDF LV Info` descriptor.
     pub(super) fn information(&self) -> impl Iterator<Item = &Recorded> {
         self.all::<ImplementationUseVolumeDescriptor>().filter(|recorded| {
@@ -229,12 +233,13 @@ impl<R: ReadAt> Context<'_, R> {
                 Some(other) if one.sound && other.sound && one.content() != other.content() => {
                     self.differs(one, kind, "a different one");
                 }
+                None if reserve.has(kind.identifier) => self.differs(one, kind, "a different one"),
                 None if !reserve.damaged => self.differs(one, kind, "none of its kind"),
                 _ => {}
             }
         }
         for (kind, one) in &reserve.descriptors {
-            if !main.descriptors.contains_key(kind) && !main.damaged {
+            if !main.has(kind.identifier) && !main.damaged {
                 self.differs(one, kind, "none of its kind");
             }
         }

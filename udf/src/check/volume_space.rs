@@ -47,12 +47,11 @@ impl<R: ReadAt> Context<'_, R> {
         let prevailing = Prevailing { main: &main, reserve: &reserve };
         let logical = prevailing.first::<LogicalVolumeDescriptor>();
         let fixed = logical.and_then(Recorded::as_logical);
-        if let Some(revision) = fixed.and_then(|fixed| {
-            let number = fixed.domain_identifier.revision_number();
-            Revision::ALL.into_iter().rev().find(|revision| revision.number() <= number)
-        }) {
-            self.revision = revision;
+        if let Some(fixed) = fixed {
+            self.revision_number = fixed.domain_identifier.revision_number();
+            self.revision = nearest_revision(self.revision_number);
         }
+        self.is_virtual = logical.is_some_and(Recorded::names_virtual_partition);
         let partitions: Vec<PartitionDescriptor> = prevailing
             .all::<PartitionDescriptor>()
             .into_iter()
@@ -117,4 +116,10 @@ impl<R: ReadAt> Context<'_, R> {
             self.integrity_length(at, fixed, partitions);
         }
     }
+}
+
+/// The revision of this number, or the last before it.
+fn nearest_revision(number: u16) -> Revision {
+    let before = || Revision::ALL.into_iter().rev().find(|revision| revision.number() <= number);
+    Revision::from_number(number).or_else(before).unwrap_or(Revision::V1_02)
 }

@@ -1,0 +1,96 @@
+//! Devices that fail: whatever write or flush does, the volume is the old one or the new one, and the error says where.
+
+use mkudf_ms::Error;
+use mkudf_ms::device::{Faulty, MemoryDevice};
+use mkudf_ms::progress::Progress;
+use mkudf_ms::stream::{StreamOptions, stream};
+use udf::read::{OpenOptions, Volume};
+use udf::{BlockSize, Revision};
+
+use crate::support::build::{Append, create, plan_append, spec};
+use crate::support::folder::Folder;
+use crate::support::manifest::{self, Manifest};
+
+/// A volume in memory and what a further session would make of it.
+struct Case {
+    folder: Folder,
+    bytes: Vec<u8>,
+    old: Manifest,
+    new: Manifest,
+}
+
+fn case(revision: Revision) -> Case {
+    let mut folder = Folder::new(u64::from(revision.number()));
+    folder.change(30);
+    let device = MemoryDevice::new();
+    create(folder.path(), &spec(revision, BlockSize::B2048), &device).unwrap();
+    let old = manifest::of_folder(folder.path());
+    folder.change(10);
+    let new = manifest::of_folder(folder.path());
+    Case { folder, bytes: device.into_bytes(), old, new }
+}
+
+/// Appends to a device that `spoil` makes faulty. Returns what the append said, and whether the volume is the new one.
+fn append_to(
+    case: &Case,
+    spoil: impl FnOnce(Faulty<MemoryDevice>) -> Faulty<MemoryDevice>,
+) -> (Option<Error>, bool) {
+    let volume = MemoryDevice::from(case.bytes.clone());
+    let request = Append { folder: case.folder.path(), mirror: true, update: false, fixed_size: false };
+    let (tree, plan) = plan_append(&volume, &request).unwrap();
+    let device = spoil(Faulty::new(MemoryDevice::from(case.bytes.clone())));
+    // One thread, so that the n-th write is the same one each time.
+    let options = StreamOptions { threads: 1, ..StreamOptions::default() };
+    let said = stream(&plan, &tree, &device, Some(&volume), &Progress::new(), &options).err();
+    let device = device.into_inner();
+    let found = manifest::of_volume(&Volume::open(&device, &OpenOptions::default()).unwrap());
+    assert!(found == case.old || found == case.new, "neither the old volume nor the new one");
+    (said, found == case.new)
+}
+
+#[test]
+fn each_write_may_fail() {
+    for revision in [Revision::V1_02, Revision::V2_01, Revision::V2_50] {
+        let case = case(revision);
+        let mut failures = 0;
+        for number in 0.. {
+            match append_to(&case, |device| device.fail_write(number)) {
+                (None, is_new) => {
+                    assert!(is_new, "{revision}: it succeeded, and the volume is the old one");
+                    break;
+                }
+                (Some(Error::Write { .. }), is_new) => {
+                    assert!(!is_new, "{revision}: write {number} failed, and the volume is the new one");
+                    failures += 1;
+                }
+                (Some(other), _) => panic!("{revision}: write {number}: {other}"),
+            }
+        }
+        assert!(failures >= 2, "{revision}: only {failures} writes");
+    }
+}
+
+#[test]
+fn each_flush_may_fail() {
+    for revision in [Revision::V2_01, Revision::V2_60] {
+        let case = case(revision);
+        let mut failures = 0;
+        for number in 0.. {
+            match append_to(&case, |device| device.fail_flush(number)).0 {
+                None => break,
+                Some(Error::Flush(_)) => failures += 1,
+                Some(other) => panic!("{revision}: flush {number}: {other}"),
+            }
+        }
+        assert!(failures >= 2, "{revision}: only {failures} flushes");
+    }
+}
+
+#[test]
+fn a_full_device_keeps_the_old_session() {
+    let case = case(Revision::V2_50);
+    let full_at = case.bytes.len() as u64 + 64 * 1024;
+    let (said, is_new) = append_to(&case, |device| device.full_at(full_at));
+    assert!(matches!(said, Some(Error::NoSpace { .. } | Error::Write { .. })), "{said:?}");
+    assert!(!is_new);
+}

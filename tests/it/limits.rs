@@ -1,0 +1,113 @@
+//! Large numbers: names in a directory, directories in each other, bytes in a file, holes in it.
+
+use std::sync::Arc;
+
+use mkudf_ms::device::MemoryDevice;
+use mkudf_ms::plan::Plan;
+use mkudf_ms::progress::Progress;
+use mkudf_ms::stream::{StreamOptions, stream};
+use mkudf_ms::tree::{Attributes, Content, DataRange, HostFile, Kind, Name, Tree};
+use udf::general::ExtentKind;
+use udf::read::{OpenOptions, Volume};
+use udf::{BlockSize, Revision};
+
+use crate::support::build::spec;
+
+fn write(tree: &Tree, revision: Revision, block_size: BlockSize) -> MemoryDevice {
+    let plan = Plan::create(tree, &spec(revision, block_size)).unwrap();
+    let device = MemoryDevice::new();
+    stream(&plan, tree, &device, None, &Progress::new(), &StreamOptions::default()).unwrap();
+    device
+}
+
+#[test]
+fn two_hundred_thousand_names_in_a_directory() {
+    const NAMES: usize = 200_000;
+    for revision in [Revision::V1_02, Revision::V2_50] {
+        let mut tree = Tree::new(Attributes::default());
+        for number in 0..NAMES {
+            let body: Arc<[u8]> = number.to_string().into_bytes().into();
+            let content = tree.add_body(body);
+            let inode = tree.add_inode(Kind::File, Attributes::default(), content);
+            tree.link(tree.root(), &Name::new(&format!("file {number:06}")).unwrap(), inode).unwrap();
+        }
+        let device = write(&tree, revision, BlockSize::B2048);
+        let volume = Volume::open(&device, &OpenOptions::default()).unwrap();
+        let names = volume.directory(&volume.root().unwrap()).unwrap().live();
+        let texts: Vec<String> = names.map(|name| name.unwrap().name_text()).collect();
+        assert_eq!(texts.len(), NAMES);
+        assert!(texts.iter().enumerate().all(|(number, text)| *text == format!("file {number:06}")));
+        let last = volume.lookup("file 199999").unwrap();
+        assert_eq!(volume.read_all(&last, 100).unwrap(), b"199999");
+    }
+}
+
+#[test]
+fn a_thousand_directories_in_each_other() {
+    let mut tree = Tree::new(Attributes::default());
+    let mut at = tree.root();
+    for depth in 0..1000 {
+        let inode = tree.add_directory(Attributes::default());
+        at = tree.link(at, &Name::new(&format!("depth {depth}")).unwrap(), inode).unwrap();
+    }
+    let device = write(&tree, Revision::V2_01, BlockSize::B512);
+    let volume = Volume::open(&device, &OpenOptions::default()).unwrap();
+    let deepest =
+        volume.walk(&volume.root().unwrap()).map(|step| step.unwrap().0).max_by_key(String::len).unwrap();
+    assert_eq!(deepest.split('/').count(), 1000);
+    assert!(volume.lookup(&deepest).unwrap().is_directory());
+}
+
+/// A host file that is never read: all of its blocks lie in holes.
+fn hollow(tree: &mut Tree, size_bytes: u64, data: Vec<DataRange>) {
+    let directory = tree.add_host_directory(std::path::Path::new("/"));
+    let holes = Some(tree.add_holes(data.into()));
+    let name = tree.add_text(b"hollow");
+    let content = Content::Host(HostFile { directory, name, size_bytes, holes });
+    let inode = tree.add_inode(Kind::File, Attributes::default(), content);
+    tree.link(tree.root(), &Name::new("hollow").unwrap(), inode).unwrap();
+}
+
+#[test]
+fn a_hole_of_a_tebibyte() {
+    for (revision, block_size) in [(Revision::V1_02, BlockSize::B512), (Revision::V2_60, BlockSize::B2048)] {
+        let mut tree = Tree::new(Attributes::default());
+        hollow(&mut tree, (1 << 40) + 5, Vec::new());
+        let device = write(&tree, revision, block_size);
+        let volume = Volume::open(&device, &OpenOptions::default()).unwrap();
+        let entry = volume.lookup("hollow").unwrap();
+        assert_eq!((entry.size_bytes, entry.blocks_recorded), ((1 << 40) + 5, 0));
+        let extents: Vec<_> = volume.extents(&entry).map(Result::unwrap).collect();
+        assert!(extents.iter().all(|extent| extent.kind == ExtentKind::Unallocated));
+        assert_eq!(extents.iter().map(|extent| extent.bytes).sum::<u64>(), (1 << 40) + 5);
+        assert!(extents.len() > 1000, "so many that they need allocation extents of their own");
+        let mut end = [1; 100];
+        assert_eq!(volume.read(&entry, (1 << 40) - 50, &mut end).unwrap(), 55);
+        assert_eq!(end[..55], [0; 55]);
+    }
+}
+
+#[test]
+fn ten_thousand_holes() {
+    let data = |index: u64| DataRange { start_bytes: index * 8192, end_bytes: index * 8192 + 4096 };
+    for (revision, block_size) in [(Revision::V2_00, BlockSize::B512), (Revision::V2_50, BlockSize::B4096)] {
+        let mut tree = Tree::new(Attributes::default());
+        hollow(&mut tree, 10_000 * 8192, (0..10_000).map(data).collect());
+        // The file is not there, so its data are zeros and a warning; where they lie is what counts here.
+        let plan = Plan::create(&tree, &spec(revision, block_size)).unwrap();
+        let device = MemoryDevice::new();
+        let warnings =
+            stream(&plan, &tree, &device, None, &Progress::new(), &StreamOptions::default()).unwrap();
+        assert_eq!(warnings.len(), 1);
+        let volume = Volume::open(&device, &OpenOptions::default()).unwrap();
+        let entry = volume.lookup("hollow").unwrap();
+        let mut at = 0;
+        for extent in volume.extents(&entry) {
+            let extent = extent.unwrap();
+            let expected = if at % 8192 == 0 { ExtentKind::Recorded } else { ExtentKind::Unallocated };
+            assert_eq!((extent.kind, extent.bytes), (expected, 4096), "at {at}");
+            at += extent.bytes;
+        }
+        assert_eq!(at, entry.size_bytes);
+    }
+}
