@@ -7,18 +7,19 @@ pub const ALIGNMENT_BYTES: usize = 4096;
 /// all but its unaligned ends can be written without a copy.
 #[derive(Debug)]
 pub struct Buffer {
-    memory: Vec<u8>,
-    /// Where in `memory` the first aligned byte is. It stays there, because `memory` never grows.
-    base: usize,
+    /// Anonymous pages: aligned, zeroed only when touched, and given back to the system as a whole.
+    memory: memmap2::MmapMut,
 }
 
 impl Buffer {
     /// A buffer for up to so many bytes.
+    ///
+    /// # Panics
+    /// If there is no memory for it, as any allocation does.
     #[must_use]
     pub fn new(bytes: usize) -> Self {
-        let memory = vec![0; bytes + 2 * ALIGNMENT_BYTES];
-        let base = memory.as_ptr().align_offset(ALIGNMENT_BYTES);
-        Self { memory, base }
+        let memory = memmap2::MmapMut::map_anon(bytes + ALIGNMENT_BYTES).expect("memory for a buffer");
+        Self { memory }
     }
 
     /// Memory for `bytes` bytes that go to `offset_bytes`. It holds what was left there.
@@ -26,7 +27,7 @@ impl Buffer {
     /// # Panics
     /// If the buffer is smaller.
     pub fn part(&mut self, offset_bytes: u64, bytes: usize) -> &mut [u8] {
-        let start = self.base + length(offset_bytes % ALIGNMENT_BYTES as u64);
+        let start = length(offset_bytes % ALIGNMENT_BYTES as u64);
         &mut self.memory[start..start + bytes]
     }
 }

@@ -56,7 +56,8 @@ pub struct Options {
     pub keep_access_time: bool,
     /// What happens if there is something else of the same path already.
     pub on_conflict: Conflict,
-    /// What an earlier session recorded is left alone if [`Existing::is_same`](super::Existing::is_same).
+    /// What an earlier session recorded is left alone if [`Existing::compare`](super::Existing::compare)
+    /// finds it to be the same.
     pub update: bool,
     /// What an earlier session recorded in a directory that a source names, or below, and what the source does not list
     /// there, is removed. What [`exclude`](Self::exclude) matches is protected, but not in a directory that is gone itself;

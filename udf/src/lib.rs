@@ -16,7 +16,7 @@
 //! The rooms, lowest first:
 //! - [`units`]: the three address spaces that must never mix; [`error`]; [`revision`]: what each revision asks for;
 //! - [`general`] (ECMA-167 part 1): tags, CRC, strings, timestamps, identifiers, extents;
-//! - [`volume`] (parts 2 and 3), [`partition`] (UDF 2.2.8-2.2.13), [`file`] (part 4): one struct a descriptor, for
+//! - [`volume`] (parts 2 and 3), [`partition`] (UDF 2.2.8-2.2.13), [`mod@file`] (part 4): one struct a descriptor, for
 //!   reading *and* writing, little-endian on any machine, no padding, nothing validated until asked;
 //! - [`read`]: from a device to a [`read::Volume`], its directories and data;
 //! - [`check`]: what is wrong with a volume, rule by rule.

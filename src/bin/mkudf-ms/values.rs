@@ -62,10 +62,12 @@ fn base_to(base: u64, power: u32) -> u64 {
 /// A decimal number, perhaps with a fraction, times a factor; rounded down.
 fn scaled(number: &str, factor: u128) -> Option<u64> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    if fraction.len() > 9 || (whole.is_empty() && fraction.is_empty()) {
+    let digits = format!("{whole}{fraction}");
+    // A sign, which numbers are parsed with, has no place here.
+    if fraction.len() > 9 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let digits: u128 = format!("{whole}{fraction}").parse().ok()?;
+    let digits: u128 = digits.parse().ok()?;
     let places = u32::try_from(fraction.len()).ok()?;
     u64::try_from(digits.checked_mul(factor)? / 10u128.pow(places)).ok()
 }

@@ -25,6 +25,8 @@ const MAX_EXTENTS: u32 = 1000;
 const MAX_SECTORS: u32 = 1024;
 /// The least length of the sequence where it can be rewritten (UDF 2.2.4.6).
 const LEAST_BYTES: u32 = 8192;
+/// The highest revision that readers must know of any volume: what is new in 2.60 concerns those who write (UDF 2.2.6.4).
+const MOST_TO_READ: u16 = 0x0250;
 /// Ids below are reserved (UDF 3.2.1.1).
 pub(super) const FIRST_UNIQUE_ID: u32 = 16;
 /// Above, old systems cannot tell ids apart (UDF 3.2.1.1).
@@ -191,13 +193,11 @@ impl<R: ReadAt> Context<'_, R> {
                 format_args!("minimum read {read:#06x}, minimum write {write:#06x}, must be {least_read}, {least_write}"),
             );
         }
-        // What is new in 2.60 concerns those who write.
-        let most = self.rules().minimum_read;
-        if self.rules().metadata_partition && most < read && read <= self.revision.number() {
+        if read > MOST_TO_READ {
             self.error(
                 72,
                 at,
-                format_args!("minimum read revision is {read:#06x}, must be {most:#06x} or less"),
+                format_args!("minimum read revision is {read:#06x}, must be at most {MOST_TO_READ:#06x}"),
             );
         }
     }

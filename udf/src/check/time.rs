@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn times() {
-        let day = |day, zone| Timestamp::new(Moment::from_unix(day * 86_400, 0), zone);
+        let day = |day: i64, zone| Timestamp::new(Moment::from_unix(day * 86_400, 0), zone);
         let unspecified = Timestamp { type_and_time_zone: 0x1801.into(), ..day(30, 0) };
         for (time, expected) in [
             (day(10, 60), ""),
