@@ -156,7 +156,7 @@ pub(crate) struct Append {
     /// When a source has the name of a file on the volume
     #[arg(long, value_name = "WHAT", default_value = "replace", conflicts_with = "update")]
     pub(crate) on_conflict: OnConflict,
-    /// Write to a device that is in use, or to one that says it is too small
+    /// Append to a volume that could be written in place, too: it becomes read-only
     #[arg(long)]
     pub(crate) force: bool,
     #[command(flatten)]
