@@ -1,6 +1,7 @@
 //! Everything that is judged through the public face, in one binary.
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a failed test may panic")]
 
+mod check;
 mod cli;
 mod determinism;
 mod extract;
@@ -8,5 +9,6 @@ mod faults;
 mod limits;
 mod power_cut;
 mod round_trip;
+mod seeds;
 mod support;
 mod tidy;

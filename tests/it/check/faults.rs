@@ -74,7 +74,8 @@ fn each_is_found_and_nothing_else() {
 #[test]
 fn every_rule_that_is_checked_has_one() {
     let planted: BTreeSet<u8> = tables().iter().flat_map(|(rules, ..)| *rules).copied().collect();
-    let missing = (0u8..).zip(RULES).filter(|(number, info)| info.unchecked.is_none() && !planted.contains(number));
+    let missing =
+        (0u8..).zip(RULES).filter(|(number, info)| info.unchecked.is_none() && !planted.contains(number));
     let missing: Vec<_> = missing.map(|(_, info)| info.rule.to_string()).collect();
     assert_eq!(missing, [""; 0]);
 }

@@ -46,7 +46,13 @@ struct Made {
 }
 
 impl Made {
-    fn inode(&mut self, parent: NodeId, called: &str, kind: Kind, content: Content) -> mkudf_ms::tree::InodeId {
+    fn inode(
+        &mut self,
+        parent: NodeId,
+        called: &str,
+        kind: Kind,
+        content: Content,
+    ) -> mkudf_ms::tree::InodeId {
         let inode = self.tree.add_inode(kind, attributes(0o644), content);
         self.tree.link(parent, &name(called), inode).unwrap();
         inode

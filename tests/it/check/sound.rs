@@ -57,7 +57,10 @@ fn every_session_of_grown_volumes() {
         assert_sound(&image.check(), &format!("the newest session, {revision}"));
         for sequences in sequences {
             let by_sequences = OpenOptions { sequences: Some(sequences), ..OpenOptions::default() };
-            assert_sound(&image.check_with(&by_sequences), &format!("a session by its sequences, {revision}"));
+            assert_sound(
+                &image.check_with(&by_sequences),
+                &format!("a session by its sequences, {revision}"),
+            );
             // The main sequence of ours lies 193 blocks into the session.
             let start = Sector(sequences.0.start().0 - 193);
             let by_start = OpenOptions { session_start: Some(start), ..OpenOptions::default() };

@@ -134,15 +134,17 @@ impl<R: ReadAt> Files<'_, R> {
         let attribute_bytes = length(fixed.length_of_extended_attributes.get());
         let allocation_bytes = length(fixed.length_of_allocation_descriptors.get());
         let bytes = fixed_bytes.saturating_add(attribute_bytes).saturating_add(allocation_bytes);
-        let expected = ExpectedTag { kind, location: address.block.0, bytes, crc: CrcLength::Whole };
+        let tail = block.get(fixed_bytes..).unwrap_or_default();
+        let parts = tail
+            .split_at_checked(attribute_bytes)
+            .and_then(|(attributes, rest)| Some((attributes, rest.get(..allocation_bytes)?)));
+        // Of an entry that is too long, nobody knows how long it should be.
+        let crc = if parts.is_some() { CrcLength::Whole } else { CrcLength::Any };
+        let expected = ExpectedTag { kind, location: address.block.0, bytes, crc };
         if self.context.seal(at, block, expected) == Sealed::Missing {
             return None;
         }
-        let tail = block.get(fixed_bytes..).unwrap_or_default();
-        let parts = tail.split_at_checked(attribute_bytes);
-        let Some((attributes, allocation)) =
-            parts.and_then(|(attributes, rest)| Some((attributes, rest.get(..allocation_bytes)?)))
-        else {
+        let Some((attributes, allocation)) = parts else {
             let room = block.len();
             self.error(101, at, format_args!("{bytes} bytes long, in a block of {room}"));
             return None;

@@ -28,6 +28,8 @@ pub(super) enum CrcLength {
     HeadOrNone,
     /// Any of these.
     HeadOrWholeOrNone,
+    /// Any number of bytes.
+    Any,
 }
 
 const HEAD_BYTES: usize = 8;
@@ -42,6 +44,7 @@ impl CrcLength {
             Self::HeadOrWhole => is_head || is_whole,
             Self::HeadOrNone => is_head || is_none,
             Self::HeadOrWholeOrNone => is_head || is_whole || is_none,
+            Self::Any => true,
         }
     }
 }

@@ -1,10 +1,12 @@
 //! Faults in partitions: tags, entries, extents, attributes, directories and free space (R000 to R021, R054, R090 to R139).
 
+use mkudf_ms::tree::{Kind as TreeKind, Tree};
 use udf::file::{ExtendedFileEntry, FileEntry, FileType};
 use udf::general::{Moment, Tag, TagIdentifier as Kind, Timestamp};
+use udf::{BlockSize, Revision};
 use zerocopy::{FromBytes, IntoBytes};
 
-use super::super::image::{Image, add32, attributes, get32, put, reseal, seal, set_crc_length};
+use super::super::image::{Image, add32, attributes, get32, name, put, reseal, seal, set_crc_length};
 use super::{Fault, On};
 
 /// Changes the entry of a path and seals it.
@@ -81,23 +83,30 @@ fn continue_data(image: &mut Image, previous: u32, bytes: u32) {
     Tag::seal(&mut block[..32], Kind::ALLOCATION_EXTENT, seal(), spare.block.0);
 }
 
-/// Replaces the bitmap of a rewritable volume by a table of these extents.
-fn with_table(image: &mut Image, extents: &[(u32, u32)], keep_bitmap: bool) {
-    let partition = image.descriptor(Kind::PARTITION);
-    let bitmap = get32(image.sector(partition[0]), 56 + 12);
+/// Where partition and bitmap of a rewritable volume begin, the one in sectors, the other in blocks.
+fn places(image: &mut Image) -> (u32, u32) {
+    let [partition, _] = image.descriptor(Kind::PARTITION);
+    (get32(image.sector(partition), 188), get32(image.sector(partition), 56 + 12))
+}
+
+/// Records a table of free space in a rewritable volume, in a block that was free, and has the partition name it.
+fn set_table(image: &mut Image, extents: &[(u32, u32)], keep_bitmap: bool) {
+    let (start, bitmap) = places(image);
     let table = bitmap + 8;
-    let start = get32(image.sector(partition[0]), 188);
+    let bytes = extents.len() * 8;
     let block = image.sector(start + table);
     block.fill(0);
-    put(block, 16 + 4, &[4]);
-    put(block, 16 + 8, &[1]);
-    put(block, 16 + 11, &[1]);
-    put(block, 36, &u32::try_from(extents.len() * 8).unwrap().to_le_bytes());
+    // The ICB tag: strategy 4, one entry, of type 1.
+    put(block, 20, &[4]);
+    put(block, 24, &[1]);
+    put(block, 27, &[1]);
+    put(block, 36, &u32::try_from(bytes).unwrap().to_le_bytes());
     for (index, (length, position)) in extents.iter().enumerate() {
         put(block, 40 + 8 * index, &length.to_le_bytes());
         put(block, 44 + 8 * index, &position.to_le_bytes());
     }
-    Tag::seal(&mut block[..40 + extents.len() * 8], Kind::UNALLOCATED_SPACE_ENTRY, seal(), table);
+    Tag::seal(&mut block[..40 + bytes], Kind::UNALLOCATED_SPACE_ENTRY, seal(), table);
+    let partition = image.descriptor(Kind::PARTITION);
     image.change(&partition, |partition| {
         put(partition, 56, &2048u32.to_le_bytes());
         put(partition, 60, &table.to_le_bytes());
@@ -107,11 +116,29 @@ fn with_table(image: &mut Image, extents: &[(u32, u32)], keep_bitmap: bool) {
     });
 }
 
+/// Replaces the bitmap of a rewritable volume by a table that says the same; `first` is the type of its first extent.
+fn replace_bitmap(image: &mut Image, first: u32) {
+    let (start, bitmap) = places(image);
+    mark(image, bitmap, true);
+    mark(image, bitmap + 8, false);
+    let block = image.sector(start + bitmap).to_vec();
+    let is_free = |number: u32| block[24 + number as usize / 8] >> (number % 8) & 1 != 0;
+    let mut extents: Vec<(u32, u32)> = Vec::new();
+    for number in (0..get32(&block, 16)).filter(|number| is_free(*number)) {
+        match extents.last_mut() {
+            Some((length, position)) if *position + (*length & 0x3FFF_FFFF) / 2048 == number => {
+                *length += 2048
+            }
+            _ => extents.push((1 << 30 | 2048, number)),
+        }
+    }
+    extents[0].0 = extents[0].0 & 0x3FFF_FFFF | first << 30;
+    set_table(image, &extents, false);
+}
+
 /// Marks a block of the bitmap as used or free; the integrity descriptor counts it so.
 fn mark(image: &mut Image, block: u32, free: bool) {
-    let partition = image.descriptor(Kind::PARTITION);
-    let (start, bitmap) =
-        (get32(image.sector(partition[0]), 188), get32(image.sector(partition[0]), 56 + 12));
+    let (start, bitmap) = places(image);
     let byte = &mut image.sector(start + bitmap)[24 + block as usize / 8];
     let bit = 1 << (block % 8);
     assert_eq!(*byte & bit == 0, free);
@@ -189,9 +216,8 @@ pub(super) const FAULTS: &[Fault] = &[
     (&[21], On::Plain, |image| set(image, "data", 92, time(-1).as_bytes())),
     (&[21], On::Old, |image| set(image, "data", 84, time(-1).as_bytes())),
     (&[54], On::Rewritable, |image| {
-        with_table(image, &[], true);
-        let partition = image.descriptor(Kind::PARTITION);
-        let bitmap = get32(image.sector(partition[0]), 56 + 12);
+        set_table(image, &[], true);
+        let (_, bitmap) = places(image);
         mark(image, bitmap + 8, false);
     }),
     (&[90], On::Plain, |image| {
@@ -274,22 +300,11 @@ pub(super) const FAULTS: &[Fault] = &[
         set(image, "data", 220, &position);
     }),
     (&[114], On::Split, |image| set(image, "data", 216 + 10, &[1])),
-    (&[69, 115], On::Rewritable, |image| {
-        with_table(image, &[(2048, 1)], false);
-        let partition = image.descriptor(Kind::PARTITION);
-        image.change(&partition, |partition| put(partition, 184, &[4]));
-        // The block that is said to be free is not, and what is free is not said to be: neither is what is looked for.
-        spoil_space(image);
-    }),
+    (&[], On::Rewritable, |image| replace_bitmap(image, 1)),
+    (&[115], On::Rewritable, |image| replace_bitmap(image, 0)),
     (&[116], On::Plain, |image| image.change_parent("big", |name| put(name, 24, &[9]))),
-    (&[116], On::Plain, |image| image.change_name("/sub", |name| name[18] |= 8)),
-    (&[117], On::Plain, |image| {
-        image.change_name("/other", |name| {
-            let last = name.len() - 1;
-            assert_eq!(name[last - 1..], [b'r', b'r'].map(|_| name[last - 1]));
-            name[last] = 1;
-        });
-    }),
+    (&[71, 99, 116, 119], On::Plain, |image| image.change_name("/sub", |name| name[18] |= 8)),
+    (&[117], On::Plain, |image| image.change_name("/sub", |name| *name.last_mut().unwrap() = 1)),
     (&[118], On::Plain, |image| set_name(image, "/data", 16, &[2])),
     (&[118], On::Plain, |image| image.change_name("/data", |name| name[18] |= 0x20)),
     (&[119], On::Plain, |image| {
@@ -313,14 +328,26 @@ pub(super) const FAULTS: &[Fault] = &[
         let partition = image.descriptor(Kind::PARTITION);
         image.change(&partition, |partition| put(partition, 184, &[2]));
     }),
+    (&[125], On::Old, |image| {
+        let mut tree = Tree::new(attributes(0o755));
+        let mut parent = tree.root();
+        for _ in 0..5 {
+            let inode = tree.add_directory(attributes(0o755));
+            parent = tree.link(parent, &name(&"n".repeat(220)), inode).unwrap();
+        }
+        *image = Image::of(&tree, Revision::V1_50, BlockSize::B2048);
+    }),
     (&[71, 126], On::Plain, |image| {
-        let mut other = Vec::new();
-        image.clone().change_name("/dir", |name| assert_eq!(name[19], 4));
-        let icb = image.icb("dir").block.0.to_le_bytes();
-        let id = u32::try_from(image.volume().lookup("dir").unwrap().unique_id).unwrap();
-        other.extend(icb);
-        set_name(image, "/sub", 24, &other);
-        set_name(image, "/sub", 20 + 12, &id.to_le_bytes());
+        let entry = image.volume().lookup("dir").unwrap();
+        set_name(image, "/sub", 24, &entry.icb.block.0.to_le_bytes());
+        set_name(image, "/sub", 32, &u32::try_from(entry.unique_id).unwrap().to_le_bytes());
+    }),
+    (&[128], On::Old, |image| {
+        let mut tree = Tree::new(attributes(0o755));
+        let body = tree.add_body(vec![1; 5000].into());
+        let inode = tree.add_inode(TreeKind::File, attributes(0o644), body);
+        tree.link(tree.root(), &name("Non-Allocatable Space"), inode).unwrap();
+        *image = Image::of(&tree, Revision::V1_50, BlockSize::B2048);
     }),
     (&[129], On::Plain, |image| set_locations(image, 24, u32::MAX)),
     (&[129], On::Old, |image| {
@@ -343,21 +370,16 @@ pub(super) const FAULTS: &[Fault] = &[
     (&[134], On::Plain, |image| set(image, "device", 216 + 24 + 12, &[16])),
     (&[135], On::Plain, |image| add_attribute(image, &[0, 0, 0, 0, 1, 0, 0, 0])),
     (&[136], On::Rewritable, |image| {
-        let partition = image.descriptor(Kind::PARTITION);
-        let sector = get32(image.sector(partition[0]), 188) + get32(image.sector(partition[0]), 56 + 12);
-        image.change(&[sector], |bitmap| add32(bitmap, 16, -1));
+        let (start, bitmap) = places(image);
+        image.change(&[start + bitmap], |bitmap| add32(bitmap, 16, -1));
     }),
     (&[137], On::Rewritable, |image| {
         let block = image.icb("data").block.0;
         mark(image, block, true);
     }),
     (&[138], On::Rewritable, |image| {
-        let partition = image.descriptor(Kind::PARTITION);
-        let bitmap = get32(image.sector(partition[0]), 56 + 12);
+        let (_, bitmap) = places(image);
         mark(image, bitmap + 9, false);
     }),
     (&[139], On::Plain, |image| set_name(image, "/data", 26, &[0xFF])),
 ];
-
-/// A damaged entry hides what is not marked as free.
-fn spoil_space(_image: &mut Image) {}

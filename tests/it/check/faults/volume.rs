@@ -1,10 +1,11 @@
 //! Faults outside partitions: recognition, anchors, sequences and what is in them (R000, R011 to R073, R140).
 
-use udf::general::{Tag, TagIdentifier as Kind, Timestamp};
-use udf::general::Moment;
+use mkudf_ms::tree::{Kind as TreeKind, Tree};
+use udf::general::{Moment, Tag, TagIdentifier as Kind, Timestamp};
+use udf::{BlockSize, Revision};
 use zerocopy::IntoBytes;
 
-use super::super::image::{Image, add32, attributes, get32, put, reseal, seal, set_crc_length};
+use super::super::image::{Image, add32, attributes, name, put, reseal, set_crc_length};
 use super::{Fault, On};
 
 /// A field of the descriptor of a kind, in both sequences.
@@ -112,24 +113,21 @@ pub(super) const FAULTS: &[Fault] = &[
         image.sector(before).fill(0);
         image.sector(last).fill(0);
     }),
-    // The anchors of others have their own sector as tag location, so that one that is only copied is none.
+    (&[29, 30], On::Plain, |image| {
+        // The end is one block further on, and the anchor that readers look at first is gone.
+        image.bytes.extend([0; 2048]);
+        image.sector(256).fill(0);
+    }),
     (&[30], On::Plain, |image| {
-        let last = image.last();
-        for _ in 0..2 {
-            image.bytes.extend(vec![0; 2048]);
-        }
+        // A volume so small that sector 512 is behind its partition.
+        let mut tree = Tree::new(attributes(0o755));
+        let body = tree.add_body(vec![1; 40 * 2048].into());
+        let inode = tree.add_inode(TreeKind::File, attributes(0o644), body);
+        tree.link(tree.root(), &name("file"), inode).unwrap();
+        *image = Image::of(&tree, Revision::V2_01, BlockSize::B2048);
         let anchor = image.sector(256).to_vec();
-        for sector in [last - 254, last + 2] {
-            image.sector(sector).copy_from_slice(&anchor);
-            image.change(&[sector], |anchor| put(anchor, 12, &sector.to_le_bytes()));
-        }
-        // What the end was is still an anchor, where the search finds it once the right ones are gone.
-        for sector in [256, last - 256, last - 254, last + 2] {
-            image.sector(sector).fill(0);
-        }
-        image.bytes.truncate((last as usize + 2) * 2048);
-        let next = anchor_at(image, last);
-        assert!(next);
+        image.sector(512).copy_from_slice(&anchor);
+        image.change(&[512], |anchor| put(anchor, 12, &512u32.to_le_bytes()));
     }),
     (&[31], On::Plain, |image| {
         let last = image.last();
@@ -180,10 +178,10 @@ pub(super) const FAULTS: &[Fault] = &[
     }),
     (&[47], On::Plain, |image| set(image, Kind::PARTITION, 20, &[0])),
     (&[48], On::Plain, |image| set(image, Kind::PARTITION, 25, b"+NSR02")),
-    (&[49], On::Plain, |image| set(image, Kind::PARTITION, 184, &[0])),
+    (&[49], On::Plain, |image| set(image, Kind::PARTITION, 184, &[7])),
     (&[33, 51, 140], On::Plain, |image| lengthen(image, 100_000)),
     (&[33, 140], On::Plain, |image| lengthen(image, 400)),
-    (&[140], On::Plain, |image| lengthen(image, 18)),
+    (&[140], On::Plain, |image| lengthen(image, 100)),
     (&[50, 56], On::Plain, |image| {
         copy(image, Kind::TERMINATING, 6, |_| ());
         copy(image, Kind::PARTITION, 5, |partition| {
@@ -207,7 +205,7 @@ pub(super) const FAULTS: &[Fault] = &[
     (&[59], On::Plain, |image| set(image, Kind::LOGICAL_VOLUME, 268, &[2])),
     (&[60], On::Plain, |image| set(image, Kind::LOGICAL_VOLUME, 442, &[2])),
     (&[60, 61, 62], On::Split, |image| set(image, Kind::LOGICAL_VOLUME, 440 + 6 + 38, &[9])),
-    (&[55, 62], On::Split, |image| set(image, Kind::PARTITION, 184, &[2])),
+    (&[55, 62, 124], On::Split, |image| set(image, Kind::PARTITION, 184, &[2])),
     (&[63], On::Split, |image| set(image, Kind::LOGICAL_VOLUME, 440 + 6 + 58, &[3])),
     (&[66], On::Rewritable, |image| set(image, Kind::LOGICAL_VOLUME, 432, &4096u32.to_le_bytes())),
     (&[67], On::Plain, |image| set_integrity(image, 28, &[0])),
@@ -229,7 +227,3 @@ pub(super) const FAULTS: &[Fault] = &[
     (&[72], On::Split, |image| set_integrity(image, 88 + 8 + 40, &0x0201u16.to_le_bytes())),
     (&[73], On::Plain, |image| set_integrity(image, 50, &[1])),
 ];
-
-fn anchor_at(image: &mut Image, sector: u32) -> bool {
-    get32(image.sector(sector), 12) == sector && seal().serial_number == 1
-}
