@@ -235,7 +235,7 @@ impl<R: ReadAt> Files<'_, R> {
         let Placed { fixed, block, first, .. } = *placed;
         let at = At::new(Identifier::NAME, block);
         if !first {
-            self.error(116, at, format_args!("leads to the parent and is not the first"));
+            return self.error(116, at, format_args!("leads to the parent and is not the first"));
         }
         // Which directory the system's streams belong to is nowhere said.
         if job.role == Role::SystemStreams {
