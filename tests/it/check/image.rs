@@ -270,13 +270,13 @@ impl Image {
         }
         let start = volume.locate(first).unwrap().sector.0 as usize * self.len();
         drop(volume);
-        let room = &mut self.bytes[start..start + bitmap_blocks as usize * self.block_size.len()];
-        room.fill(0);
-        put(room, 16, &blocks.to_le_bytes());
-        put(room, 20, &bitmap_bytes.to_le_bytes());
-        put(room, 24, &bitmap);
+        let space = &mut self.bytes[start..start + bitmap_blocks as usize * self.block_size.len()];
+        space.fill(0);
+        put(space, 16, &blocks.to_le_bytes());
+        put(space, 20, &bitmap_bytes.to_le_bytes());
+        put(space, 24, &bitmap);
         let kind = <SpaceBitmapDescriptor as udf::general::Descriptor>::IDENTIFIER;
-        Tag::seal_partly(room, kind, seal(), first.block.0, 8);
+        Tag::seal_partly(space, kind, seal(), first.block.0, 8);
         let sectors = self.descriptor(TagIdentifier::PARTITION);
         let bytes = bitmap_blocks * self.block_size.bytes();
         self.change(&sectors, |partition| {

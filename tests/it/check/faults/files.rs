@@ -127,7 +127,7 @@ fn replace_bitmap(image: &mut Image, first: u32) {
     for number in (0..get32(&block, 16)).filter(|number| is_free(*number)) {
         match extents.last_mut() {
             Some((length, position)) if *position + (*length & 0x3FFF_FFFF) / 2048 == number => {
-                *length += 2048
+                *length += 2048;
             }
             _ => extents.push((1 << 30 | 2048, number)),
         }
@@ -241,7 +241,9 @@ pub(super) const FAULTS: &[Fault] = &[
     (&[100], On::Plain, |image| set(image, "data", 128, &[0])),
     (&[101, 129], On::Plain, |image| {
         change(image, "dir/file", |entry| {
-            [56, 64, 212].into_iter().for_each(|at| add32(entry, at, -2));
+            for at in [56, 64, 212] {
+                add32(entry, at, -2);
+            }
             put(entry, 208, &[2]);
         });
     }),

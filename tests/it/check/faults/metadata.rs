@@ -45,7 +45,9 @@ fn add_bitmap(image: &mut Image, free: &[u32]) {
     let mut bitmap = vec![0; 24 + bytes as usize];
     put(&mut bitmap, 16, &bits.to_le_bytes());
     put(&mut bitmap, 20, &bytes.to_le_bytes());
-    free.iter().for_each(|block| bitmap[24 + *block as usize / 8] |= 1 << (block % 8));
+    for block in free {
+        bitmap[24 + *block as usize / 8] |= 1 << (block % 8);
+    }
     Tag::seal_partly(&mut bitmap, Kind::SPACE_BITMAP, seal(), main + 2, 8);
     copy_entry(image, main, main + 2, |entry| {
         entry[27] = FileType::METADATA_BITMAP.0;
