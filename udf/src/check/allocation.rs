@@ -12,7 +12,7 @@ use super::seal::{CrcLength, Expected, Sealed};
 use crate::file::{AllocationExtentDescriptor, AllocationForm, FileType};
 use crate::general::{Descriptor, ExtentKind, LongAd, ShortAd};
 use crate::read::{Extent, ReadAt};
-use crate::units::BlockAddress;
+use crate::units::{BlockAddress, BlockSize};
 use crate::volume::AccessType;
 
 /// In the flags of a long descriptor: the extent is erased (UDF 2.3.10.1).
@@ -190,12 +190,31 @@ impl<R: ReadAt> Files<'_, R> {
             self.take(at, extent.start, blocks);
         }
         let left = walk.size_bytes.saturating_sub(walk.covered_bytes);
-        if let Some(kept) = &mut walk.kept
-            && left > 0
-        {
-            kept.push(Extent { bytes: extent.bytes.min(left), ..extent });
+        if walk.kept.is_some() && left > 0 {
+            self.keep(Extent { bytes: extent.bytes.min(left), ..extent }, walk);
         }
         walk.covered_bytes = walk.covered_bytes.saturating_add(extent.bytes);
+    }
+
+    /// Keeps an extent of a body that will be read; those of a directory joined where they go on from one another. All
+    /// together may have so many; what has more is not read.
+    fn keep(&mut self, extent: Extent, walk: &mut Walk) {
+        let size = self.block_size();
+        let Some(kept) = &mut walk.kept else { return };
+        if walk.is_directory
+            && let Some(last) = kept.last_mut()
+            && last.kind == extent.kind
+            && size.offset_in_block(last.bytes) == 0
+            && end(last, size) == Some(extent.start)
+        {
+            last.bytes = last.bytes.saturating_add(extent.bytes);
+        } else if let Some(room) = self.room_extents.checked_sub(1) {
+            kept.push(extent);
+            self.room_extents = room;
+        } else {
+            self.complete = false;
+            self.error(0, walk.at, format_args!("more extents than are kept in memory"));
+        }
     }
 
     /// All extents of the body but the last are whole blocks, and that ends where the body does.
@@ -313,6 +332,11 @@ impl Walk {
         let only_allocated = self.only_allocated && self.descriptors > 0;
         self.kept.map_or(Body::Passed { only_allocated }, Body::Extents)
     }
+}
+
+/// Where what lies behind an extent begins.
+fn end(extent: &Extent, block_size: BlockSize) -> Option<BlockAddress> {
+    extent.start.checked_add(u32::try_from(extent.blocks(block_size)).ok()?)
 }
 
 fn is_directory(view: &View<'_>) -> bool {

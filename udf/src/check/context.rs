@@ -26,7 +26,7 @@ impl At {
 }
 
 /// A stretch of the volume space that a structure takes: sectors `first` to before `end`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stretch {
     pub(super) structure: &'static str,
     pub(super) first: u64,
@@ -129,10 +129,15 @@ impl<'a, R: ReadAt> Context<'a, R> {
         self.device.read_at(offset_bytes, out).map_err(|source| Error::Read { offset_bytes, bytes, source })
     }
 
-    /// Notes that a structure takes so many bytes from a sector on.
-    pub(super) fn takes(&mut self, structure: &'static str, first: Sector, bytes: u64) {
+    /// Notes that a structure takes so many bytes from a sector on; `false` if it is known to already.
+    pub(super) fn takes(&mut self, structure: &'static str, first: Sector, bytes: u64) -> bool {
         let first = u64::from(first.0);
-        let end = first.saturating_add(self.block_size.blocks_for(bytes));
-        self.stretches.push(Stretch { structure, first, end });
+        let stretch =
+            Stretch { structure, first, end: first.saturating_add(self.block_size.blocks_for(bytes)) };
+        let is_new = !self.stretches.contains(&stretch);
+        if is_new {
+            self.stretches.push(stretch);
+        }
+        is_new
     }
 }

@@ -21,6 +21,8 @@ use zerocopy::FromBytes;
 const STEP_BYTES: usize = 4;
 /// The least implementation use, if there is any: an entity identifier (ECMA-167 4/14.4.6).
 const LEAST_IMPLEMENTATION_USE: usize = 32;
+/// Names of one directory that are kept in memory.
+const MAX_NAMES: usize = 1 << 23;
 /// Bits 5 to 7 of the file characteristics are reserved (ECMA-167 4/14.4.3).
 const RESERVED_CHARACTERISTICS: u8 = 0xE0;
 
@@ -91,8 +93,12 @@ impl<R: ReadAt> Files<'_, R> {
             if is_parent {
                 parents = parents.saturating_add(1);
                 self.parent(&placed, job);
-            } else {
+            } else if children.len() < MAX_NAMES {
                 children.push(child);
+            } else {
+                self.error(0, at, format_args!("more than {MAX_NAMES} names; the others are not looked at"));
+                self.complete = false;
+                break;
             }
             let bytes = placed.bytes.len();
             window.advance(bytes);
@@ -105,7 +111,11 @@ impl<R: ReadAt> Files<'_, R> {
 
     /// All directories together fit on the device, unless they share blocks: then not all of them are read.
     fn open(&mut self, at: At, job: &Job) -> Option<Window> {
-        self.room_bytes = self.room_bytes.checked_sub(job.facts.size_bytes)?;
+        let room = self.room_bytes.checked_sub(job.facts.size_bytes);
+        if room.is_none() {
+            self.error(0, at, format_args!("all directories together are larger than the device"));
+        }
+        self.room_bytes = room?;
         Window::open(self, at, &job.facts.body)
     }
 

@@ -11,6 +11,9 @@ use crate::error::{Error, Fault};
 use crate::read::{Extent, Partition, PartitionKind, ReadAt, Volume};
 use crate::units::{BlockAddress, BlockSize, PartitionReference};
 
+/// Extents of directories, all together, that are kept in memory: 200 MB of them, from directories in pieces of a block each.
+const MAX_EXTENTS: u32 = 1 << 23;
+
 /// The state of a check of the files of a volume.
 pub(super) struct Files<'a, R> {
     pub(super) context: Context<'a, R>,
@@ -28,6 +31,8 @@ pub(super) struct Files<'a, R> {
     pub(super) jobs: Vec<Job>,
     /// Bytes that further directories may have: all together fit on the device unless they share blocks.
     pub(super) room_bytes: u64,
+    /// Extents of directories and metadata files that may still be kept in memory.
+    pub(super) room_extents: u32,
     /// Nothing was passed over because it could not be read or understood, so that what was counted can be compared.
     pub(super) complete: bool,
     pub(super) file_names: u64,
@@ -60,6 +65,7 @@ impl<'a, R: ReadAt> Files<'a, R> {
             icbs: BTreeMap::new(),
             jobs: Vec::new(),
             room_bytes: device_bytes,
+            room_extents: MAX_EXTENTS,
             complete: true,
             file_names: 0,
             directories: 0,

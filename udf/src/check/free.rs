@@ -92,7 +92,7 @@ impl<R: ReadAt> Files<'_, R> {
         partition: &Partition,
         sets: &[SpaceSet],
     ) -> Option<Bitmap> {
-        let mut free = Bitmap::new(partition.length_blocks.into());
+        let mut free = Bitmap::new(self.used.blocks_there(partition));
         for set in sets {
             let extent = set.extent(reference);
             let read = match set {
@@ -222,7 +222,6 @@ impl<R: ReadAt> Files<'_, R> {
     /// The bitmap in the bitmap file of a metadata partition.
     fn metadata_bitmap(&mut self, files: &MetadataFiles, partition: &Partition) -> Option<Bitmap> {
         let facts = files.bitmap.as_ref()?;
-        let mut free = Bitmap::new(partition.length_blocks.into());
         let (start, embedded) = match &facts.body {
             Body::Extents(extents) => (extents.first()?.start, None),
             Body::Embedded { block, offset, bytes } => (*block, Some((*offset, *bytes))),
@@ -242,6 +241,8 @@ impl<R: ReadAt> Files<'_, R> {
         }
         let most = u64::from(partition.length_blocks.div_ceil(8)).saturating_add(BITMAP_BYTES as u64);
         let total = usize::try_from(total.min(most)).ok()?;
+        let bits = total.saturating_sub(BITMAP_BYTES).saturating_mul(8);
+        let mut free = Bitmap::new(u64::from(partition.length_blocks).min(bits as u64));
         if embedded.is_some() {
             set_bits(&mut free, 0, body.get(..total)?);
         } else {
@@ -253,7 +254,7 @@ impl<R: ReadAt> Files<'_, R> {
     /// Tells every run of blocks that are used and free, or neither.
     fn compare_with_used(&mut self, reference: PartitionReference, partition: &Partition, free: &Bitmap) {
         let mut run: Option<(Fault, u32, u32)> = None;
-        for block in 0..partition.length_blocks {
+        for block in 0..u32::try_from(free.len()).unwrap_or(u32::MAX) {
             let used = self.used.is_used(partition, reference, block);
             let fault = match (used, free.is_set(block.into())) {
                 (true, true) => Some(Fault::UsedButFree),

@@ -61,7 +61,10 @@ impl<R: ReadAt> Context<'_, R> {
         let mut last = None;
         let mut extent = first;
         for _ in 0..MAX_EXTENTS {
-            self.takes(SEQUENCE, extent.start(), extent.length.get().into());
+            // A sequence that leads back into itself ends there.
+            if !self.takes(SEQUENCE, extent.start(), extent.length.get().into()) {
+                break;
+            }
             match self.integrity_extent(extent, &mut last) {
                 Some(next) => extent = next,
                 None => break,

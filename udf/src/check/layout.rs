@@ -15,6 +15,9 @@ use crate::volume::{PartitionDescriptor, UnallocatedSpaceDescriptor};
 /// them "far apart" and has no number; how far they can be depends on what is free, in a session that was appended above all.
 const LARGEST_ECC_BLOCKS: u64 = 32;
 
+/// Unallocated extents that are looked at: there are as many as gaps between structures.
+const MAX_UNALLOCATED: usize = 4096;
+
 impl Stretch {
     fn overlaps(&self, other: &Self) -> bool {
         self.first < other.end && other.first < self.end
@@ -94,7 +97,7 @@ impl<R: ReadAt> Context<'_, R> {
         let boot_area =
             Stretch { structure: "boot area", first: 0, end: self.block_size.boot_area_blocks().into() };
         let mut free: Vec<Stretch> = Vec::new();
-        for extent in extents {
+        for extent in extents.iter().take(MAX_UNALLOCATED) {
             let first = u64::from(extent.location.get());
             let end = first.saturating_add(self.block_size.blocks_for(extent.length.get().into()));
             let stretch = Stretch { structure: "unallocated extent", first, end };

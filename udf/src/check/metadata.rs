@@ -169,21 +169,21 @@ impl<R: ReadAt> Files<'_, R> {
             return;
         }
         for stretch in stretches(self, main.extents(), mirror.extents()) {
-            let mut done = 0;
-            while done < stretch.blocks {
-                let count = stretch.blocks.saturating_sub(done).min(COMPARED_BLOCKS);
-                self.compare(files.reference, stretch, done, count);
-                done = done.saturating_add(count);
+            let end = stretch.first.saturating_add(stretch.blocks);
+            let mut at = stretch.first;
+            while let Some(first) = self.used.next_used(files.reference, at, end) {
+                let last = first.saturating_add(COMPARED_BLOCKS).min(end);
+                self.compare(files.reference, stretch, first, last);
+                at = last;
             }
         }
     }
 
-    fn compare(&mut self, reference: PartitionReference, stretch: Stretch, skip: u32, count: u32) {
+    /// Compares the blocks from `first`, which is used, to before `end`, as far as they are used.
+    fn compare(&mut self, reference: PartitionReference, stretch: Stretch, first: u32, end: u32) {
         let Some(partition) = self.partition(reference) else { return };
-        let first = stretch.first.saturating_add(skip);
-        let used: Vec<u32> = (first..first.saturating_add(count))
-            .filter(|block| self.used.is_used(partition, reference, *block))
-            .collect();
+        let used: Vec<u32> =
+            (first..end).filter(|block| self.used.is_used(partition, reference, *block)).collect();
         let (Some(low), Some(high)) = (used.first(), used.last()) else { return };
         let skip = low.saturating_sub(stretch.first);
         let blocks = high.saturating_sub(*low).saturating_add(1);

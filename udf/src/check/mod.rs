@@ -1,15 +1,16 @@
 //! What is wrong with a volume, rule by rule: [`check`] looks at everything and goes on whatever it finds.
 //!
 //! ```text
-//!   rule      the table of rules, R001 to R140
+//!   rule      the table of rules, R000 to R140
 //!   finding   what breaks one, and the report
 //!   context   device, revision, findings; on it the checks of
 //!     seal  text  identifier  time                       what all descriptors share
 //!     recognition  anchor  sequence  integrity           from the device to the descriptors
 //!     primary  logical  partition  layout                what they say
+//!     volume_space                                       all of that in order
 //!   files     partitions and used blocks; on it the checks of
 //!     file_set  entry  icb  allocation  attribute        one entry
-//!     window  directory  stream  tree                    all of them
+//!     window  directory  name  stream  tree              all of them
 //!     metadata  free                                     and what must be true when all have been seen
 //! ```
 //!
@@ -33,6 +34,7 @@ mod integrity;
 mod layout;
 mod logical;
 mod metadata;
+mod name;
 mod partition;
 mod path;
 mod primary;
@@ -84,9 +86,11 @@ pub fn check<R: ReadAt>(
     options: &OpenOptions,
     progress: &mut dyn FnMut(CheckProgress),
 ) -> Report {
-    match Volume::open(device, options) {
-        Ok(volume) => check_volume(device, &volume, options, progress),
-        Err(error) => check_unopened(device, options, &error),
+    // What a strict reader refuses is what is looked for.
+    let options = OpenOptions { strict: false, ..*options };
+    match Volume::open(device, &options) {
+        Ok(volume) => check_volume(device, &volume, &options, progress),
+        Err(error) => check_unopened(device, &options, &error),
     }
 }
 

@@ -101,7 +101,9 @@ impl<R: ReadAt> Context<'_, R> {
         let mut sequence = Sequence::default();
         let mut extent = first;
         for _ in 0..MAX_EXTENTS {
-            self.takes(name, extent.start(), extent.length.get().into());
+            if !self.takes(name, extent.start(), extent.length.get().into()) {
+                break;
+            }
             match self.sequence_extent(name, extent, &mut sequence) {
                 Some(next) => extent = next,
                 None => break,

@@ -1,15 +1,15 @@
-//! The tree: every entry once, every name, and how often each is led to (R099, R104, R105, R122, R123, R125, R126).
+//! The tree: every entry once, and how often each is led to (R099, R104, R105).
 
 use alloc::{string::String, vec, vec::Vec};
 use core::mem;
 
 use super::context::At;
-use super::directory::{Child, low};
+use super::directory::Child;
 use super::entry::Facts;
 use super::files::Files;
 use super::path::{DirectoryId, Subject};
 use super::role::Role;
-use crate::file::{FileType, characteristics};
+use crate::file::characteristics;
 use crate::general::LongAd;
 use crate::read::ReadAt;
 use crate::units::{BlockAddress, PartitionReference};
@@ -24,14 +24,14 @@ const PROGRESS_EVERY: usize = 1024;
 /// An entry that has been seen.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Icb {
-    unique_id: u64,
+    pub(super) unique_id: u64,
     /// Nobody else may have that id.
     owns_id: bool,
     /// The link count that it records; nobody counts those of what could not be read, and of directories not here.
-    links: Option<u16>,
+    pub(super) links: Option<u16>,
     /// Names that lead to it, and the parent in a directory of its streams.
     found_links: u32,
-    is_directory: bool,
+    pub(super) is_directory: bool,
     /// Where its first name is.
     directory: DirectoryId,
 }
@@ -49,7 +49,7 @@ pub(super) struct Job {
     /// Of streams: body and object size of the file.
     owner: Option<(u64, u64)>,
     /// Bytes of the path that leads here, counted as the standard does.
-    path_bytes: u32,
+    pub(super) path_bytes: u32,
 }
 
 impl<R: ReadAt> Files<'_, R> {
@@ -144,38 +144,6 @@ impl<R: ReadAt> Files<'_, R> {
         let (found, right) = (job.facts.links, subdirectories.saturating_add(own).saturating_add(streams));
         if u32::from(found) != right && self.complete {
             self.error(99, at, format_args!("link count is {found}, must be {right}"));
-        }
-    }
-
-    /// No two names may be the same once they are decoded.
-    fn names(&mut self, children: &mut [Child]) {
-        children.sort_unstable_by(|one, other| one.name.cmp(&other.name));
-        for (one, other) in children.iter().zip(children.iter().skip(1)) {
-            if one.name != other.name || !one.comparable || !other.comparable {
-                continue;
-            }
-            let deleted = one.has(characteristics::DELETED) || other.has(characteristics::DELETED);
-            let message = format_args!("another is named \"{}\" too", other.name);
-            if deleted {
-                self.warning(123, other.at(), message);
-            } else {
-                self.error(123, other.at(), message);
-            }
-        }
-    }
-
-    /// Bytes of a path: those of its names, and one for each directory (ECMA-167 4/8.7.1).
-    fn paths(&mut self, job: &Job, children: &[Child]) {
-        let Some(limit) = self.context.rules().path_limit_bytes else { return };
-        for child in children {
-            let bytes = job.path_bytes.saturating_add(child.name_bytes.into());
-            if bytes > limit {
-                self.warning(
-                    125,
-                    child.at(),
-                    format_args!("the path to \"{}\" is {bytes} bytes long", child.name),
-                );
-            }
         }
     }
 
@@ -292,67 +260,6 @@ impl<R: ReadAt> Files<'_, R> {
             path_bytes: 0,
             facts: streams,
         });
-    }
-
-    /// The first name that leads to an entry.
-    fn first_name(&mut self, child: &Child, facts: &Facts, role: Role) {
-        let at = child.at();
-        if role == Role::Named {
-            if facts.kind == FileType::DIRECTORY {
-                self.directories = self.directories.saturating_add(1);
-            } else {
-                self.file_names = self.file_names.saturating_add(1);
-            }
-        } else if facts.is_directory() {
-            self.error(127, at, format_args!("a directory among streams"));
-        }
-        self.directory_mark(child, facts.is_directory());
-        self.name_id(child, facts.unique_id, role);
-    }
-
-    /// A name that leads to an entry which another name has led to before.
-    fn further_name(&mut self, child: &Child, seen: &Icb, role: Role) {
-        if seen.is_directory {
-            self.error(126, child.at(), format_args!("leads to a directory that has another name"));
-        } else if role == Role::Named {
-            self.file_names = self.file_names.saturating_add(1);
-        } else {
-            self.error(127, child.at(), format_args!("a stream has another name"));
-        }
-        if seen.links.is_some() || seen.is_directory {
-            self.directory_mark(child, seen.is_directory);
-            self.name_id(child, seen.unique_id, role);
-        }
-    }
-
-    fn directory_mark(&mut self, child: &Child, is_directory: bool) {
-        let marked = child.has(characteristics::DIRECTORY);
-        if marked != is_directory {
-            let (not, is) = (if marked { "" } else { "not " }, if is_directory { "a" } else { "no" });
-            self.error(
-                122,
-                child.at(),
-                format_args!("{not}marked as a directory's, but it is {is} directory"),
-            );
-        }
-    }
-
-    /// The unique id beside a name: that of the entry, or of a hard link one of its own (UDF 2.3.4.3).
-    fn name_id(&mut self, child: &Child, unique_id: u64, role: Role) {
-        if !self.context.rules().streams {
-            return;
-        }
-        let (found, right) = (child.icb.unique_id.get(), low(unique_id));
-        let later = role == Role::Named
-            && found > right
-            && self.next_unique_id.is_none_or(|next| u64::from(found) < next);
-        if found != right && !later {
-            self.error(
-                105,
-                child.at(),
-                format_args!("unique id beside the name is {found}, of the entry {right}"),
-            );
-        }
     }
 
     /// Entries must be in the metadata partition, if there is one (UDF 2.2.13.1).

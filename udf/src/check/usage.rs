@@ -69,6 +69,26 @@ impl Bitmap {
         self.words.get(index).is_some_and(|word| word >> bit & 1 != 0)
     }
 
+    /// The first bit from `from` on and before `end` that is set.
+    pub(super) fn next_set(&self, from: u64, end: u64) -> Option<u64> {
+        let end = end.min(self.bits);
+        let mut at = from;
+        while at < end {
+            let (index, bit, length) = word(at, end);
+            let set = self.words.get(index)? & mask(bit, length);
+            if set != 0 {
+                return Some(at.saturating_sub(bit).saturating_add(set.trailing_zeros().into()));
+            }
+            at = at.saturating_add(length);
+        }
+        None
+    }
+
+    /// How many bits there are.
+    pub(super) fn len(&self) -> u64 {
+        self.bits
+    }
+
     /// How many bits are set.
     pub(super) fn count(&self) -> u64 {
         self.words.iter().map(|word| u64::from(word.count_ones())).sum()
@@ -141,6 +161,23 @@ impl Usage {
         }
     }
 
+    /// The first block of a metadata partition that is used, from `from` on and before `end`.
+    pub(super) fn next_used(&self, reference: PartitionReference, from: u32, end: u32) -> Option<u32> {
+        let block = self.metadata.get(&reference)?.next_set(from.into(), end.into())?;
+        u32::try_from(block).ok()
+    }
+
+    /// How many blocks of a partition there are on the device.
+    pub(super) fn blocks_there(&self, partition: &Partition) -> u64 {
+        let blocks = u64::from(partition.length_blocks);
+        match partition.kind {
+            PartitionKind::Physical { start } => {
+                blocks.min(self.sectors.len().saturating_sub(start.0.into()))
+            }
+            _ => blocks,
+        }
+    }
+
     /// How many blocks of the device are used.
     pub(super) fn sectors_used(&self) -> u64 {
         self.sectors.count()
@@ -167,6 +204,7 @@ mod tests {
             prop_assert_eq!(bitmap.count(), set.len() as u64);
             for bit in 0..320 {
                 prop_assert_eq!(bitmap.is_set(bit), set.contains(&bit));
+                prop_assert_eq!(bitmap.next_set(bit, 300), set.range(bit..).next().copied().filter(|bit| *bit < 300));
             }
         }
 
