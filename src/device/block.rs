@@ -10,7 +10,7 @@ use udf::BoxedError;
 use udf::read::ReadAt;
 
 use super::buffer::{ALIGNMENT_BYTES, Buffer};
-use super::{FileReader, WriteAt, no_space};
+use super::{FileReader, Taking, WriteAt, mapped, no_space};
 
 /// Memory of the caller that is not aligned is written by way of so much that is.
 const BOUNCE_BYTES: usize = 1 << 20;
@@ -57,6 +57,20 @@ impl WriteAt for BlockDevice {
 
     fn alignment_bytes(&self) -> usize {
         ALIGNMENT_BYTES
+    }
+
+    fn taking(&self) -> Taking {
+        Taking::Mapped
+    }
+
+    fn copy_from(
+        &self,
+        offset_bytes: u64,
+        file: &File,
+        file_offset_bytes: u64,
+        bytes: u64,
+    ) -> io::Result<u64> {
+        Ok(mapped::write_from(&self.file, offset_bytes, file, file_offset_bytes, bytes))
     }
 
     fn reserve(&self, end_bytes: u64) -> io::Result<()> {

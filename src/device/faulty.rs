@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::io::Errno;
 
-use super::{Order, WriteAt, no_space};
+use super::{Order, Taking, WriteAt, no_space};
 
 /// Passes on what it is asked for, but for the calls that are to fail; those do nothing.
 #[derive(Debug)]
@@ -85,8 +85,8 @@ impl<D: WriteAt> WriteAt for Faulty<D> {
         self.inner.blank_is_zeros()
     }
 
-    fn clones_files(&self) -> bool {
-        self.inner.clones_files()
+    fn taking(&self) -> Taking {
+        self.inner.taking()
     }
 
     fn reserve(&self, end_bytes: u64) -> io::Result<()> {

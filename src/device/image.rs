@@ -13,7 +13,7 @@ use udf::BoxedError;
 use udf::read::ReadAt;
 
 use super::buffer::{ALIGNMENT_BYTES, aligned_part, length};
-use super::{WriteAt, no_space};
+use super::{Taking, WriteAt, mapped, no_space};
 
 /// An image file that is being written. Without [`commit`](Self::commit), dropping it takes everything back that can be.
 #[derive(Debug)]
@@ -97,8 +97,13 @@ impl WriteAt for ImageFile {
         matches!(self.kind, Kind::New { .. })
     }
 
-    fn clones_files(&self) -> bool {
-        self.clones
+    fn taking(&self) -> Taking {
+        match (self.clones, &self.direct) {
+            (true, _) => Taking::Shared,
+            (false, Some(_)) => Taking::Mapped,
+            // A copy into the page cache is made either way.
+            (false, None) => Taking::Nothing,
+        }
     }
 
     fn reserve(&self, end_bytes: u64) -> io::Result<()> {
@@ -147,6 +152,9 @@ impl WriteAt for ImageFile {
     ) -> io::Result<u64> {
         const MOST_BYTES: u64 = 1 << 30;
         self.note_write(offset_bytes);
+        if let (false, Some(direct)) = (self.clones, &self.direct) {
+            return Ok(mapped::write_from(direct, offset_bytes, file, file_offset_bytes, bytes));
+        }
         let (mut from, mut to) = (file_offset_bytes, offset_bytes);
         let end = offset_bytes + bytes;
         while to < end {

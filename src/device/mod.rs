@@ -4,6 +4,7 @@ mod block;
 pub mod buffer;
 mod faulty;
 mod image;
+mod mapped;
 mod memory;
 mod pipe;
 mod reader;
@@ -30,6 +31,17 @@ pub enum Order {
     Any,
     /// Each byte once, ascending: pipes and write-once media.
     Ascending,
+}
+
+/// How a device takes the bytes of files without having them passed through the caller's memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taking {
+    /// Not at all.
+    Nothing,
+    /// Its file system shares the extents: no byte moves.
+    Shared,
+    /// From the pages of the host's cache: no processor copies them.
+    Mapped,
 }
 
 /// A target of positioned writes.
@@ -62,10 +74,9 @@ pub trait WriteAt: Send + Sync {
     /// Writes all of `bytes` at `offset_bytes`.
     fn write_at(&self, offset_bytes: u64, bytes: &[u8]) -> io::Result<()>;
 
-    /// Whether [`copy_from`](Self::copy_from) takes files without moving their bytes. If not, to read and write is as fast: it
-    /// was measured.
-    fn clones_files(&self) -> bool {
-        false
+    /// How [`copy_from`](Self::copy_from) takes files, if it does.
+    fn taking(&self) -> Taking {
+        Taking::Nothing
     }
 
     /// Takes up to `bytes` bytes from `file`, from `file_offset_bytes` on, without passing them through the caller's memory.
@@ -106,8 +117,8 @@ impl<T: WriteAt + ?Sized> WriteAt for &T {
     fn write_at(&self, offset_bytes: u64, bytes: &[u8]) -> io::Result<()> {
         (**self).write_at(offset_bytes, bytes)
     }
-    fn clones_files(&self) -> bool {
-        (**self).clones_files()
+    fn taking(&self) -> Taking {
+        (**self).taking()
     }
     fn copy_from(
         &self,

@@ -1,14 +1,13 @@
 //! From a plan to a device: renders blocks and fetches data with several threads, and writes step by step.
 //!
-//! Every chunk of about a MiB is put together in an aligned buffer and written from there, past the page cache of the target.
-//! Mapping the sources instead of reading them was measured and is not faster: the copy within the processor's cache
-//! costs less than the page tables (`docs/architecture.md`). Only a file system that shares extents beats it: there, long
-//! stretches of files are not read at all.
+//! Long stretches of files are taken by the target: shared where its file system can, else written from the pages in which the
+//! kernel has them. Everything else, chunk by chunk of about a MiB, is put together in an aligned buffer and written from
+//! there, past the page cache of the target.
 
 mod chunk;
-mod clone;
 mod fill;
 mod source;
+mod take;
 #[cfg(test)]
 mod tests;
 mod trouble;

@@ -4,11 +4,11 @@ use udf::Sector;
 use udf::read::ReadAt;
 
 use super::chunk::{CHUNK_BYTES, Chunk, Chunks, pieces};
-use super::clone::{Stretch, split};
 use super::source::Sources;
+use super::take::{Stretch, split};
 use super::turn::{StopOnPanic, Ticket, Turns};
 use crate::device::buffer::{Buffer, length};
-use crate::device::{Order, WriteAt};
+use crate::device::{Order, Taking, WriteAt};
 use crate::error::{Error, Result};
 use crate::plan::{Content, Step};
 use crate::progress::Progress;
@@ -30,7 +30,7 @@ pub(super) struct Writer<'a, R: ?Sized> {
 #[derive(Debug)]
 enum Job {
     /// Lets the device take a part of a file.
-    Share(Stretch),
+    Take(Stretch),
     /// Puts a chunk together and writes it.
     Write(Chunk),
 }
@@ -45,12 +45,9 @@ impl<R: Render + ?Sized> Writer<'_, R> {
             let blocks = zeros.map(|piece| u64::from(piece.blocks)).sum::<u64>();
             self.progress.add_bytes(blocks * u64::from(self.plan.block_size().bytes()));
         }
-        let mut stretches = Vec::new();
-        if !is_ordered && self.device.clones_files() {
-            (stretches, pieces) = split(self.plan, self.tree, &pieces);
-        }
-        let chunks = Chunks::new(pieces, self.plan.block_size());
-        let jobs = stretches.into_iter().map(Job::Share).chain(chunks.map(Job::Write));
+        let taking = if is_ordered { Taking::Nothing } else { self.device.taking() };
+        let (stretches, rest) = split(self.plan, self.tree, pieces, taking);
+        let jobs = ascending(stretches, Chunks::new(rest, self.plan.block_size()));
         let turns = Turns::new(jobs, is_ordered);
         std::thread::scope(|scope| {
             for _ in 0..self.threads {
@@ -65,7 +62,7 @@ impl<R: Render + ?Sized> Writer<'_, R> {
         let mut buffer = Buffer::new(length(CHUNK_BYTES));
         while let Some((ticket, job)) = turns.take() {
             let done = self.progress.check().and_then(|()| match job {
-                Job::Share(stretch) => self.share(turns, ticket, &stretch, &mut buffer),
+                Job::Take(stretch) => self.hand_over(turns, ticket, &stretch, &mut buffer),
                 Job::Write(chunk) => self.put(turns, ticket, &chunk, &mut buffer),
             });
             match done {
@@ -101,7 +98,7 @@ impl<R: Render + ?Sized> Writer<'_, R> {
     }
 
     /// Lets the device take a part of a file; what it does not take is read and written.
-    fn share<I: Iterator>(
+    fn hand_over<I: Iterator>(
         &self,
         turns: &Turns<I>,
         ticket: Ticket,
@@ -111,12 +108,12 @@ impl<R: Render + ?Sized> Writer<'_, R> {
         let Stretch { piece, inode, offset_bytes: from_bytes } = *stretch;
         let block_size = self.plan.block_size();
         let (offset_bytes, bytes) = (block_size.offset_of(piece.start()), block_size.bytes_in(piece.blocks));
-        let copied = self
+        let taken = self
             .sources
             .with_file(inode, |file| self.device.copy_from(offset_bytes, file, from_bytes, bytes));
-        let copied_bytes =
-            copied.unwrap_or(Ok(0)).map_err(|source| Error::Write { offset_bytes, bytes, source })?;
-        let blocks = u32::try_from(copied_bytes / u64::from(block_size.bytes())).unwrap_or(u32::MAX);
+        let taken_bytes =
+            taken.unwrap_or(Ok(0)).map_err(|source| Error::Write { offset_bytes, bytes, source })?;
+        let blocks = u32::try_from(taken_bytes / u64::from(block_size.bytes())).unwrap_or(u32::MAX);
         self.progress.add_bytes(block_size.bytes_in(blocks.min(piece.blocks)));
         let rest = piece.tail(blocks.min(piece.blocks));
         for chunk in Chunks::new(Vec::from_iter((rest.blocks > 0).then_some(rest)), block_size) {
@@ -131,4 +128,17 @@ impl<R: Render + ?Sized> Writer<'_, R> {
         let failed = |source| Error::Write { offset_bytes, bytes: bytes.len() as u64, source };
         self.device.write_at(offset_bytes, bytes).map_err(failed)
     }
+}
+
+/// All work in the order of the device: heads that move have the less to do.
+fn ascending(stretches: Vec<Stretch>, chunks: Chunks) -> impl Iterator<Item = Job> {
+    let (mut stretches, mut chunks) = (stretches.into_iter().peekable(), chunks.peekable());
+    std::iter::from_fn(move || {
+        let behind = |stretch: &Stretch, chunk: &Chunk| stretch.piece.start() > chunk.start();
+        match (stretches.peek(), chunks.peek()) {
+            (Some(stretch), Some(chunk)) if behind(stretch, chunk) => chunks.next().map(Job::Write),
+            (Some(_), _) => stretches.next().map(Job::Take),
+            (None, _) => chunks.next().map(Job::Write),
+        }
+    })
 }

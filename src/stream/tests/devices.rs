@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::device::{MemoryDevice, WriteAt};
+use crate::device::{MemoryDevice, Taking, WriteAt};
 use crate::progress::Progress;
 
 /// Takes bytes from files, but never all at once, and at times none.
@@ -42,8 +42,8 @@ impl WriteAt for Cloning {
         self.inner.write_at(offset_bytes, bytes)
     }
 
-    fn clones_files(&self) -> bool {
-        true
+    fn taking(&self) -> Taking {
+        Taking::Shared
     }
 
     fn copy_from(

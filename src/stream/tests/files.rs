@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use super::fake::{Blueprint, Fake, Host, noise};
 use super::{MANY, run};
-use crate::device::{MemoryDevice, Pipe};
+use crate::device::{ImageFile, MemoryDevice, Pipe, WriteAt};
 use crate::error::Warning;
 use crate::progress::Progress;
 use crate::stream::{StreamOptions, stream};
@@ -22,8 +22,13 @@ fn after_change(sizes: &[usize], change: impl FnOnce(&Path)) -> (PathBuf, Vec<Wa
     let fake = Fake::new(&blueprints, &host);
     let mut all = [1, MANY].into_iter().flat_map(|threads| {
         let (memory, pipe) = (MemoryDevice::new(), Pipe::new(Vec::new()));
-        let told = [run(&fake, &host, &memory, threads), run(&fake, &host, &pipe, threads)];
-        std::iter::zip(told.map(Result::unwrap), [memory.into_bytes(), pipe.commit().unwrap()])
+        // Where the file system has no `O_DIRECT`, the image is written as the memory is.
+        let target = directory.path().join("image");
+        let image = ImageFile::create(&target).unwrap();
+        let told = [&memory as &dyn WriteAt, &pipe, &image].map(|device| run(&fake, &host, device, threads));
+        image.commit().unwrap();
+        let bytes = [memory.into_bytes(), pipe.commit().unwrap(), fs::read(&target).unwrap()];
+        std::iter::zip(told.map(Result::unwrap), bytes)
     });
     let first = all.next().unwrap();
     assert!(all.all(|other| other == first), "the same whatever the threads and the order");
