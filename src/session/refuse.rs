@@ -14,7 +14,7 @@ pub(super) fn unless_appendable<R: ReadAt>(volume: &Volume<R>, force: bool) -> R
     let start = physical_start(volume).unwrap_or(0);
     if !anchor || start <= ANCHOR_SECTOR {
         return Err(Error::refused(
-            "the volume has no anchor at sector 256 outside its partition, where readers would look for the new session",
+            "the volume has no readable anchor at sector 256 outside its partition, where readers would look for the new session",
             "make a new volume from its files: extract them, then create",
         ));
     }

@@ -1,10 +1,13 @@
 //! Devices that fail: whatever write or flush does, the volume is the old one or the new one, and the error says where.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use mkudf_ms::Error;
 use mkudf_ms::device::{Faulty, MemoryDevice};
 use mkudf_ms::progress::Progress;
 use mkudf_ms::stream::{StreamOptions, stream};
-use udf::read::{OpenOptions, Volume};
+use udf::BoxedError;
+use udf::read::{OpenOptions, ReadAt, Volume};
 use udf::{BlockSize, Revision};
 
 use crate::support::build::{Append, create, plan_append, spec};
@@ -93,4 +96,73 @@ fn a_full_device_keeps_the_old_session() {
     let (said, is_new) = append_to(&case, |device| device.full_at(full_at));
     assert!(matches!(said, Some(Error::NoSpace { .. } | Error::Write { .. })), "{said:?}");
     assert!(!is_new);
+}
+
+/// A device whose n-th read brings less than was asked for, as one does that was pulled out, or is shorter than it says.
+struct ShortRead<'a> {
+    inner: &'a MemoryDevice,
+    number: u64,
+    reads: AtomicU64,
+}
+
+impl<'a> ShortRead<'a> {
+    fn new(inner: &'a MemoryDevice, number: u64) -> Self {
+        Self { inner, number, reads: AtomicU64::new(0) }
+    }
+}
+
+impl ReadAt for ShortRead<'_> {
+    fn size_bytes(&self) -> u64 {
+        self.inner.size_bytes()
+    }
+
+    fn read_at(&self, offset_bytes: u64, out: &mut [u8]) -> Result<(), BoxedError> {
+        if self.reads.fetch_add(1, Ordering::Relaxed) != self.number {
+            return self.inner.read_at(offset_bytes, out);
+        }
+        let half = out.len() / 2;
+        self.inner.read_at(offset_bytes, &mut out[..half])?;
+        Err(format!("{half} bytes of {}", out.len()).into())
+    }
+}
+
+/// Appends with a device whose n-th read is short, be it while planning or while streaming. What it said, what is on the
+/// device then, and whether there was an n-th read.
+fn append_with_short_read(case: &Case, number: u64) -> (Result<(), Error>, Manifest, bool) {
+    let memory = MemoryDevice::from(case.bytes.clone());
+    let volume = ShortRead::new(&memory, number);
+    let target = MemoryDevice::from(case.bytes.clone());
+    let request = Append { folder: case.folder.path(), mirror: true, update: false, fixed_size: false };
+    let options = StreamOptions { threads: 1, ..StreamOptions::default() };
+    let done = plan_append(&volume, &request).and_then(|(tree, plan)| {
+        stream(&plan, &tree, &target, Some(&volume), &Progress::new(), &options).map(drop)
+    });
+    let found = manifest::of_volume(&Volume::open(&target, &OpenOptions::default()).unwrap());
+    (done, found, volume.reads.into_inner() > number)
+}
+
+#[test]
+fn each_read_of_the_old_session_may_be_short() {
+    for revision in [Revision::V1_02, Revision::V2_50] {
+        let case = case(revision);
+        let (mut failures, mut number) = (0, 0);
+        loop {
+            let (done, found, was_short) = append_with_short_read(&case, number);
+            if !was_short {
+                break;
+            }
+            match done {
+                // Where there is a second copy of what could not be read, nothing is amiss.
+                Ok(()) => assert!(found == case.new, "{revision}: read {number} was lost on the way"),
+                Err(error) => {
+                    assert!(found == case.old, "{revision}: read {number} failed, and the volume is changed");
+                    let told = matches!(error, Error::Volume(_) | Error::Refused { .. });
+                    assert!(told, "{revision}: read {number}: {error:?}");
+                    failures += 1;
+                }
+            }
+            number += 1;
+        }
+        assert!(failures >= 10, "{revision}: only {failures} of {number} reads");
+    }
 }
