@@ -9,7 +9,7 @@ use udf::{BlockAddress, Sector};
 use super::import::{Import, mark_changed};
 use super::refuse::physical_start;
 use crate::error::{Error, Result, Warning};
-use crate::plan::frame::{CLUSTER_BLOCKS, PARTITION_START, reserve_slots};
+use crate::plan::frame::{PARTITION_START, reserve_slots};
 use crate::plan::{Base, BaseMetadata, Frame, Run};
 use crate::scan::Outcome;
 use crate::tree::{Attributes, Content, Kept, Kind, NodeId, Tree};
@@ -154,14 +154,14 @@ impl<R: ReadAt> Import<R> {
             label: volume.label(),
             partition_number: physical.number,
             partition_start: Sector(physical_start(volume).ok_or_else(|| missing("physical partition"))?),
-            session_number: self.session.number,
-            session_start: self.session.start,
-            sequences: volume.sequences(),
-            next_unique_id: integrity.next_unique_id.max(16),
+            session_number: self.newest.session.number,
+            session_start: self.newest.session.start,
+            sequences: self.newest.sequences,
+            next_unique_id: integrity.next_unique_id.max(self.newest.next_unique_id).max(16),
             files: counted(integrity.files, names.files),
             directories: counted(integrity.directories, names.directories),
-            recorded: integrity.recorded.moment().unwrap_or_default(),
-            free_start: self.free_start(device_blocks)?,
+            recorded: self.newest.recorded,
+            free_start: self.newest.free_start,
             reserve_slot: self.reserve_slot()?,
             device_blocks: self.fixed_size.then_some(device_blocks),
             file_set_offset_bytes: size.offset_of(volume.locate(file_set)?.sector),
@@ -169,45 +169,6 @@ impl<R: ReadAt> Import<R> {
             further_names: std::mem::take(&mut self.further_names),
             relinked: std::mem::take(&mut self.relinked),
             entries: std::mem::take(&mut self.entries),
-        })
-    }
-
-    /// The sector after everything that any session needs: in an image its end, on a device where the newest session ends.
-    fn free_start(&self, device_blocks: u32) -> Result<u32> {
-        if !self.fixed_size {
-            let bytes = self.volume.device().size_bytes();
-            let blocks = self.volume.block_size().blocks_for(bytes);
-            return u32::try_from(blocks).map_err(|_| Error::Limit {
-                what: "blocks of the volume",
-                value: blocks,
-                limit: u64::from(u32::MAX),
-            });
-        }
-        if let Some(end) = self.session.end {
-            return Ok(end);
-        }
-        let size = self.volume.block_size();
-        let end = |extent: udf::general::ExtentAd| {
-            let blocks = size.blocks_for(u64::from(extent.length.get()));
-            u64::from(extent.location.get()) + blocks
-        };
-        let (main, reserve) = self.volume.sequences();
-        let integrity = end(self.volume.logical().integrity_sequence_extent);
-        let partition =
-            self.volume.partitions().first().map_or(0, |partition| u64::from(partition.length_blocks));
-        let partition = u64::from(physical_start(&self.volume).unwrap_or(0)) + partition;
-        if partition >= u64::from(device_blocks).saturating_sub(u64::from(CLUSTER_BLOCKS)) {
-            return Err(Error::refused(
-                "the partition takes the whole device: there is no room for a session behind it",
-                "extract the files, and create a new volume on the device",
-            ));
-        }
-        // Anchors near the end of the device are not in the way: they are turned to the new session.
-        let used = end(main).max(end(reserve)).max(integrity).max(partition);
-        u32::try_from(used).map_err(|_| Error::Limit {
-            what: "blocks of the volume",
-            value: used,
-            limit: u64::from(u32::MAX),
         })
     }
 

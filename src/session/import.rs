@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use udf::BlockAddress;
 use udf::file::{FileType, Strategy};
-use udf::general::{LongAd, Moment, Timestamp};
+use udf::general::{ExtentAd, LongAd, Moment, Timestamp};
 use udf::read::{DirectoryEntry, Entry, OpenOptions, PartitionKind, ReadAt, Volume};
 
+use super::free::free_start;
 use super::history::{Session, sessions};
-use super::refuse::unless_appendable;
+use super::refuse::{physical_start, unless_appendable, unless_known};
 use crate::error::{Error, Result, Warning};
 use crate::plan::KeptEntry;
 use crate::scan::{Existing, Facts, Sameness};
@@ -23,13 +24,16 @@ pub struct ImportOptions {
     pub fixed_size: bool,
     /// Volumes that could be written in place are appended to all the same.
     pub force: bool,
+    /// The tree is that of the session of this number, and not of the newest: the next session goes back to it.
+    pub tree_of: Option<u32>,
 }
 
-/// The newest session of a volume, to be appended to.
+/// A session of a volume, to be built on by the next one: as a rule the newest.
 #[derive(Debug)]
 pub struct Import<R> {
+    /// As it is in the session that the tree is taken from.
     pub(super) volume: Volume<R>,
-    pub(super) session: Session,
+    pub(super) newest: Newest,
     pub(super) all_ours: bool,
     pub(super) fixed_size: bool,
     pub(super) entries: HashMap<InodeId, KeptEntry>,
@@ -41,19 +45,54 @@ pub struct Import<R> {
     pub(super) warnings: Vec<Warning>,
 }
 
+/// What the next session goes on from, whichever session its tree is taken from.
+#[derive(Debug)]
+pub(super) struct Newest {
+    pub(super) session: Session,
+    pub(super) sequences: (ExtentAd, ExtentAd),
+    pub(super) next_unique_id: u64,
+    pub(super) recorded: Moment,
+    partition_start: u32,
+    /// The first sector after everything that any session needs.
+    pub(super) free_start: u32,
+}
+
+impl Newest {
+    fn new<R: ReadAt>(volume: &Volume<R>, session: Session, fixed_size: bool) -> Result<Self> {
+        let integrity = volume.integrity();
+        Ok(Self {
+            sequences: volume.sequences(),
+            next_unique_id: integrity.map_or(0, |integrity| integrity.next_unique_id),
+            recorded: integrity.and_then(|integrity| integrity.recorded.moment()).unwrap_or_default(),
+            partition_start: physical_start(volume).unwrap_or(0),
+            free_start: free_start(volume, &session, fixed_size)?,
+            session,
+        })
+    }
+}
+
 impl<R: ReadAt> Import<R> {
     /// Opens the newest session, unless nothing can be appended to it: then the error says why, and what to do.
     pub fn open(device: R, options: &ImportOptions) -> Result<Self> {
-        let all = sessions(&device, &options.open)?;
+        let mut all = sessions(&device, &options.open)?;
         let all_ours = all.iter().all(|session| session.ours);
-        let Some(session) = all.into_iter().next_back() else {
+        let Some(session) = all.pop() else {
             return Err(Error::Options(String::from("the volume has no session")));
         };
-        let volume = Volume::open(device, &options.open)?;
-        unless_appendable(&volume, options.force)?;
+        let mut open = options.open;
+        if let Some(number) = options.tree_of.filter(|number| *number != session.number) {
+            open = older(&all, &session, number)?;
+        }
+        let newest = {
+            let volume = Volume::open(&device, &options.open)?;
+            unless_appendable(&volume, options.force)?;
+            Newest::new(&volume, session, options.fixed_size)?
+        };
+        let volume = Volume::open(device, &open)?;
+        unless_same_partition(&volume, &newest)?;
         Ok(Self {
             volume,
-            session,
+            newest,
             all_ours,
             fixed_size: options.fixed_size,
             entries: HashMap::new(),
@@ -69,9 +108,9 @@ impl<R: ReadAt> Import<R> {
         &self.volume
     }
 
-    /// The session.
+    /// The newest session.
     pub fn session(&self) -> &Session {
-        &self.session
+        &self.newest.session
     }
 
     /// What the session holds. With a metadata partition only the root is read; without one all directories are, because each
@@ -237,6 +276,27 @@ impl<R: ReadAt> Existing for Import<R> {
         let owner = |of: &Attributes| (of.mode, of.uid, of.gid);
         Ok(if owner(&old) == owner(facts.attributes) { Sameness::All } else { Sameness::Content })
     }
+}
+
+/// An error unless block addresses of the session that the tree is taken from mean the same in the newest, and in the next.
+fn unless_same_partition<R: ReadAt>(volume: &Volume<R>, newest: &Newest) -> Result<()> {
+    unless_known(volume)?;
+    if physical_start(volume) == Some(newest.partition_start) {
+        return Ok(());
+    }
+    Err(Error::refused(
+        "the partition of that session begins elsewhere than that of the newest",
+        "extract the files of that session, and append them",
+    ))
+}
+
+/// How to open the session of a number, one of `all` but the newest.
+fn older(all: &[Session], newest: &Session, number: u32) -> Result<OpenOptions> {
+    let found = all.iter().find(|session| session.number == number);
+    found.map(|session| session.open).ok_or_else(|| {
+        let reason = format!("there is no session {number}: the volume has {}", newest.number);
+        Error::refused(reason, "see which there are: mkudf-ms sessions")
+    })
 }
 
 /// Notes that the entry of a kept inode has to be recorded anew.

@@ -1,9 +1,12 @@
 //! Sessions of a volume: which there are, and how the newest becomes the base of the next.
 
 mod base;
+mod diff;
+mod free;
 mod history;
 mod import;
 mod refuse;
 
+pub use diff::{Change, Difference, diff};
 pub use history::{Session, sessions};
 pub use import::{Import, ImportOptions};

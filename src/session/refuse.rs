@@ -28,7 +28,7 @@ pub(super) fn unless_appendable<R: ReadAt>(volume: &Volume<R>, force: bool) -> R
 }
 
 /// One partition, read directly and perhaps through a metadata file upon it.
-fn unless_known<R: ReadAt>(volume: &Volume<R>) -> Result<()> {
+pub(super) fn unless_known<R: ReadAt>(volume: &Volume<R>) -> Result<()> {
     let known = match volume.partitions() {
         [one] => matches!(one.kind, PartitionKind::Physical { .. }),
         [one, two] => {

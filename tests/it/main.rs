@@ -6,6 +6,7 @@ mod cli;
 mod determinism;
 mod extract;
 mod faults;
+mod history;
 mod limits;
 mod power_cut;
 mod round_trip;

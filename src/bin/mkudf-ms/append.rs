@@ -95,7 +95,7 @@ impl Work<'_> {
     fn plan<D: ReadAt>(&self, reader: &D, is_device: bool) -> anyhow::Result<Option<Planned>> {
         let Self { flags, job, .. } = self;
         let open = OpenOptions { block_size: flags.format.block_size, ..OpenOptions::default() };
-        let options = ImportOptions { open, fixed_size: is_device, force: flags.force };
+        let options = ImportOptions { open, fixed_size: is_device, force: flags.force, tree_of: None };
         let mut import = Import::open(reader, &options)?;
         if let Some(revision) = flags.format.udf_revision
             && import.volume().revision() != Some(revision)

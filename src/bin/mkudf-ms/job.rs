@@ -81,7 +81,7 @@ impl Create {
             output,
             sources: sources(&flags.sources, &flags.selection)?,
             scan: scan_options(&flags.selection, &flags.overrides, &times)?,
-            stream: stream_options(&flags.effort, &flags.overrides, &times),
+            stream: stream_options(&flags.effort, flags.overrides.mtime.is_some(), &times),
             times,
             medium,
             revision: flags.format.udf_revision.unwrap_or(medium.revision),
@@ -117,7 +117,7 @@ impl Append {
         Ok(Self {
             sources: sources(&flags.sources, &flags.selection)?,
             scan,
-            stream: stream_options(&flags.effort, &flags.overrides, &times),
+            stream: stream_options(&flags.effort, flags.overrides.mtime.is_some(), &times),
             times,
         })
     }
@@ -125,7 +125,7 @@ impl Append {
 
 impl Times {
     /// Now and here; or, for reproducible results, what the environment says, in UTC.
-    fn now() -> anyhow::Result<Self> {
+    pub(crate) fn now() -> anyhow::Result<Self> {
         if let Some(epoch) = std::env::var_os("SOURCE_DATE_EPOCH") {
             let seconds = epoch.to_str().and_then(|text| text.parse::<i64>().ok());
             let now = seconds.and_then(|seconds| values::epoch(&seconds.to_string()));
@@ -247,10 +247,11 @@ fn scan_options(
     Ok(options)
 }
 
-fn stream_options(effort: &Effort, overrides: &Overrides, times: &Times) -> StreamOptions {
+/// How to stream, when the times of files are `imposed` or not.
+pub(crate) fn stream_options(effort: &Effort, imposed: bool, times: &Times) -> StreamOptions {
     StreamOptions {
         threads: effort.threads.map_or(0, usize::from),
-        are_times_kept: overrides.mtime.is_none() && !times.is_reproducible,
+        are_times_kept: !imposed && !times.is_reproducible,
     }
 }
 

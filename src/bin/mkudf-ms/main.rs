@@ -5,6 +5,7 @@ mod bar;
 mod cat;
 mod check;
 mod create;
+mod diff;
 mod extract;
 mod facts;
 mod flags;
@@ -13,6 +14,7 @@ mod job;
 mod list;
 mod open;
 mod report;
+mod revert;
 mod sessions;
 mod summary;
 mod text;
@@ -84,6 +86,8 @@ fn run(command: &Command, report: &Report) -> anyhow::Result<Ending> {
         Command::Extract(flags) => extract::run(flags, report),
         Command::Info(flags) => info::run(flags, report),
         Command::Sessions(flags) => sessions::run(flags, report),
+        Command::Diff(flags) => diff::run(flags, report),
+        Command::Revert(flags) => revert::run(flags, report),
         Command::Check(flags) => check::run(flags, report),
     }
 }

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use anyhow::Context as _;
+use mkudf_ms::Error;
 use mkudf_ms::device::FileReader;
-use mkudf_ms::{Error, session};
+use mkudf_ms::session::{self, Session};
 use udf::read::{OpenOptions, Volume};
 
 use crate::flags::Reading;
@@ -32,19 +33,22 @@ pub(crate) fn options(device: &FileReader, reading: &Reading) -> anyhow::Result<
 }
 
 /// How to open a session: from 1 on the oldest first, from -1 down the newest first.
-fn choose(device: &FileReader, number: i32, options: &OpenOptions) -> anyhow::Result<OpenOptions> {
-    let sessions = session::sessions(device, options)?;
+pub(crate) fn choose(device: &FileReader, number: i32, options: &OpenOptions) -> anyhow::Result<OpenOptions> {
+    Ok(choose_from(&session::sessions(device, options)?, number)?.open)
+}
+
+/// The session of this number, counted so.
+pub(crate) fn choose_from(sessions: &[Session], number: i32) -> mkudf_ms::Result<&Session> {
     let wanted = usize::try_from(number.unsigned_abs()).ok().and_then(|count| count.checked_sub(1));
     let found = wanted.and_then(|index| match number {
         1.. => sessions.get(index),
         _ => sessions.iter().nth_back(index),
     });
-    let found = found.ok_or_else(|| {
+    found.ok_or_else(|| {
         let count = sessions.len();
         let reason = format!("there is no session {number}: the volume has {count}");
         Error::refused(reason, format!("from 1, the oldest, to {count}; or from -1, the newest, to -{count}"))
-    })?;
-    Ok(found.open)
+    })
 }
 
 /// Opens what a volume is in.

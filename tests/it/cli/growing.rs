@@ -105,3 +105,30 @@ fn what_cannot_be_appended_stays_as_it_was() {
     bench.fails(1, ["append", "none.udf", "src"]);
     assert!(!bench.path("none.udf").exists());
 }
+
+#[test]
+fn sessions_are_compared_and_gone_back_to() {
+    let bench = Bench::with_volume();
+    bench.write("src/new\n.txt", "new");
+    bench.write("src/a.txt", "other");
+    bench.done(["append", "v.udf", "-l", "Second", "src"]);
+    assert_eq!(bench.done(["diff", "v.udf"]), "M /a.txt\nA /new\n.txt\nM /sub/hard\n");
+    assert_eq!(bench.done(["diff", "v.udf", "2", "1"]), "M /a.txt\nD /new\n.txt\nM /sub/hard\n");
+    let lines = json_lines(&bench.done(["diff", "--json", "v.udf", "1", "-1"]));
+    assert_eq!(lines[1], json!({"change": "added", "path": "/new\n.txt"}));
+    assert!(bench.fails(1, ["diff", "v.udf", "1", "3"]).contains("has 2"));
+
+    let before = bench.read("v.udf");
+    bench.done(["revert", "-n", "--to", "1", "v.udf"]);
+    assert!(bench.fails(1, ["revert", "--to", "2", "v.udf"]).contains("the newest"));
+    assert!(bench.fails(1, ["revert", "--to", "7", "v.udf"]).contains("has 2"));
+    assert!(bench.read("v.udf") == before);
+    bench.done(["revert", "--to", "-2", "v.udf"]);
+    assert_eq!(bench.done(["diff", "v.udf", "1", "3"]), "");
+    assert_eq!(bench.done(["cat", "v.udf", "a.txt"]), "alpha");
+    let labels: Vec<_> = sessions(&bench).iter().map(|session| session["label"].clone()).collect();
+    assert_eq!(labels, ["First", "Second", "First"]);
+    bench.done(["revert", "--to", "2", "-l", "Again", "v.udf"]);
+    assert_eq!(bench.done(["cat", "v.udf", "new\n.txt"]), "new");
+    assert_eq!(sessions(&bench)[3]["label"], "Again");
+}
