@@ -1,4 +1,4 @@
-"""Owns: the kernel matrix.  Every revision and block size: create, three appends; the kernel's view of each state and,
+"""Owns: the kernel matrix.  Every revision and block size: create, three appends, back to the first session; the kernel's view of each state and,
 through `session=`, of each older session, against the sources; and our own commands on the same images."""
 
 import concurrent.futures
@@ -19,7 +19,7 @@ BLOCKS = (512, 1024, 2048, 4096)
 QUICK = {("1.02", 2048), ("1.50", 512), ("2.01", 4096), ("2.50", 2048), ("2.60", 1024)}
 ZONES = ("UTC0", "IST-5:30", "EST5EDT,M3.2.0,M11.1.0", "<+1245>-12:45")     # must not matter
 EXTRACTED = 2048                                                            # the block size at which contents come back too
-STAGES = ("create", "append-1", "append-2", "append-3")
+STAGES = ("create", "append-1", "append-2", "append-3", "revert")
 
 
 def sector(block, other=False):
@@ -47,7 +47,7 @@ class Sources:
 
 
 class Volume:
-    """One image from its creation to its third append, with a copy of every state and what each must show."""
+    """One image from its creation to the session that goes back to it, with a copy of every state and what each must show."""
 
     def __init__(self, context, sources, work, revision, block):
         self.product, self.report, self.sources = context.product, context.report, sources
@@ -75,6 +75,7 @@ class Volume:
 
     def create(self, image, _):
         root, want = self.sources.ready("rich")
+        self.created = want
         self.product.create(image, root, revision=self.revision, block=self.block, label=commands.LABEL, zone=self.zone)
         return want
 
@@ -92,6 +93,10 @@ class Volume:
         root, source = self.sources.ready("changed")
         self.product.append(image, root, options=["--mirror"], zone=self.zone)
         return compare.mirrored(want, source)
+
+    def revert(self, image, _):
+        self.product.run("revert", "--to", "1", image, zone=self.zone)
+        return self.created
 
     def jobs(self):
         """What the kernel shall mount: every state, and in the last one each session but the newest."""
