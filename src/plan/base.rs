@@ -85,6 +85,13 @@ pub struct Run {
     pub blocks: u32,
 }
 
+impl Run {
+    /// Its blocks in the metadata space.
+    pub(crate) fn range(&self) -> std::ops::Range<u32> {
+        self.first..self.first + self.blocks
+    }
+}
+
 /// An entry of the previous session.
 #[derive(Clone, Copy, Debug)]
 pub struct KeptEntry {

@@ -26,7 +26,7 @@ pub use frame::Frame;
 pub(crate) use heads::Heads;
 pub use layout::{Layout, MetadataFile};
 pub(crate) use order::UniqueIds;
-pub use segment::{Content, Fetch, From, Segment, Step};
+pub use segment::{Content, Fetch, From, Mirror, Segment, Step};
 pub use space::{Chain, DirectoryBody, MARK_EVERY, NOWHERE, Place, Shape, Spaces, is_embedded};
 pub use spec::{Identifiers, Spec, Uuid};
 

@@ -80,5 +80,16 @@ pub enum From {
     Volume {
         /// First byte.
         offset_bytes: u64,
+        /// Where the volume has the same bytes once more, to tell whether one of the two is damaged.
+        mirror: Option<Mirror>,
     },
+}
+
+/// The second copy of metadata.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mirror {
+    /// First byte on the device.
+    pub offset_bytes: u64,
+    /// The number of the first block in the metadata partition.
+    pub first: u32,
 }

@@ -6,7 +6,7 @@ use udf::file::AllocationExtentDescriptor;
 use udf::general::{Descriptor, Tag};
 
 use super::blocks_in;
-use crate::plan::{FILE_SET_BLOCKS, Fetch, From, Plan, Run, is_embedded};
+use crate::plan::{FILE_SET_BLOCKS, Fetch, From, Mirror, Plan, Run, is_embedded};
 use crate::tree::{self, InodeId, Tree};
 
 impl Plan {
@@ -14,6 +14,31 @@ impl Plan {
     fn old_runs(&self) -> &[Run] {
         let metadata = self.base.as_ref().and_then(|base| base.metadata.as_ref());
         metadata.map_or(&[], |metadata| &metadata.main)
+    }
+
+    /// Blocks of the old metadata, in pieces that lie together in the mirror, each with the run of it that it lies in.
+    fn mirrored(&self, blocks: &Range<u32>) -> Vec<(Range<u32>, Option<Run>)> {
+        let metadata = self.base.as_ref().and_then(|base| base.metadata.as_ref());
+        let Some(metadata) = metadata.filter(|metadata| metadata.duplicate) else {
+            return Vec::from_iter((!blocks.is_empty()).then(|| (blocks.clone(), None)));
+        };
+        let mut pieces = Vec::new();
+        let mut at = blocks.start;
+        for run in &metadata.mirror {
+            let piece = common(&(at..blocks.end), &run.range());
+            if piece.is_empty() {
+                continue;
+            }
+            if piece.start > at {
+                pieces.push((at..piece.start, None));
+            }
+            at = piece.end;
+            pieces.push((piece, Some(*run)));
+        }
+        if at < blocks.end {
+            pieces.push((at..blocks.end, None));
+        }
+        pieces
     }
 
     fn new_entries(&self) -> Range<u32> {
@@ -34,20 +59,22 @@ impl Plan {
         let range = first..first + blocks;
         let size = self.block_size();
         let at = |block: u32| size.bytes_in(block - first);
+        let place =
+            |run: &Run, block: u32| size.bytes_in(self.partition_start.0 + run.block + (block - run.first));
         for run in self.old_runs() {
-            let common = common(&range, &(run.first..run.first + run.blocks));
-            if !common.is_empty() {
-                let sector = self.partition_start.0 + run.block + (common.start - run.first);
-                let from = From::Volume { offset_bytes: size.bytes_in(sector) };
-                let bytes = size.bytes_in(common.end - common.start);
-                each(Fetch { at_bytes: at(common.start), bytes, from });
+            for (blocks, second) in self.mirrored(&common(&range, &run.range())) {
+                let mirror = second
+                    .map(|second| Mirror { offset_bytes: place(&second, blocks.start), first: blocks.start });
+                let from = From::Volume { offset_bytes: place(run, blocks.start), mirror };
+                let bytes = size.bytes_in(blocks.end - blocks.start);
+                each(Fetch { at_bytes: at(blocks.start), bytes, from });
             }
         }
         if let Some(base) = &self.base
             && self.old_runs().is_empty()
             && range.contains(&self.file_set_block)
         {
-            let from = From::Volume { offset_bytes: base.file_set_offset_bytes };
+            let from = From::Volume { offset_bytes: base.file_set_offset_bytes, mirror: None };
             each(Fetch { at_bytes: at(self.file_set_block), bytes: u64::from(size.bytes()), from });
         }
         for block in common(&range, &self.new_entries()) {
@@ -67,7 +94,7 @@ impl Plan {
         let inode = tree.inode(id);
         if inode.kept.is_some() {
             let entry = self.base.as_ref()?.entries.get(&id)?;
-            let from = From::Volume { offset_bytes: entry.offset_bytes };
+            let from = From::Volume { offset_bytes: entry.offset_bytes, mirror: None };
             return Some((0, u64::from(self.block_size().bytes()), from));
         }
         let tree::Content::Host(file) = inode.content else { return None };

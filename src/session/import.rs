@@ -79,17 +79,15 @@ impl<R: ReadAt> Import<R> {
         let Some(session) = all.pop() else {
             return Err(Error::Options(String::from("the volume has no session")));
         };
-        let mut open = options.open;
-        if let Some(number) = options.tree_of.filter(|number| *number != session.number) {
-            open = older(&all, &session, number)?;
+        let older = options.tree_of.filter(|number| *number != session.number);
+        let older = older.map(|number| older_session(&all, &session, number)).transpose()?;
+        let mut volume = Volume::open(device, &options.open)?;
+        unless_appendable(&volume, options.force)?;
+        let newest = Newest::new(&volume, session, options.fixed_size)?;
+        if let Some(open) = older {
+            volume = Volume::open(volume.into_device(), &open)?;
+            unless_same_partition(&volume, &newest)?;
         }
-        let newest = {
-            let volume = Volume::open(&device, &options.open)?;
-            unless_appendable(&volume, options.force)?;
-            Newest::new(&volume, session, options.fixed_size)?
-        };
-        let volume = Volume::open(device, &open)?;
-        unless_same_partition(&volume, &newest)?;
         Ok(Self {
             volume,
             newest,
@@ -291,7 +289,7 @@ fn unless_same_partition<R: ReadAt>(volume: &Volume<R>, newest: &Newest) -> Resu
 }
 
 /// How to open the session of a number, one of `all` but the newest.
-fn older(all: &[Session], newest: &Session, number: u32) -> Result<OpenOptions> {
+fn older_session(all: &[Session], newest: &Session, number: u32) -> Result<OpenOptions> {
     let found = all.iter().find(|session| session.number == number);
     found.map(|session| session.open).ok_or_else(|| {
         let reason = format!("there is no session {number}: the volume has {}", newest.number);

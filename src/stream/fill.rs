@@ -1,10 +1,13 @@
 //! Puts a chunk together: what is fetched, zeros elsewhere, and what the plan makes of them.
 
+use udf::Place;
+use udf::general::Tag;
+
 use super::chunk::{Chunk, Piece};
 use super::work::Writer;
 use crate::device::buffer::length;
-use crate::error::Result;
-use crate::plan::From;
+use crate::error::{Error, Result};
+use crate::plan::{From, Mirror};
 use crate::render::Render;
 
 impl<R: Render + ?Sized> Writer<'_, R> {
@@ -33,11 +36,42 @@ impl<R: Render + ?Sized> Writer<'_, R> {
             match fetch.from {
                 _ if done.is_err() => {}
                 From::File { inode, offset_bytes } => self.sources.read(inode, offset_bytes, part),
-                From::Volume { offset_bytes } => done = self.read_volume(offset_bytes, part),
+                From::Volume { offset_bytes, mirror } => {
+                    done = self.read_volume(offset_bytes, part).and_then(|()| match mirror {
+                        Some(mirror) => self.compare(offset_bytes, part, mirror),
+                        None => Ok(()),
+                    });
+                }
             }
         });
         out[covered..].fill(0);
         done.map(|()| covered > 0)
+    }
+
+    /// Makes sure that what goes into both copies of the new metadata is no damaged block that the mirror has sound. Where the
+    /// mirror cannot be read the first copy is all there is.
+    fn compare(&self, offset_bytes: u64, bytes: &[u8], mirror: Mirror) -> Result<()> {
+        let mut second = vec![0; bytes.len()];
+        if self.read_volume(mirror.offset_bytes, &mut second).is_err() || bytes == second {
+            return Ok(());
+        }
+        let len = self.plan.block_size().len();
+        for (number, (one, other)) in (0_u32..).zip(bytes.chunks(len).zip(second.chunks(len))) {
+            let block = mirror.first.saturating_add(number);
+            if one != other && !is_sound(one, block) {
+                let skip = self.plan.block_size().bytes_in(number);
+                return Err(Error::refused(
+                    format!(
+                        "the two copies of the metadata differ in block {block}, at bytes {} and {} of the volume, and the \
+                         first is no sound descriptor: to go on from it could lose files that the second still has",
+                        offset_bytes + skip,
+                        mirror.offset_bytes + skip
+                    ),
+                    "mend the volume first (mkudf-ms repair), or extract its files and make a new one",
+                ));
+            }
+        }
+        Ok(())
     }
 
     fn read_volume(&self, offset_bytes: u64, out: &mut [u8]) -> Result<()> {
@@ -48,4 +82,10 @@ impl<R: Render + ?Sized> Writer<'_, R> {
         };
         Ok(read.map_err(|source| udf::Error::Read { offset_bytes, bytes, source })?)
     }
+}
+
+/// Whether a block is a descriptor that says it is this block of its partition.
+fn is_sound(bytes: &[u8], block: u32) -> bool {
+    let identifier = Tag::read(bytes).map(|tag| tag.kind());
+    identifier.is_some_and(|identifier| Tag::check(bytes, identifier, block, "", Place::Within).is_ok())
 }

@@ -7,7 +7,7 @@ use mkudf_ms::device::{Faulty, MemoryDevice};
 use mkudf_ms::progress::Progress;
 use mkudf_ms::stream::{StreamOptions, stream};
 use udf::BoxedError;
-use udf::read::{OpenOptions, ReadAt, Volume};
+use udf::read::{OpenOptions, PartitionKind, ReadAt, Volume};
 use udf::{BlockSize, Revision};
 
 use crate::support::build::{Append, create, plan_append, spec};
@@ -165,4 +165,38 @@ fn each_read_of_the_old_session_may_be_short() {
         }
         assert!(failures >= 10, "{revision}: only {failures} of {number} reads");
     }
+}
+
+/// Of each byte of a metadata block there are two; one append must not make two of a damaged one.
+#[test]
+fn a_damaged_first_copy_of_metadata_is_not_copied_over_the_second() {
+    let case = case(Revision::V2_50);
+    let volume = Volume::open(&case.bytes, &OpenOptions::default()).unwrap();
+    let root = volume.root().unwrap();
+    let (_, _, entry) = volume.walk(&root).map(Result::unwrap).find(|step| !step.2.is_directory()).unwrap();
+    let first = volume.block_size().offset_of(volume.locate(entry.block).unwrap().sector);
+    let PartitionKind::Metadata(metadata) = &volume.partitions()[1].kind else {
+        panic!("no metadata partition")
+    };
+    let start = metadata.mirror.as_ref().unwrap().extents()[0].start;
+    let mirror = volume.block_size().offset_of(volume.locate(start).unwrap().sector)
+        + volume.block_size().bytes_in(entry.block.block.0);
+    let [first, mirror] = [first, mirror].map(|offset| usize::try_from(offset).unwrap());
+    assert_eq!(case.bytes[first..first + 2048], case.bytes[mirror..mirror + 2048]);
+
+    let append = |at: usize| {
+        let mut bytes = case.bytes.clone();
+        bytes[at + 100..at + 110].fill(0xEE);
+        let device = MemoryDevice::from(bytes);
+        let request = Append { folder: case.folder.path(), mirror: true, update: true, fixed_size: false };
+        let (tree, plan) = plan_append(&device, &request).unwrap();
+        let options = StreamOptions::default();
+        let done = stream(&plan, &tree, &device, Some(&device), &Progress::new(), &options);
+        (done, manifest::of_volume(&Volume::open(&device, &OpenOptions::default()).unwrap()))
+    };
+    let (done, found) = append(first);
+    assert!(matches!(&done, Err(Error::Refused { reason, .. }) if reason.contains("differ")), "{done:?}");
+    assert!(found == case.old);
+    let (done, found) = append(mirror);
+    assert!(done.is_ok() && found == case.new, "{done:?}");
 }

@@ -1,4 +1,4 @@
-//! Seeds for the fuzzer: whole volumes in the form that `fuzz/fuzz_targets/open_volume.rs` reads, and their descriptors.
+//! Seeds for the fuzzer: whole volumes in the form that `fuzz/src/lib.rs` reads, and their descriptors.
 //!
 //! `FUZZ_SEEDS=fuzz/corpus cargo test --test it seeds` writes them; without the variable the test only makes sure that they
 //! can be made and fit the fuzzer's image.
@@ -69,7 +69,9 @@ fn seeds_for_the_fuzzer() {
         assert!(image.len() <= BLOCK * BLOCKS, "{revision}: {} blocks", image.len() / BLOCK);
         let seed = pieces(&image);
         assert!(seed.len() < 65_536, "{revision}: {} bytes", seed.len());
-        write("open_volume", revision.to_string(), &seed);
+        for target in ["open_volume", "check", "extract", "append"] {
+            write(target, revision.to_string(), &seed);
+        }
         for (number, block) in
             image.chunks(BLOCK).enumerate().filter(|(_, block)| block.iter().any(|byte| *byte != 0))
         {

@@ -194,7 +194,7 @@ impl Fake {
                     let bytes = (content.len() as u64 - offset_bytes).min((*most).into()).min(room);
                     let from = match inode {
                         Some(inode) => From::File { inode, offset_bytes },
-                        None => From::Volume { offset_bytes },
+                        None => From::Volume { offset_bytes, mirror: None },
                     };
                     placed.extend((bytes > 0).then_some(Fetch { at_bytes, bytes, from }));
                     at_bytes += bytes;
@@ -237,7 +237,7 @@ impl Fake {
                     From::File { inode, offset_bytes } => {
                         (&host.files.iter().find(|(id, _)| *id == inode).unwrap().1, offset_bytes)
                     }
-                    From::Volume { offset_bytes } => (&host.volume, offset_bytes),
+                    From::Volume { offset_bytes, .. } => (&host.volume, offset_bytes),
                 };
                 let [at, bytes, offset] =
                     [fetch.at_bytes, fetch.bytes, offset].map(|value| usize::try_from(value).unwrap());
@@ -301,7 +301,9 @@ impl Render for Fake {
             let skip = start - fetch.at_bytes;
             let from = match fetch.from {
                 From::File { inode, offset_bytes } => From::File { inode, offset_bytes: offset_bytes + skip },
-                From::Volume { offset_bytes } => From::Volume { offset_bytes: offset_bytes + skip },
+                From::Volume { offset_bytes, mirror } => {
+                    From::Volume { offset_bytes: offset_bytes + skip, mirror }
+                }
             };
             if start < end {
                 each(Fetch { at_bytes: start - low, bytes: end - start, from });

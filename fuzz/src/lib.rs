@@ -1,0 +1,124 @@
+//! What the fuzz targets share: images as short inputs, and mutations that keep them images.
+//!
+//! An input is a list of pieces, each `block number (2 bytes), length (2 bytes), bytes`, laid upon zeros: so a small input can be a
+//! whole volume. Pieces that look like descriptors are sealed, so that a changed byte does not end at the first checksum.
+
+use libfuzzer_sys::fuzzer_mutate;
+use udf::general::{Seal, Tag};
+
+/// The size of a block of the image.
+pub const BLOCK: usize = 512;
+/// Blocks of the image.
+pub const BLOCKS: usize = 1024;
+/// Descriptors lie at multiples of this in a directory's body.
+const STEP: usize = 4;
+
+/// A block number, and bytes from there on.
+type Piece = (u16, Vec<u8>);
+
+fn pieces(mut input: &[u8]) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    while let [low, high, length_low, length_high, rest @ ..] = input {
+        let length = usize::from(u16::from_le_bytes([*length_low, *length_high])).min(rest.len());
+        let (bytes, others) = rest.split_at(length);
+        pieces.push((u16::from_le_bytes([*low, *high]), bytes.to_vec()));
+        input = others;
+    }
+    pieces
+}
+
+/// The image that an input stands for.
+pub fn image(input: &[u8]) -> Vec<u8> {
+    let mut image = vec![0; BLOCK * BLOCKS];
+    for (block, bytes) in pieces(input) {
+        let start = usize::from(block) % BLOCKS * BLOCK;
+        let length = bytes.len().min(image.len() - start);
+        image[start..start + length].copy_from_slice(&bytes[..length]);
+        mend(&mut image[start..], |identifier| matches!(identifier, 1..=9 | 256..=266));
+        // File identifiers stand one behind the other, in blocks of their own or inside an entry, which covers them.
+        for at in (STEP..length).step_by(STEP) {
+            mend(&mut image[start + at..], |identifier| identifier == 257);
+        }
+        mend(&mut image[start..], |identifier| matches!(identifier, 261 | 266));
+    }
+    image
+}
+
+/// Seals what begins as a descriptor of such an identifier does.
+fn mend(bytes: &mut [u8], is_wanted: impl Fn(u16) -> bool) {
+    let Some(tag) = Tag::read(bytes) else { return };
+    let is_known = is_wanted(tag.identifier.get()) && matches!(tag.descriptor_version.get(), 2 | 3);
+    let crc_bytes = usize::from(tag.descriptor_crc_length.get());
+    if !is_known || tag.reserved != 0 || crc_bytes > bytes.len().saturating_sub(Tag::LEN) {
+        return;
+    }
+    let seal =
+        Seal { descriptor_version: tag.descriptor_version.get(), serial_number: tag.serial_number.get() };
+    Tag::seal_partly(bytes, tag.kind(), seal, tag.location.get(), crc_bytes);
+}
+
+/// Mutates one piece, or which pieces there are, so that the rest of the volume stays where it is.
+pub fn mutate(data: &mut [u8], size: usize, max_size: usize, seed: u32) -> usize {
+    let mut pieces = pieces(&data[..size]);
+    let mut dice = seed;
+    let mut roll = |sides: usize| {
+        dice = dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (dice >> 8) as usize % sides.max(1)
+    };
+    if pieces.is_empty() {
+        return fuzzer_mutate(data, size, max_size);
+    }
+    let chosen = roll(pieces.len());
+    match roll(16) {
+        0 => drop(pieces.remove(chosen)),
+        1 => {
+            let (_, bytes) = pieces[chosen].clone();
+            pieces.push((u16::try_from(roll(BLOCKS)).unwrap_or(0), bytes));
+        }
+        2 => pieces[chosen].0 = u16::try_from(roll(BLOCKS)).unwrap_or(0),
+        3 => {
+            let other = roll(pieces.len());
+            let bytes = pieces[other].1.clone();
+            pieces[chosen].1 = bytes;
+        }
+        4..=9 => {
+            // One field: small numbers, all ones, or a number that stands elsewhere already.
+            let elsewhere = pieces[roll(pieces.len())].0;
+            let bytes = &mut pieces[chosen].1;
+            let at = roll(bytes.len());
+            let value = [0, 1, 2, u32::MAX, 0x7FFF_FFFF, 0x3FFF_FFFF, u32::from(elsewhere), 512][roll(8)];
+            let width = [1, 2, 4][roll(3)].min(bytes.len() - at);
+            bytes[at..at + width].copy_from_slice(&value.to_le_bytes()[..width]);
+        }
+        _ => {
+            let bytes = &mut pieces[chosen].1;
+            let old = bytes.len();
+            bytes.resize(old + 64, 0);
+            let new = fuzzer_mutate(bytes, old, old + 64);
+            bytes.truncate(new);
+        }
+    }
+    let mut out = Vec::with_capacity(size + 64);
+    for (block, bytes) in pieces {
+        out.extend(block.to_le_bytes());
+        out.extend(u16::try_from(bytes.len()).unwrap_or(u16::MAX).to_le_bytes());
+        out.extend(bytes);
+    }
+    out.truncate(max_size.min(data.len()));
+    data[..out.len()].copy_from_slice(&out);
+    out.len()
+}
+
+/// A target on whole images: what it does with one, and mutations that keep it one.
+#[macro_export]
+macro_rules! image_target {
+    (|$image:ident| $body:block) => {
+        libfuzzer_sys::fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+            $crate::mutate(data, size, max_size, seed)
+        });
+        libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+            let $image = $crate::image(input);
+            $body
+        });
+    };
+}
