@@ -139,8 +139,8 @@ impl Plan {
         };
         let moves = base.metadata.is_none();
         let mut order = order::walk(tree, moves)?;
-        let files = base.files + order.fresh_files;
-        let directories = base.directories + order.fresh_directories;
+        let files = base.files.saturating_add(order.fresh_files);
+        let directories = base.directories.saturating_add(order.fresh_directories);
         let recorded = order.latest.max(spec.now).max(base.recorded);
         if !moves {
             order.changed.extend(&base.relinked);

@@ -39,7 +39,7 @@ impl<R: ReadAt> Import<R> {
             })?;
             base.further_names.insert(*node, (id, 0));
             base.next_unique_id += 1;
-            base.files += 1;
+            base.files = base.files.saturating_add(1);
         }
         Ok((base, self.warnings))
     }

@@ -58,12 +58,13 @@ impl<R: Render + ?Sized> Writer<'_, R> {
         let len = self.plan.block_size().len();
         for (number, (one, other)) in (0_u32..).zip(bytes.chunks(len).zip(second.chunks(len))) {
             let block = mirror.first.saturating_add(number);
-            if one != other && !is_sound(one, block) {
+            // A block that says it is this one, against one that does not, is the sound one.
+            if one != other && (!is_sound(one, block) || is_sound(other, block)) {
                 let skip = self.plan.block_size().bytes_in(number);
                 return Err(Error::refused(
                     format!(
-                        "the two copies of the metadata differ in block {block}, at bytes {} and {} of the volume, and the \
-                         first is no sound descriptor: to go on from it could lose files that the second still has",
+                        "the two copies of the metadata differ in block {block}, at bytes {} and {} of the volume: to go \
+                         on from the first could lose files that the second still has",
                         offset_bytes + skip,
                         mirror.offset_bytes + skip
                     ),
