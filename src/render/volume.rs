@@ -226,6 +226,8 @@ impl Plan {
         descriptor.recording_date_and_time = Timestamp::new(self.now, self.zone_minutes);
         descriptor.logical_volume_identifier = self.heads.label;
         descriptor.root_directory_icb = root_directory_icb;
+        // This is the last one: an older one that it led to would hide it.
+        descriptor.next_extent = LongAd::default();
         block.fill(0);
         descriptor.write(&[], block, self.seal, self.file_set_block);
     }

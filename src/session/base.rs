@@ -224,6 +224,14 @@ impl<R: ReadAt> Import<R> {
             runs.push(Run { first, block: extent.start.block.0, blocks });
             first = first.saturating_add(blocks);
         }
+        // All of it may be recorded again: no more than there is on the device.
+        let device_blocks = self.volume.device().size_bytes() / u64::from(size.bytes());
+        if u64::from(first) > device_blocks {
+            return Err(Error::refused(
+                format!("the metadata file claims {first} blocks, and the volume has {device_blocks}"),
+                "check the volume: mkudf-ms check",
+            ));
+        }
         Ok(runs)
     }
 }

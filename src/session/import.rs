@@ -1,6 +1,6 @@
 //! From the newest session to a tree of what it holds, read only as far as somebody asks.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use udf::BlockAddress;
 use udf::file::{FileType, Strategy};
@@ -40,6 +40,8 @@ pub struct Import<R> {
     pub(super) further_names: HashMap<NodeId, (u32, u8)>,
     /// Kept files by their ICB: what several names stand for is one inode.
     pub(super) files: HashMap<BlockAddress, InodeId>,
+    /// Directories that have been read, by their ICB.
+    entered: HashSet<BlockAddress>,
     /// Kept files whose link count changes though none of their names is in the tree.
     pub(super) relinked: Vec<InodeId>,
     pub(super) warnings: Vec<Warning>,
@@ -96,6 +98,7 @@ impl<R: ReadAt> Import<R> {
             entries: HashMap::new(),
             further_names: HashMap::new(),
             files: HashMap::new(),
+            entered: HashSet::new(),
             relinked: Vec::new(),
             warnings: Vec::new(),
         })
@@ -165,6 +168,13 @@ impl<R: ReadAt> Import<R> {
         let entry = self.volume.entry(&LongAd::icb(kept.icb_bytes, kept.icb, 0))?;
         if !entry.is_directory() {
             return Err(Error::Volume(udf::Error::NotADirectory(tree.path(node))));
+        }
+        // Otherwise a directory that is in itself would be a tree without end.
+        if !self.entered.insert(kept.icb) {
+            return Err(Error::refused(
+                format!("the directory {:?} is in itself, or has a second name elsewhere", tree.path(node)),
+                "mend the volume first (mkudf-ms repair), or extract its files and make a new one",
+            ));
         }
         let facts = self.facts(&entry)?;
         tree.open_directory(node, facts.attributes);
