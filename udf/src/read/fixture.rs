@@ -208,7 +208,10 @@ impl Fixture {
             maps = self.sparable_map().as_bytes().to_vec();
         }
         if let Some(form) = self.layout.is_virtual {
-            let revision = if form == VirtualTableForm::Header { Revision::V2_01 } else { Revision::V1_50 };
+            let revision = match form {
+                VirtualTableForm::Header => Revision::V2_01,
+                VirtualTableForm::Trailer => Revision::V1_50,
+            };
             let identifier = EntityIdentifier::udf(EntityIdentifier::VIRTUAL_PARTITION, revision);
             maps.extend(VirtualPartitionMap::new(identifier, 0).as_bytes());
         }
