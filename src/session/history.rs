@@ -56,6 +56,7 @@ pub fn sessions<R: ReadAt>(device: &R, options: &OpenOptions) -> Result<Vec<Sess
             session_start: Some(Sector(record.previous_start.get())),
             block_size: Some(volume.block_size()),
             sequences: Some((record.previous_main, record.previous_reserve)),
+            last_sector: None,
             strict: options.strict,
         };
     }

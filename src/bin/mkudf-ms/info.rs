@@ -10,7 +10,7 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value};
 use udf::general::{EntityIdentifier, ExtentAd};
-use udf::read::{Partition, PartitionKind, ReadAt, Volume};
+use udf::read::{PartitionKind, ReadAt, SparablePartition, Volume};
 use udf::volume::{AccessType, IntegrityType};
 use zerocopy::IntoBytes as _;
 
@@ -41,7 +41,7 @@ pub(crate) fn run(flags: &Info, report: &Report) -> anyhow::Result<Ending> {
             writeln!(out, "start={start}, blocks={blocks}, type={kind}")?;
         }
     }
-    if !is_closed(&volume) {
+    if !volume.is_consistent() {
         report.note("warning: the volume was not closed: it may be in the middle of a change");
     }
     Ok(Ending::Done)
@@ -93,6 +93,9 @@ fn facts<R: ReadAt>(name: &str, volume: &Volume<R>) -> Vec<(&'static str, Value)
     if start != 0 {
         facts.push(("startblock", start.into()));
     }
+    if let Some(run) = volume.virtual_table().and_then(|table| volume.locate(table.head.entry.icb).ok()) {
+        facts.push(("vatblock", run.sector.0.into()));
+    }
     facts.extend([
         ("integrity", integrity_name(volume).into()),
         ("accesstype", access_name(volume).into()),
@@ -129,13 +132,16 @@ fn windows_serial_number(file_set: &[u8]) -> u32 {
     u32::from_le_bytes(sums)
 }
 
-/// Free and used blocks of the physical partition.
+/// Free and used blocks of the physical partition; on write-once media all behind the last table are free.
 fn space<R: ReadAt>(volume: &Volume<R>) -> (u32, u32) {
-    let is_physical = |partition: &Partition| matches!(partition.kind, PartitionKind::Physical { .. });
-    let reference = volume.partitions().iter().position(is_physical).unwrap_or(0);
+    let reference = volume.partitions().iter().position(|partition| partition.start().is_some()).unwrap_or(0);
     let counted = volume.integrity().and_then(|integrity| integrity.free_blocks.get(reference).copied());
     let free = counted.filter(|free| *free != udf::volume::NOT_COUNTED).unwrap_or(0);
     let total = volume.partitions().get(reference).map_or(0, |partition| partition.length_blocks);
+    if let Some(table) = volume.virtual_table() {
+        let used = table.head.entry.icb.block.0.saturating_add(1).min(total);
+        return (total - used, used);
+    }
     (free, total.saturating_sub(free))
 }
 
@@ -149,12 +155,9 @@ fn revision(number: u16) -> String {
     format!("{:x}.{:02x}", number >> 8, number & 0xFF)
 }
 
-fn is_closed<R: ReadAt>(volume: &Volume<R>) -> bool {
-    integrity_name(volume) == "closed"
-}
-
 fn integrity_name<R: ReadAt>(volume: &Volume<R>) -> &'static str {
     match volume.integrity().and_then(|integrity| integrity.integrity_type) {
+        _ if volume.is_consistent() => "closed",
         Some(IntegrityType::Open) => "opened",
         Some(IntegrityType::Close) => "closed",
         None => "unknown",
@@ -211,12 +214,34 @@ fn areas<R: ReadAt>(volume: &Volume<R>) -> Vec<Area> {
         kind: "ANCHOR",
     }));
     for partition in volume.partitions() {
-        if let PartitionKind::Physical { start } = partition.kind {
+        if let Some(start) = partition.start() {
             areas.push(Area { start: start.0, blocks: partition.length_blocks, kind: "PSPACE" });
+        }
+        if let PartitionKind::Sparable(sparable) = &partition.kind {
+            areas.extend(sparing(volume.block_size().bytes(), sparable));
         }
     }
     areas.retain(|area| area.blocks > 0);
     areas.sort();
+    areas
+}
+
+/// Sparing tables and spare packets, which are one area where they lie behind one another.
+fn sparing(block_bytes: u32, sparable: &SparablePartition) -> Vec<Area> {
+    let blocks = sparable.map.size_of_each_sparing_table.get().div_ceil(block_bytes);
+    let mut areas: Vec<Area> =
+        sparable.copies.iter().map(|copy| Area { start: copy.sector.0, blocks, kind: "STABLE" }).collect();
+    let mut packets: Vec<u32> = sparable.entries().iter().map(|entry| entry.mapped_location.get()).collect();
+    packets.sort_unstable();
+    let packet_blocks = u32::from(sparable.map.packet_length.get());
+    for start in packets {
+        match areas.last_mut() {
+            Some(last) if last.kind == "SSPACE" && last.start.checked_add(last.blocks) == Some(start) => {
+                last.blocks = last.blocks.saturating_add(packet_blocks);
+            }
+            _ => areas.push(Area { start, blocks: packet_blocks, kind: "SSPACE" }),
+        }
+    }
     areas
 }
 

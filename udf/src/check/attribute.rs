@@ -8,7 +8,7 @@ use super::seal::{CrcLength, Expected as ExpectedTag, Sealed, is_zero};
 use crate::file::FileType;
 use crate::file::attribute::{
     AttributeHead, DEVICE_SPECIFICATION, DeviceSpecification, ExtendedAttributeHeaderDescriptor, FILE_TIMES,
-    FileTimes,
+    FileTimes, IMPLEMENTATION_USE,
 };
 use crate::general::{Descriptor, EntityIdentifier};
 use crate::read::ReadAt;
@@ -18,7 +18,6 @@ use zerocopy::little_endian::U32;
 type Header = ExtendedAttributeHeaderDescriptor;
 
 const ALTERNATE_PERMISSIONS: u32 = 3;
-const IMPLEMENTATION_USE: u32 = 2048;
 const APPLICATION_USE: u32 = 65536;
 /// Of attributes that begin with an entity identifier: where it is, and where the header checksum of UDF's own is.
 const IDENTIFIER_OFFSET: usize = 16;

@@ -190,10 +190,7 @@ impl Recorded {
     /// Whether one of the partition maps that follow the logical volume descriptor is of a virtual partition.
     pub(super) fn names_virtual_partition(&self) -> bool {
         let table = self.bytes.get(size_of::<LogicalVolumeDescriptor>()..).unwrap_or_default();
-        PartitionMaps::new(table).flatten().any(|map| match map {
-            PartitionMap::Unsupported(identifier) => identifier.is(EntityIdentifier::VIRTUAL_PARTITION),
-            _ => false,
-        })
+        PartitionMaps::new(table).flatten().any(|map| matches!(map, PartitionMap::Virtual(_)))
     }
 
     /// The logical volume descriptor.

@@ -133,10 +133,10 @@ impl Usage {
         blocks: u64,
     ) -> Option<BlockAddress> {
         let first = u64::from(start.block.0);
-        let (bitmap, offset) = match partition.kind {
-            PartitionKind::Physical { start } => (&mut self.sectors, u64::from(start.0)),
-            PartitionKind::Metadata(_) => (self.metadata.get_mut(&start.partition)?, 0),
-            PartitionKind::Unsupported(_) => return None,
+        let (bitmap, offset) = match (&partition.kind, partition.start()) {
+            (_, Some(start)) => (&mut self.sectors, u64::from(start.0)),
+            (PartitionKind::Metadata(_), None) => (self.metadata.get_mut(&start.partition)?, 0),
+            _ => return None,
         };
         let taken = bitmap.take(offset.saturating_add(first), blocks)?;
         let skip = taken.saturating_sub(offset).saturating_sub(first);
@@ -150,14 +150,12 @@ impl Usage {
 
     /// Whether a block of a physical partition or of a metadata partition is used.
     pub(super) fn is_used(&self, partition: &Partition, reference: PartitionReference, block: u32) -> bool {
-        match partition.kind {
-            PartitionKind::Physical { start } => {
-                self.sectors.is_set(u64::from(start.0).saturating_add(block.into()))
-            }
-            PartitionKind::Metadata(_) => {
+        match (&partition.kind, partition.start()) {
+            (_, Some(start)) => self.sectors.is_set(u64::from(start.0).saturating_add(block.into())),
+            (PartitionKind::Metadata(_), None) => {
                 self.metadata.get(&reference).is_some_and(|bitmap| bitmap.is_set(block.into()))
             }
-            PartitionKind::Unsupported(_) => false,
+            _ => false,
         }
     }
 

@@ -48,6 +48,8 @@ const _: () = assert!(size_of::<AttributeHead>() == 12);
 pub const FILE_TIMES: u32 = 5;
 /// The attribute type of [`DeviceSpecification`].
 pub const DEVICE_SPECIFICATION: u32 = 12;
+/// The attribute type of what implementations add, UDF's own among them (ECMA-167 4/14.10.8).
+pub const IMPLEMENTATION_USE: u32 = 2048;
 
 /// File times (ECMA-167 4/14.10.5) with one time, that of creation.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]

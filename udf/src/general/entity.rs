@@ -43,6 +43,10 @@ impl EntityIdentifier {
     pub const SPARABLE_PARTITION: &'static str = "*UDF Sparable Partition";
     /// A metadata partition map.
     pub const METADATA_PARTITION: &'static str = "*UDF Metadata Partition";
+    /// The trailer of a virtual allocation table up to 1.50.
+    pub const VIRTUAL_TABLE: &'static str = "*UDF Virtual Alloc Tbl";
+    /// The extended attribute that adds to it (UDF 1.50 errata).
+    pub const VIRTUAL_TABLE_EXTENSION: &'static str = "*UDF VAT LVExtension";
     /// A sparing table.
     pub const SPARING_TABLE: &'static str = "*UDF Sparing Table";
 

@@ -2,7 +2,7 @@
 
 use zerocopy::FromBytes;
 
-use super::{MetadataPartitionMap, PhysicalPartitionMap};
+use super::{MetadataPartitionMap, PhysicalPartitionMap, SparablePartitionMap, VirtualPartitionMap};
 use crate::error::{Corrupt, Fault, Place};
 use crate::general::EntityIdentifier;
 
@@ -12,6 +12,10 @@ use crate::general::EntityIdentifier;
 pub enum PartitionMap {
     /// The blocks of a partition.
     Physical(PhysicalPartitionMap),
+    /// The blocks of a partition, but for packets that lie elsewhere.
+    Sparable(SparablePartitionMap),
+    /// The blocks that a table names.
+    Virtual(VirtualPartitionMap),
     /// The blocks of the metadata file.
     Metadata(MetadataPartitionMap),
     /// A kind that is not read: its identifier.
@@ -60,10 +64,16 @@ impl Iterator for PartitionMaps<'_> {
 
 fn type_2(map: &[u8]) -> Option<PartitionMap> {
     let (identifier, _) = EntityIdentifier::read_from_prefix(map.get(4..)?).ok()?;
-    if identifier.is(EntityIdentifier::METADATA_PARTITION) {
-        return MetadataPartitionMap::read_from_bytes(map).ok().map(PartitionMap::Metadata);
+    let is = |name| identifier.is(name);
+    if is(EntityIdentifier::METADATA_PARTITION) {
+        MetadataPartitionMap::read_from_bytes(map).ok().map(PartitionMap::Metadata)
+    } else if is(EntityIdentifier::SPARABLE_PARTITION) {
+        SparablePartitionMap::read_from_bytes(map).ok().map(PartitionMap::Sparable)
+    } else if is(EntityIdentifier::VIRTUAL_PARTITION) {
+        VirtualPartitionMap::read_from_bytes(map).ok().map(PartitionMap::Virtual)
+    } else {
+        Some(PartitionMap::Unsupported(identifier))
     }
-    Some(PartitionMap::Unsupported(identifier))
 }
 
 #[cfg(test)]
@@ -79,9 +89,12 @@ mod tests {
         unknown[..2].copy_from_slice(&[2, 64]);
         unknown[5..9].copy_from_slice(b"*odd");
         table.extend(unknown);
+        let identifier = EntityIdentifier::udf(EntityIdentifier::VIRTUAL_PARTITION, crate::Revision::V2_01);
+        table.extend(VirtualPartitionMap::new(identifier, 7).as_bytes());
         let maps = PartitionMaps::new(&table).collect::<Result<Vec<_>, _>>().unwrap();
         assert_eq!(maps[0], PartitionMap::Physical(PhysicalPartitionMap::new(7)));
         assert!(matches!(maps[1], PartitionMap::Unsupported(identifier) if identifier.is("*odd")));
+        assert_eq!(maps[2], PartitionMap::Virtual(VirtualPartitionMap::new(identifier, 7)));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::vec::Vec;
 
 use zerocopy::IntoBytes;
 
-use super::{OpenOptions, ReadAt, Volume};
+use super::{OpenOptions, ReadAt, VirtualTableForm, Volume};
 use crate::error::BoxedError;
 use crate::file::{
     AllocationExtentDescriptor, AllocationForm, ExtendedFileEntry, FileEntry, FileIdentifierDescriptor,
@@ -14,7 +14,7 @@ use crate::general::{
     CharSpec, DString, Descriptor, EntityIdentifier, ExtentAd, ExtentKind, LongAd, Moment, Seal, ShortAd,
     Tag, TagIdentifier, Timestamp, text,
 };
-use crate::partition::{MetadataPartitionMap, PhysicalPartitionMap};
+use crate::partition::{MetadataPartitionMap, NO_BLOCK, PhysicalPartitionMap, VirtualPartitionMap};
 use crate::revision::Revision;
 use crate::units::{BlockAddress, BlockSize, Sector};
 use crate::volume::*;
@@ -35,28 +35,57 @@ pub(super) const LINK: u32 = 6;
 pub(super) const METADATA: (u32, u32) = (1, 500);
 pub(super) const METADATA_BLOCKS: [u32; 2] = [100, 140];
 pub(super) const MIRROR_BLOCKS: [u32; 2] = [510, 530];
+/// Blocks of the virtual partition, and the block of partition 0 in which the first lies; each of the others lies before the
+/// one before it.
+pub(super) const VIRTUAL_BLOCKS: u32 = 60;
+pub(super) const FIRST_VIRTUAL: u32 = 300;
+/// The block of partition 0 in which the table of the virtual partition lies: the last.
+pub(super) const VIRTUAL_TABLE: u32 = BLOCKS - PARTITION - 2;
+/// The copies of the sparing table; the packets that lie elsewhere, and the sectors of the spare ones.
+pub(super) const SPARING_TABLES: [u32; 2] = [200, 220];
+pub(super) const PACKET: u32 = 32;
+pub(super) const RELOCATED: [(u32, u32); 2] = [(0, 64), (96, 96)];
+
+/// Which partitions there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Layout {
+    pub(super) has_metadata: bool,
+    pub(super) is_virtual: Option<VirtualTableForm>,
+    pub(super) is_sparable: bool,
+}
 
 #[derive(Clone)]
 pub(super) struct Fixture {
     pub(super) image: Vec<u8>,
     pub(super) block_size: BlockSize,
-    pub(super) has_metadata: bool,
+    pub(super) layout: Layout,
 }
 
 impl Fixture {
     /// A volume with one type 1 map and the standard tree.
     pub(super) fn plain(block_size: BlockSize) -> Self {
-        Self::new(block_size, false)
+        Self::new(block_size, Layout::default())
     }
 
     /// A volume whose tree is in a metadata partition of 16 blocks in two extents with a hole between, and a mirror.
     pub(super) fn with_metadata() -> Self {
-        Self::new(BlockSize::B2048, true)
+        Self::new(BlockSize::B2048, Layout { has_metadata: true, ..Layout::default() })
     }
 
-    fn new(block_size: BlockSize, has_metadata: bool) -> Self {
+    /// A volume whose tree is in a virtual partition, with a table of this form as its last block.
+    pub(super) fn with_virtual(form: VirtualTableForm) -> Self {
+        Self::new(BlockSize::B2048, Layout { is_virtual: Some(form), ..Layout::default() })
+    }
+
+    /// A volume whose partition is sparable, with or without a metadata partition upon it; what is in the packets that lie
+    /// elsewhere has rubbish where it was.
+    pub(super) fn with_sparing(has_metadata: bool) -> Self {
+        Self::new(BlockSize::B2048, Layout { is_sparable: true, has_metadata, ..Layout::default() })
+    }
+
+    fn new(block_size: BlockSize, layout: Layout) -> Self {
         let image = std::vec![0; BLOCKS as usize * block_size.len()];
-        let mut this = Self { image, block_size, has_metadata };
+        let mut this = Self { image, block_size, layout };
         this.recognition();
         for sector in [256, BLOCKS - 1] {
             this.anchor(sector, MAIN, RESERVE);
@@ -65,8 +94,14 @@ impl Fixture {
             this.sequence(start);
         }
         this.integrity(INTEGRITY, 16, ExtentAd::default());
-        if has_metadata {
+        if layout.is_sparable {
+            this.sparing();
+        }
+        if layout.has_metadata {
             this.metadata_files();
+        }
+        if let Some(form) = layout.is_virtual {
+            this.virtual_table(VIRTUAL_TABLE, form, NO_BLOCK);
         }
         this.tree();
         this
@@ -78,7 +113,7 @@ impl Fixture {
 
     /// The address of a block of the tree.
     pub(super) fn at(&self, block: u32) -> BlockAddress {
-        BlockAddress::new(u16::from(self.has_metadata), block)
+        BlockAddress::new(u16::from(self.layout.has_metadata || self.layout.is_virtual.is_some()), block)
     }
 
     pub(super) fn bytes(&self, blocks: u32) -> u32 {
@@ -92,14 +127,25 @@ impl Fixture {
     }
 
     /// The sectors of a block: two, where there is a mirror.
-    fn sectors_of(address: BlockAddress) -> Vec<u32> {
+    pub(super) fn sectors_of(&self, address: BlockAddress) -> Vec<u32> {
         let block = address.block.0;
         if address.partition.0 == 0 {
-            return std::vec![PARTITION + block];
+            return std::vec![self.sector_of(block)];
         }
-        let place =
-            |starts: [u32; 2]| PARTITION + if block < 8 { starts[0] + block } else { starts[1] + block - 12 };
+        if self.layout.is_virtual.is_some() {
+            return std::vec![PARTITION + FIRST_VIRTUAL - block];
+        }
+        let place = |starts: [u32; 2]| {
+            self.sector_of(if block < 8 { starts[0] + block } else { starts[1] + block - 12 })
+        };
         std::vec![place(METADATA_BLOCKS), place(MIRROR_BLOCKS)]
+    }
+
+    /// The sector of a block of partition 0.
+    pub(super) fn sector_of(&self, block: u32) -> u32 {
+        let packets = if self.layout.is_sparable { &RELOCATED[..] } else { &[] };
+        let elsewhere = packets.iter().find(|(first, _)| (*first..first + PACKET).contains(&block));
+        elsewhere.map_or(PARTITION + block, |(first, spare)| spare + block - first)
     }
 
     pub(super) fn write<D: Descriptor>(&mut self, sector: u32, location: u32, fixed: &D, tail: &[u8]) {
@@ -108,14 +154,14 @@ impl Fixture {
 
     /// Writes a descriptor to a block, in all its copies.
     pub(super) fn put<D: Descriptor>(&mut self, address: BlockAddress, fixed: &D, tail: &[u8]) {
-        for sector in Self::sectors_of(address) {
+        for sector in self.sectors_of(address) {
             self.write(sector, address.block.0, fixed, tail);
         }
     }
 
     /// Writes bytes from a block on, in all its copies.
     pub(super) fn put_bytes(&mut self, address: BlockAddress, bytes: &[u8]) {
-        for sector in Self::sectors_of(address) {
+        for sector in self.sectors_of(address) {
             self.sector(sector)[..bytes.len()].copy_from_slice(bytes);
         }
     }
@@ -140,7 +186,7 @@ impl Fixture {
         self.write(start, start, &primary, &[]);
         let (logical, maps) = self.logical(2);
         self.write(start + 1, start + 1, &logical, &maps);
-        let partition = Self::partition(3);
+        let partition = self.partition(3);
         self.write(start + 2, start + 2, &partition, &[]);
         let mut information: ImplementationUseVolumeDescriptor = blank();
         information.implementation_identifier = EntityIdentifier::udf("*UDF LV Info", Revision::V2_01);
@@ -158,7 +204,18 @@ impl Fixture {
 
     pub(super) fn logical(&self, number: u32) -> (LogicalVolumeDescriptor, Vec<u8>) {
         let mut maps = PhysicalPartitionMap::new(0).as_bytes().to_vec();
-        if self.has_metadata {
+        if self.layout.is_sparable {
+            maps = self.sparable_map().as_bytes().to_vec();
+        }
+        if let Some(form) = self.layout.is_virtual {
+            let revision = match form {
+                VirtualTableForm::Header => Revision::V2_01,
+                VirtualTableForm::Trailer => Revision::V1_50,
+            };
+            let identifier = EntityIdentifier::udf(EntityIdentifier::VIRTUAL_PARTITION, revision);
+            maps.extend(VirtualPartitionMap::new(identifier, 0).as_bytes());
+        }
+        if self.layout.has_metadata {
             let mut map: MetadataPartitionMap = blank();
             map.partition_map_type = 2;
             map.partition_map_length = 64;
@@ -177,15 +234,20 @@ impl Fixture {
         logical.domain_identifier = EntityIdentifier::domain(Revision::V2_01);
         logical.logical_volume_contents_use = LongAd::new(ExtentKind::Recorded, self.bytes(2), self.at(0));
         logical.map_table_length = length(&maps).into();
-        logical.number_of_partition_maps = if self.has_metadata { 2 } else { 1 }.into();
+        logical.number_of_partition_maps = (1 + u32::from(self.at(0).partition.0)).into();
         logical.integrity_sequence_extent = ExtentAd::new(self.bytes(4), Sector(INTEGRITY));
         (logical, maps)
     }
 
-    fn partition(number: u32) -> PartitionDescriptor {
+    fn partition(&self, number: u32) -> PartitionDescriptor {
         let mut partition: PartitionDescriptor = blank();
         partition.volume_descriptor_sequence_number = number.into();
-        partition.access_type = AccessType::ReadOnly.number().into();
+        let access = match self.layout {
+            Layout { is_virtual: Some(_), .. } => AccessType::WriteOnce,
+            Layout { is_sparable: true, .. } => AccessType::Rewritable,
+            _ => AccessType::ReadOnly,
+        };
+        partition.access_type = access.number().into();
         partition.partition_starting_location = PARTITION.into();
         partition.partition_length = (BLOCKS - PARTITION - 1).into();
         partition
@@ -193,7 +255,7 @@ impl Fixture {
 
     pub(super) fn integrity(&mut self, sector: u32, next_unique_id: u64, next: ExtentAd) {
         let mut fixed: LogicalVolumeIntegrityDescriptor = blank();
-        fixed.integrity_type = 1.into();
+        fixed.integrity_type = u32::from(self.layout.is_virtual.is_none()).into();
         fixed.unique_id = next_unique_id.into();
         fixed.next_integrity_extent = next;
         fixed.number_of_partitions = 1.into();

@@ -16,6 +16,9 @@ use crate::volume::AnchorVolumeDescriptorPointer;
 pub struct OpenOptions {
     /// Where the session begins; 0 unless given.
     pub session_start: Option<Sector>,
+    /// The last sector of the session, if the device has more: there are the last anchors and, on write-once media, the
+    /// table that says which state of the files counts. An earlier table opens an earlier state.
+    pub last_sector: Option<Sector>,
     /// The block size; tried out unless given.
     pub block_size: Option<BlockSize>,
     /// Main and reserve volume descriptor sequence: opens the session that they describe, an older one for instance,
@@ -68,12 +71,14 @@ impl Found {
         let told = options.sequences.is_some();
         block_sizes(device, options)
             .into_iter()
-            .map(move |block_size| Self::at(device, block_size, session_start))
+            .map(move |block_size| Self::at(device, block_size, session_start, options.last_sector))
             .filter(move |found| told || !found.anchors.is_empty())
     }
 
-    fn at<R: ReadAt>(device: &R, block_size: BlockSize, session_start: Sector) -> Self {
+    fn at<R: ReadAt>(device: &R, block_size: BlockSize, session_start: Sector, last: Option<Sector>) -> Self {
         let size_blocks = whole_blocks(block_size, device.size_bytes());
+        let size_blocks =
+            last.map_or(size_blocks, |last| size_blocks.min(u64::from(last.0).saturating_add(1)));
         let anchors_at = |spots: &[Spot]| {
             let mut anchors: Vec<FoundAnchor> = Vec::new();
             for spot in spots {

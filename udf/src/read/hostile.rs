@@ -7,13 +7,21 @@ use proptest::prelude::*;
 use zerocopy::IntoBytes;
 
 use super::fixture::{Fixture, seal_again};
-use super::{OpenOptions, Volume};
+use super::{OpenOptions, VirtualTableForm, Volume};
 use crate::file::{AllocationForm, FileType, characteristics::DIRECTORY};
 use crate::general::{ExtentKind, ShortAd, Tag};
 
-/// The standard tree and a file in two allocation extents, all of it also in a metadata partition.
-fn fixtures() -> [Fixture; 2] {
-    [Fixture::plain(crate::BlockSize::B512), Fixture::with_metadata()].map(|mut fixture| {
+/// The standard tree and a file in two allocation extents, in every kind of partition.
+fn fixtures() -> [Fixture; 6] {
+    [
+        Fixture::plain(crate::BlockSize::B512),
+        Fixture::with_metadata(),
+        Fixture::with_virtual(VirtualTableForm::Trailer),
+        Fixture::with_virtual(VirtualTableForm::Header),
+        Fixture::with_sparing(false),
+        Fixture::with_sparing(true),
+    ]
+    .map(|mut fixture| {
         let at = |block| fixture.at(block);
         let [file, first, second] = [12, 13, 14].map(at);
         let block_bytes = fixture.bytes(1);
@@ -36,7 +44,8 @@ fn descriptors(image: &[u8]) -> Vec<(usize, usize)> {
     let sealed = |at: usize| {
         let tag = Tag::read(image.get(at..)?)?;
         let covered = Tag::LEN + usize::from(tag.descriptor_crc_length.get());
-        let good = tag.identifier.get() != 0 && tag.checksum == tag.expected_checksum();
+        // Sparing tables have the identifier 0, zeros no version.
+        let good = tag.descriptor_version.get() != 0 && tag.checksum == tag.expected_checksum();
         (good && at + covered <= image.len()).then_some((at, covered))
     };
     (0..image.len()).step_by(4).filter_map(sealed).collect()

@@ -7,6 +7,7 @@ use zerocopy::little_endian::U32;
 
 use super::ReadAt;
 use super::sectors::{Sealed, Sectors};
+use super::virtual_table::VirtualTableHead;
 use crate::error::{Corrupt, Error, Fault, Result};
 use crate::general::{Descriptor, EntityIdentifier, ExtentAd, TagIdentifier, Timestamp};
 use crate::units::{BlockSize, Sector};
@@ -15,7 +16,7 @@ use crate::volume::{IntegrityImplementationUse, IntegrityType, LogicalVolumeInte
 /// Extents that a sequence may be spread over, as in Linux.
 const MAX_EXTENTS: u32 = 1000;
 
-/// What the prevailing integrity descriptor says.
+/// What the prevailing integrity descriptor says, and on volumes with a virtual partition the table, which is newer.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Integrity {
@@ -67,6 +68,29 @@ impl Integrity {
             let missing = Fault::Missing(LogicalVolumeIntegrityDescriptor::NAME);
             fault.unwrap_or_else(|| Corrupt::new("integrity sequence", first.start(), missing).into())
         })
+    }
+
+    /// With what the virtual allocation table says instead: the descriptor of such a volume is written once and stays open
+    /// (UDF 2.60 2.2.11, 3.2.1.1).
+    pub(super) fn updated_by(self, table: Option<&VirtualTableHead>) -> Self {
+        let Some(head) = table else { return self };
+        let header = head.header.as_ref();
+        let (files, directories) = head.counts().unzip();
+        Self {
+            recorded: head.entry.modified,
+            // The id of the table's own entry is the highest there is.
+            next_unique_id: self.next_unique_id.max(head.entry.unique_id.saturating_add(1)),
+            files: files.or(self.files),
+            directories: directories.or(self.directories),
+            minimum_read: header.map(|header| header.minimum_udf_read_revision.get()).or(self.minimum_read),
+            minimum_write: header
+                .map(|header| header.minimum_udf_write_revision.get())
+                .or(self.minimum_write),
+            maximum_write: header
+                .map(|header| header.maximum_udf_write_revision.get())
+                .or(self.maximum_write),
+            ..self
+        }
     }
 
     fn parse(sealed: &Sealed<'_>) -> Result<(Self, ExtentAd), Corrupt> {

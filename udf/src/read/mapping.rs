@@ -6,8 +6,10 @@ use super::ReadAt;
 use super::metadata::MetadataPartition;
 use super::partition::{Partition, PartitionKind};
 use super::space::{Copy, Run, Space};
+use super::virtual_partition::VirtualPartition;
 use crate::error::{Corrupt, Error, Fault, Result};
-use crate::units::{BlockAddress, Sector};
+use crate::partition::NO_BLOCK;
+use crate::units::{Block, BlockAddress, Sector};
 
 impl<R: ReadAt> Space<R> {
     /// The run of sectors that begins with the block at an address.
@@ -16,6 +18,11 @@ impl<R: ReadAt> Space<R> {
         let partition = self.partitions.get(usize::from(address.partition.0)).ok_or_else(|| outside(0))?;
         let run = match &partition.kind {
             PartitionKind::Physical { start } => physical(partition, *start, copy, address),
+            PartitionKind::Sparable(sparable) if copy == Copy::First => {
+                sparable.find(address.block.0, partition.length_blocks)
+            }
+            PartitionKind::Sparable(_) => None,
+            PartitionKind::Virtual(upper) => self.virtual_block(upper, copy, address)?,
             PartitionKind::Metadata(metadata) => self.metadata(metadata, copy, address)?,
             PartitionKind::Unsupported(identifier) => {
                 let name = identifier.text_bytes().escape_ascii();
@@ -23,6 +30,25 @@ impl<R: ReadAt> Space<R> {
             }
         };
         Ok(run.ok_or_else(|| outside(partition.length_blocks))?)
+    }
+
+    /// A virtual block lies where the table says, and its neighbour anywhere.
+    fn virtual_block(
+        &self,
+        upper: &VirtualPartition,
+        copy: Copy,
+        address: BlockAddress,
+    ) -> Result<Option<Run>> {
+        let Some(block) = upper.table.find(address.block).filter(|_| copy == Copy::First) else {
+            return Ok(None);
+        };
+        if block == NO_BLOCK {
+            let fault = Fault::Missing("entry in the virtual allocation table: it is marked unused");
+            return Err(Corrupt::new("virtual partition", address, fault).into());
+        }
+        // Never in a virtual partition again: the one below is chosen among those that lie on the device.
+        let below = self.locate(copy, BlockAddress { partition: upper.lower, block: Block(block) })?;
+        Ok(Some(Run { blocks: 1, ..below }))
     }
 
     fn metadata(

@@ -8,8 +8,8 @@
 //!
 //! The files, lowest first: `device` (bytes), `sectors` (volume descriptors, one by one), `recognition` and `found` (is this
 //! UDF, and where), `sequence` and `integrity` (what the volume says of itself), `space` and `mapping` (blocks of
-//! partitions), `entry`, `extents` and `body` (files), `metadata` and `partition` (from maps to partitions), `file_set`,
-//! `open` and `volume` (all of it together), `directory`, `path`, `walk`.
+//! partitions), `entry`, `extents` and `body` (files), `sparable`, `virtual_table` and `virtual_partition`, `metadata` and
+//! `partition` (from maps to partitions), `file_set`, `open` and `volume` (all of it together), `directory`, `path`, `walk`.
 //!
 //! Everything is positioned and takes `&self`, so that threads can share a volume. What is on the volume is never
 //! trusted: every sum is checked, chains end, sizes are bounded before memory is taken for them.
@@ -23,6 +23,8 @@ mod extents;
 mod file_set;
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod fixture_optical;
 mod found;
 #[cfg(test)]
 mod hostile;
@@ -38,6 +40,9 @@ mod recognition;
 mod sectors;
 mod sequence;
 mod space;
+mod sparable;
+mod virtual_partition;
+mod virtual_table;
 mod volume;
 mod walk;
 mod warning;
@@ -55,6 +60,9 @@ pub use integrity::Integrity;
 pub use metadata::{MetadataFile, MetadataPartition};
 pub use partition::{Partition, PartitionKind};
 pub use space::Run;
+pub use sparable::{SparablePartition, SparingTableCopy};
+pub use virtual_partition::VirtualPartition;
+pub use virtual_table::{VirtualTable, VirtualTableForm, VirtualTableHead};
 pub use volume::Volume;
 pub use walk::{Walk, WalkError};
 pub use warning::{Remedy, Warning};

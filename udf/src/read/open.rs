@@ -6,15 +6,16 @@ use super::ReadAt;
 use super::file_set;
 use super::found::{self, Found, OpenOptions};
 use super::integrity::Integrity;
-use super::partition::{self, Partition};
+use super::partition::{self, Partition, PartitionKind};
 use super::recognition;
 use super::sequence::Descriptors;
 use super::space::Space;
+use super::virtual_table::VirtualTableHead;
 use super::warning::{Remedy, Warning, Warnings};
 use crate::error::{Corrupt, Error, Fault, Result};
 use crate::file::FileSetDescriptor;
 use crate::general::{Descriptor, ExtentAd};
-use crate::units::BlockAddress;
+use crate::units::{BlockAddress, Sector};
 use crate::volume::{ANCHOR_SECTOR, AnchorVolumeDescriptorPointer, LogicalVolumeDescriptor};
 
 /// All that is known of an open volume, but for the device.
@@ -58,7 +59,8 @@ impl Opened {
 
     fn open_found<R: ReadAt>(device: &R, found: &Found, options: &OpenOptions) -> Result<Self> {
         if let Some(sequences) = options.sequences {
-            return Self::open_sequences(device, found, sequences, Warnings::new(options.strict));
+            let warnings = Warnings::new(options.strict);
+            return Self::open_sequences(device, found, sequences, options.last_sector, warnings);
         }
         if !recognition::says_udf(&found.recognition) {
             return Err(not_recognised(found));
@@ -73,7 +75,7 @@ impl Opened {
             tried.push(sequences);
             let mut warnings = Warnings::new(options.strict);
             check_search(device, found, &mut warnings)?;
-            match Self::open_sequences(device, found, sequences, warnings) {
+            match Self::open_sequences(device, found, sequences, options.last_sector, warnings) {
                 Ok(mut opened) => {
                     let remedy = Remedy::OtherAnchor(anchor.sector);
                     opened.warnings.extend(failures.into_iter().map(|cause| Warning { cause, remedy }));
@@ -90,6 +92,7 @@ impl Opened {
         device: &R,
         found: &Found,
         sequences: (ExtentAd, ExtentAd),
+        last: Option<Sector>,
         mut warnings: Warnings,
     ) -> Result<Self> {
         let block_size = found.block_size;
@@ -100,11 +103,12 @@ impl Opened {
             let fault = Fault::Field { field: "logical block size", value: recorded.into() };
             return Err(Corrupt::new(LogicalVolumeDescriptor::NAME, sequences.0.start(), fault).into());
         }
-        let partitions = partition::load(device, block_size, &descriptors, &mut warnings)?;
+        let partitions = partition::load(device, block_size, &descriptors, last, &mut warnings)?;
+        check_anchor_count(found, &partitions, &mut warnings)?;
         let space = Space { device, block_size, partitions };
         let (file_set, file_set_address) = file_set::read(&space, logical.logical_volume_contents_use)?;
         let integrity = match Integrity::read(device, block_size, logical.integrity_sequence_extent) {
-            Ok(integrity) => Some(integrity),
+            Ok(integrity) => Some(integrity.updated_by(virtual_table(&space.partitions))),
             Err(error) => {
                 warnings.bend(error, Remedy::NoIntegrity)?;
                 None
@@ -121,6 +125,14 @@ impl Opened {
             warnings: warnings.into_list(),
         })
     }
+}
+
+/// The head of the table of the first virtual partition; there is never more than one.
+pub(super) fn virtual_table(partitions: &[Partition]) -> Option<&VirtualTableHead> {
+    partitions.iter().find_map(|partition| match &partition.kind {
+        PartitionKind::Virtual(upper) => Some(&upper.table.head),
+        _ => None,
+    })
 }
 
 /// Notes what is bent in recognition sequence and anchors.
@@ -140,15 +152,22 @@ fn check_search<R: ReadAt>(device: &R, found: &Found, warnings: &mut Warnings) -
     {
         warnings.bend(error, Remedy::OtherAnchor(first.sector))?;
     }
-    if found.anchors.len() < 2 {
-        let cause = Corrupt::new(ANCHOR, first.sector, Fault::Missing("second one elsewhere"));
-        warnings.bend(cause, Remedy::FewAnchors)?;
-    }
     for anchor in &found.anchors {
         if (anchor.main, anchor.reserve) != (first.main, first.reserve) {
             let fault = Fault::Field { field: "sequence location", value: anchor.main.start().0.into() };
             warnings.bend(Corrupt::new(ANCHOR, anchor.sector, fault), Remedy::OtherAnchor(first.sector))?;
         }
+    }
+    Ok(())
+}
+
+/// One anchor alone is as it should be only while a write-once session is open (UDF 2.2.3).
+fn check_anchor_count(found: &Found, partitions: &[Partition], warnings: &mut Warnings) -> Result<()> {
+    if let [only] = found.anchors.as_slice()
+        && virtual_table(partitions).is_none()
+    {
+        let cause = Corrupt::new(ANCHOR, only.sector, Fault::Missing("second one elsewhere"));
+        warnings.bend(cause, Remedy::FewAnchors)?;
     }
     Ok(())
 }
@@ -171,7 +190,7 @@ mod tests {
     use super::super::fixture::{BLOCKS, Fixture, MAIN, RESERVE};
     use super::*;
     use crate::general::{DString, EntityIdentifier};
-    use crate::units::{BlockSize, Sector};
+    use crate::units::BlockSize;
     use std::string::ToString;
 
     fn open(fixture: &Fixture) -> Result<Volume<Vec<u8>>> {
@@ -279,7 +298,7 @@ mod tests {
 
     #[test]
     fn kinds_of_partition_that_are_not_read_are_named() {
-        for (identifier, when) in [(EntityIdentifier::VIRTUAL_PARTITION, "open"), ("*odd", "use")] {
+        for (identifier, when) in [("*odd", "use")] {
             let mut fixture = Fixture::with_metadata();
             for start in [MAIN, RESERVE] {
                 let (mut logical, mut maps) = fixture.logical(2);

@@ -1,15 +1,17 @@
 //! The partitions of a logical volume: its partition maps, matched with the partition descriptors that they name.
 
-use alloc::{boxed::Box, format, vec::Vec};
+use alloc::{boxed::Box, vec::Vec};
 
 use super::ReadAt;
 use super::metadata::MetadataPartition;
 use super::sequence::Descriptors;
 use super::space::Space;
+use super::sparable::SparablePartition;
+use super::virtual_partition::VirtualPartition;
 use super::warning::{Remedy, Warnings};
-use crate::error::{Corrupt, Error, Fault, Place, Result};
+use crate::error::{Corrupt, Fault, Place, Result};
 use crate::general::EntityIdentifier;
-use crate::partition::{MetadataPartitionMap, PartitionMap, PartitionMaps};
+use crate::partition::{MetadataPartitionMap, PartitionMap, PartitionMaps, VirtualPartitionMap};
 use crate::units::{BlockSize, PartitionReference, Sector};
 use crate::volume::AccessType;
 
@@ -36,6 +38,10 @@ pub enum PartitionKind {
         /// The first.
         start: Sector,
     },
+    /// One after the other on the device, but for packets that lie elsewhere.
+    Sparable(Box<SparablePartition>),
+    /// Where a table says.
+    Virtual(Box<VirtualPartition>),
     /// In the metadata file.
     Metadata(Box<MetadataPartition>),
     /// In a way that is not known: the identifier of the map. What lies there cannot be read.
@@ -44,11 +50,13 @@ pub enum PartitionKind {
 
 /// A partition for each map of the logical volume.
 ///
-/// Metadata partitions come last, since reading their files takes the others.
+/// Those that lie upon others come last, since reading their tables and files takes the others. `last` is the last sector
+/// of the session, if the device goes on behind it.
 pub(super) fn load<R: ReadAt>(
     device: &R,
     block_size: BlockSize,
     descriptors: &Descriptors,
+    last: Option<Sector>,
     warnings: &mut Warnings,
 ) -> Result<Vec<Partition>> {
     let count =
@@ -58,13 +66,19 @@ pub(super) fn load<R: ReadAt>(
     for (map, reference) in PartitionMaps::new(&descriptors.logical.map_table).take(count).zip(0_u16..) {
         let partition = match map? {
             PartitionMap::Physical(map) => physical(map.partition_number.get(), descriptors, warnings)?,
-            PartitionMap::Metadata(map) => {
-                upon_others.push((reference, map));
+            PartitionMap::Sparable(map) => {
+                let partition = physical(map.partition_number.get(), descriptors, warnings)?;
+                let start = partition.start().unwrap_or_default();
+                let loaded = SparablePartition::load(device, block_size, map, start, warnings)?;
+                Partition { kind: PartitionKind::Sparable(Box::new(loaded)), ..partition }
+            }
+            PartitionMap::Virtual(map) => {
+                upon_others.push((reference, Upper::Virtual(map)));
                 unsupported(map.partition_type_identifier)
             }
-            PartitionMap::Unsupported(identifier) if is_known(&identifier) => {
-                let name = identifier.text_bytes().escape_ascii();
-                return Err(Error::Unsupported(format!("the partition map \"{name}\"")));
+            PartitionMap::Metadata(map) => {
+                upon_others.push((reference, Upper::Metadata(map)));
+                unsupported(map.partition_type_identifier)
             }
             PartitionMap::Unsupported(identifier) => unsupported(identifier),
         };
@@ -76,7 +90,7 @@ pub(super) fn load<R: ReadAt>(
     }
     let mut space = Space { device, block_size, partitions };
     for (reference, map) in upon_others {
-        let partition = metadata(&space, map, warnings)?;
+        let partition = upper(&space, map, last, warnings)?;
         if let Some(slot) = space.partitions.get_mut(usize::from(reference)) {
             *slot = partition;
         }
@@ -84,9 +98,23 @@ pub(super) fn load<R: ReadAt>(
     Ok(space.partitions)
 }
 
-/// Maps of UDF itself that are not read yet: a volume with one of them is not worth opening without.
-fn is_known(identifier: &EntityIdentifier) -> bool {
-    identifier.is(EntityIdentifier::VIRTUAL_PARTITION) || identifier.is(EntityIdentifier::SPARABLE_PARTITION)
+/// A map of a partition that lies upon another.
+#[derive(Clone, Copy)]
+enum Upper {
+    Virtual(VirtualPartitionMap),
+    Metadata(MetadataPartitionMap),
+}
+
+impl Partition {
+    /// The first sector of a partition whose blocks lie one after the other on the device, but for relocated ones.
+    #[must_use]
+    pub fn start(&self) -> Option<Sector> {
+        match &self.kind {
+            PartitionKind::Physical { start } => Some(*start),
+            PartitionKind::Sparable(sparable) => Some(sparable.start),
+            _ => None,
+        }
+    }
 }
 
 fn unsupported(identifier: EntityIdentifier) -> Partition {
@@ -111,32 +139,43 @@ fn physical(number: u16, descriptors: &Descriptors, warnings: &mut Warnings) -> 
     })
 }
 
-/// A metadata partition lies upon the partition of the same number; some writers record any number there.
-fn metadata<R: ReadAt>(
+/// A virtual or a metadata partition lies upon the partition of the same number; some writers record any number there.
+fn upper<R: ReadAt>(
     space: &Space<R>,
-    map: MetadataPartitionMap,
+    map: Upper,
+    last: Option<Sector>,
     warnings: &mut Warnings,
 ) -> Result<Partition> {
-    let number = map.partition_number.get();
-    let mut physical = space
-        .partitions
-        .iter()
-        .zip(0_u16..)
-        .filter(|(partition, _)| matches!(partition.kind, PartitionKind::Physical { .. }));
+    let number = match map {
+        Upper::Virtual(map) => map.partition_number.get(),
+        Upper::Metadata(map) => map.partition_number.get(),
+    };
+    let mut on_device =
+        space.partitions.iter().zip(0_u16..).filter(|(partition, _)| partition.start().is_some());
     let (lower, reference) =
-        if let Some(same) = physical.clone().find(|(partition, _)| partition.number == number) {
+        if let Some(same) = on_device.clone().find(|(partition, _)| partition.number == number) {
             same
         } else {
-            let (Some(only), None) = (physical.next(), physical.next()) else {
+            let (Some(only), None) = (on_device.next(), on_device.next()) else {
                 return Err(unknown_number(number).into());
             };
             warnings.bend(unknown_number(number), Remedy::OnlyPartition)?;
             only
         };
-    let loaded = MetadataPartition::load(space, map, PartitionReference(reference), warnings)?;
-    let length_blocks = loaded.first().map_or(0, |file| file.length_blocks(space.block_size));
-    let (number, access) = (lower.number, lower.access);
-    Ok(Partition { number, kind: PartitionKind::Metadata(Box::new(loaded)), length_blocks, access })
+    let reference = PartitionReference(reference);
+    let (kind, length_blocks) = match map {
+        Upper::Virtual(map) => {
+            let loaded = VirtualPartition::load(space, map, reference, last, warnings)?;
+            let length_blocks = u32::try_from(loaded.table.entries().len()).unwrap_or(u32::MAX);
+            (PartitionKind::Virtual(Box::new(loaded)), length_blocks)
+        }
+        Upper::Metadata(map) => {
+            let loaded = MetadataPartition::load(space, map, reference, warnings)?;
+            let length_blocks = loaded.first().map_or(0, |file| file.length_blocks(space.block_size));
+            (PartitionKind::Metadata(Box::new(loaded)), length_blocks)
+        }
+    };
+    Ok(Partition { number: lower.number, kind, length_blocks, access: lower.access })
 }
 
 fn unknown_number(number: u16) -> Corrupt {

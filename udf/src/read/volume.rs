@@ -11,8 +11,9 @@ use super::extents::{Extent, Extents};
 use super::found::{Found, OpenOptions};
 use super::integrity::Integrity;
 use super::open::Opened;
-use super::partition::Partition;
+use super::partition::{Partition, PartitionKind};
 use super::space::{Copy, Run, Space};
+use super::virtual_table::{VirtualTable, VirtualTableHead};
 use super::walk::Walk;
 use super::warning::Warning;
 use crate::error::Result;
@@ -21,7 +22,8 @@ use crate::general::{ExtentAd, LongAd};
 use crate::revision::Revision;
 use crate::units::{BlockAddress, BlockSize, Sector};
 use crate::volume::{
-    ImplementationUseVolumeDescriptor, LogicalVolumeDescriptor, PartitionDescriptor, PrimaryVolumeDescriptor,
+    ImplementationUseVolumeDescriptor, IntegrityType, LogicalVolumeDescriptor, PartitionDescriptor,
+    PrimaryVolumeDescriptor,
 };
 
 /// A volume that has been opened: its descriptors are sound, its partitions can be read.
@@ -84,9 +86,12 @@ impl<R: ReadAt> Volume<R> {
         Revision::from_number(self.revision_number())
     }
 
-    /// The label: the logical volume identifier (UDF 2.2.4.1).
+    /// The label: the logical volume identifier (UDF 2.2.4.1), or the one in the virtual allocation table, which is newer.
     #[must_use]
     pub fn label(&self) -> String {
+        if let Some(label) = self.virtual_table().and_then(|table| table.head.label()) {
+            return label;
+        }
         self.logical().logical_volume_identifier.decode_lossy()
     }
 
@@ -138,10 +143,35 @@ impl<R: ReadAt> Volume<R> {
         self.opened.descriptors.used_reserve
     }
 
-    /// What the prevailing integrity descriptor says, if there is one.
+    /// The table of the virtual partition, if there is one: with it, an open integrity descriptor is as it should be.
+    #[must_use]
+    pub fn virtual_table(&self) -> Option<&VirtualTable> {
+        self.partitions().iter().find_map(|partition| match &partition.kind {
+            PartitionKind::Virtual(upper) => Some(&upper.table),
+            _ => None,
+        })
+    }
+
+    /// What the table says whose ICB lies in this block of the partition under the virtual one: an earlier one, for
+    /// instance, of those that lead to one another by `previous`.
+    pub fn virtual_table_head(&self, icb: BlockAddress) -> Result<VirtualTableHead> {
+        VirtualTableHead::load(&self.space, icb)
+    }
+
+    /// What the prevailing integrity descriptor says, if there is one; where there is a virtual allocation table, with its
+    /// time, counts, revisions and unique id.
     #[must_use]
     pub fn integrity(&self) -> Option<&Integrity> {
         self.opened.integrity.as_ref()
+    }
+
+    /// Whether the volume is as a writer left it that was done: closed, or with a virtual allocation table, which is written
+    /// last, while the integrity descriptor stays open for ever.
+    #[must_use]
+    pub fn is_consistent(&self) -> bool {
+        let integrity_type = self.integrity().and_then(|integrity| integrity.integrity_type);
+        integrity_type == Some(IntegrityType::Close)
+            || (integrity_type == Some(IntegrityType::Open) && self.virtual_table().is_some())
     }
 
     /// The file set descriptor that counts.

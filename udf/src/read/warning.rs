@@ -39,6 +39,16 @@ pub enum Remedy {
     NoMirrorFile,
     /// An unreadable metadata bitmap file: free metadata blocks are unknown.
     NoBitmapFile,
+    /// A sparing table that cannot be read: another copy of it.
+    OtherSparingTable,
+    /// No readable sparing table: packets that lie elsewhere are read from where they were.
+    NoSparingTable,
+    /// No virtual allocation table as the last block: the last one before it, at this sector.
+    EarlierTable(Sector),
+    /// A virtual allocation table of one form with the file type of the other: read by what is in it.
+    OtherTableForm,
+    /// An implementation use that the header of a virtual allocation table does not tell of: passed over.
+    UntoldUse,
     /// No integrity descriptor: free space, counts and the next unique id are unknown.
     NoIntegrity,
 }
@@ -56,6 +66,13 @@ impl fmt::Display for Remedy {
             Self::MirrorFile => "the metadata mirror file is used",
             Self::NoMirrorFile => "the metadata has no second copy",
             Self::NoBitmapFile => "free metadata blocks are unknown",
+            Self::OtherSparingTable => "another copy of the sparing table is used",
+            Self::NoSparingTable => "no packet is taken to lie elsewhere",
+            Self::EarlierTable(sector) => {
+                return write!(f, "the virtual allocation table at {sector} is used");
+            }
+            Self::OtherTableForm => "read by what is in it",
+            Self::UntoldUse => "the 32 bytes behind the header are passed over",
             Self::NoIntegrity => "free space, counts and the next unique id are unknown",
         })
     }
