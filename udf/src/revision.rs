@@ -47,6 +47,8 @@ pub struct Rules {
     pub blank_sector_after_recognition: bool,
     /// A deleted name changes its compression id to 254 or 255 (UDF 2.3.4.2).
     pub deleted_names_change_id: bool,
+    /// Only on write-once media may an ICB be a chain of entries, strategy 4096 (UDF 2.3.5.1).
+    pub chains_on_write_once_only: bool,
     /// Paths are at most 1023 bytes long (UDF 2, until 2.00).
     pub path_limit_bytes: Option<u32>,
     /// The least revision that a reader of a plain volume must know (UDF 2.2.6.4).
@@ -67,6 +69,7 @@ const V1_02: Rules = Rules {
     allocation_extent_crc_is_full: false,
     blank_sector_after_recognition: false,
     deleted_names_change_id: false,
+    chains_on_write_once_only: false,
     path_limit_bytes: Some(1023),
     minimum_read: 0x0102,
     minimum_write: 0x0102,
@@ -94,8 +97,14 @@ const V2_01: Rules = Rules {
     minimum_write: 0x0201,
     ..V2_00
 };
-const V2_50: Rules =
-    Rules { number: 0x0250, metadata_partition: true, minimum_read: 0x0250, minimum_write: 0x0250, ..V2_01 };
+const V2_50: Rules = Rules {
+    number: 0x0250,
+    metadata_partition: true,
+    chains_on_write_once_only: true,
+    minimum_read: 0x0250,
+    minimum_write: 0x0250,
+    ..V2_01
+};
 const V2_60: Rules = Rules { number: 0x0260, ..V2_50 };
 
 impl Revision {

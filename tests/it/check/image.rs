@@ -242,6 +242,18 @@ impl Image {
         extents[0].start
     }
 
+    /// Makes the partition pseudo-overwritable.
+    pub(crate) fn make_pseudo_overwritable(&mut self) {
+        let sectors = self.descriptor(TagIdentifier::PARTITION);
+        self.change(&sectors, |partition| put(partition, 184, &[0]));
+        let sectors = self.integrity();
+        self.change(&sectors, |integrity| {
+            // Nobody counts what is free; behind the tables and the implementation's identifier, who may write.
+            put(integrity, 80, &[0xFF; 8]);
+            put(integrity, 80 + 16 + 42, &Revision::V2_60.number().to_le_bytes());
+        });
+    }
+
     /// Makes the partition overwritable, with a bitmap of what is used by the reader's account, in spare blocks.
     pub(crate) fn make_rewritable(&mut self) -> BlockAddress {
         let first = self.spare();
@@ -316,7 +328,10 @@ pub(crate) fn set_crc_length(bytes: &mut [u8], length: usize) {
 /// Makes CRC and checksum fit again; all else in the tag stays.
 pub(crate) fn reseal(bytes: &mut [u8]) {
     let length = usize::from(u16::from_le_bytes([bytes[10], bytes[11]]));
-    let crc = crc16(&bytes[16..16 + length]);
-    put(bytes, 8, &crc.to_le_bytes());
+    // A length that goes beyond the end has no CRC that fits.
+    if let Some(covered) = bytes.get(16..16 + length) {
+        let crc = crc16(covered);
+        put(bytes, 8, &crc.to_le_bytes());
+    }
     bytes[4] = Tag::read(bytes).unwrap().expected_checksum();
 }

@@ -46,6 +46,8 @@ impl<R: ReadAt> Context<'_, R> {
             self.last = second;
         }
         let mut places = alloc::vec![first, before_last(self.last), self.last];
+        // On a very small volume they fall together.
+        places.sort_unstable();
         places.dedup();
         self.at_places(&places, sequences);
         let elsewhere = found.anchors.iter().map(|anchor| anchor.sector).chain([second]);

@@ -7,7 +7,7 @@ use super::finding::Findings;
 use super::path::{Paths, Subject};
 use super::rule::{Rule, Severity};
 use crate::error::{Error, Place, Result};
-use crate::general::Timestamp;
+use crate::general::{Moment, Timestamp};
 use crate::read::ReadAt;
 use crate::revision::{Revision, Rules};
 use crate::units::{BlockSize, Sector};
@@ -57,6 +57,8 @@ pub(super) struct Context<'a, R> {
     pub(super) descriptor_version: Option<u16>,
     /// When the volume was last changed, as the integrity descriptor says.
     pub(super) recorded: Option<Timestamp>,
+    /// What time it is, if that is known.
+    pub(super) now: Option<Moment>,
     /// Where structures of the volume space lie.
     pub(super) stretches: Vec<Stretch>,
     /// The file that is looked at, and the directories that lead to it.
@@ -80,6 +82,7 @@ impl<'a, R: ReadAt> Context<'a, R> {
             serial_number: None,
             descriptor_version: None,
             recorded: None,
+            now: None,
             stretches: Vec::new(),
             subject: Subject::default(),
             paths: Paths::default(),

@@ -254,6 +254,13 @@ impl<R: ReadAt> Files<'_, R> {
         let (found, right) = (fixed.icb.start(), job.parent);
         if found != right {
             self.error(116, at, format_args!("the parent is at {right}, not at {found}"));
+        } else if fixed.icb.flags != job.parent_flags {
+            let (found, right) = (fixed.icb.flags, job.parent_flags);
+            self.error(
+                116,
+                at,
+                format_args!("flags beside the parent's address are {found:#x}, elsewhere {right:#x}"),
+            );
         }
         let marked = fixed.file_characteristics & characteristics::DIRECTORY != 0;
         if marked != job.parent_is_directory {

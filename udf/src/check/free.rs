@@ -13,7 +13,7 @@ use super::metadata::MetadataFiles;
 use super::rule::Rule;
 use super::seal::{CrcLength, Expected, Sealed};
 use super::usage::Bitmap;
-use crate::file::{FileType, SpaceBitmapDescriptor, UnallocatedSpaceEntry};
+use crate::file::{AllocationForm, FileType, SpaceBitmapDescriptor, UnallocatedSpaceEntry};
 use crate::general::{Descriptor, ExtentKind, ShortAd};
 use crate::read::{Extent, Partition, PartitionKind, ReadAt};
 use crate::units::{BlockAddress, PartitionReference};
@@ -190,6 +190,12 @@ impl<R: ReadAt> Files<'_, R> {
         self.context.zeros_behind(at, &block, bytes);
         if entry.icb_tag.kind() != FileType::UNALLOCATED_SPACE_ENTRY {
             self.error(92, at, format_args!("file type is {}", entry.icb_tag.file_type));
+        }
+        if entry.icb_tag.allocation_form() != Some(AllocationForm::Short) {
+            self.error(115, at, format_args!("its extents must be described by short descriptors"));
+        }
+        if !length.is_multiple_of(size_of::<ShortAd>()) {
+            self.error(115, at, format_args!("{length} bytes of allocation descriptors of 8 each"));
         }
         let mut last_end = None;
         for extent in

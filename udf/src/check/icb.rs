@@ -11,6 +11,7 @@ use crate::file::{AllocationForm, IcbTag, IndirectEntry, Strategy, TerminalEntry
 use crate::general::{Descriptor, LongAd, Tag};
 use crate::read::ReadAt;
 use crate::units::BlockAddress;
+use crate::volume::AccessType;
 
 /// Entries of one ICB of strategy 4096, as in Linux.
 const MAX_CHAIN: u32 = 1024;
@@ -76,6 +77,14 @@ impl<R: ReadAt> Files<'_, R> {
         let at = first.at();
         let strategy = first.fixed.icb_tag.strategy();
         self.parameters(at, &first.fixed.icb_tag, 0);
+        let access = self.partition(icb.start().partition).and_then(|partition| partition.access);
+        if strategy == Some(Strategy::Chain)
+            && self.context.rules().chains_on_write_once_only
+            && access != Some(AccessType::WriteOnce)
+        {
+            let revision = self.context.revision;
+            self.error(91, at, format_args!("strategy 4096 in UDF {revision} where blocks can be rewritten"));
+        }
         let blocks: u32 = if strategy == Some(Strategy::Chain) { 2 } else { 1 };
         let (bytes, right) = (icb.bytes(), self.block_size().bytes().saturating_mul(blocks));
         if bytes != right {

@@ -126,7 +126,12 @@ impl<R: ReadAt> Context<'_, R> {
     }
 
     /// What the prevailing descriptor says of itself.
-    pub(super) fn integrity(&mut self, integrity: &Integrity, maps: &[Map]) {
+    pub(super) fn integrity(
+        &mut self,
+        integrity: &Integrity,
+        maps: &[Map],
+        partitions: &[PartitionDescriptor],
+    ) {
         let (at, fixed) = (integrity.at, &integrity.fixed);
         match IntegrityType::from_number(fixed.integrity_type.get()) {
             Some(IntegrityType::Close) => {}
@@ -136,9 +141,9 @@ impl<R: ReadAt> Context<'_, R> {
             }
             None => self.error(67, at, format_args!("integrity type is {}", fixed.integrity_type)),
         }
-        let (partitions, count) = (fixed.number_of_partitions.get(), maps.len());
-        if usize::try_from(partitions).ok() != Some(count) {
-            self.error(68, at, format_args!("{partitions} partitions, but {count} partition maps"));
+        let (recorded, count) = (fixed.number_of_partitions.get(), maps.len());
+        if usize::try_from(recorded).ok() != Some(count) {
+            self.error(68, at, format_args!("{recorded} partitions, but {count} partition maps"));
         }
         self.reserved(73, at, "what follows the unique id", &fixed.reserved);
         self.next_unique_id(at, fixed.unique_id.get());
@@ -150,7 +155,7 @@ impl<R: ReadAt> Context<'_, R> {
             return;
         };
         self.identifier(at, "implementation id", &used.implementation_id, Expected::Developer);
-        self.revisions(at, used, maps);
+        self.revisions(at, used, maps, partitions);
     }
 
     fn next_unique_id(&mut self, at: At, next: u64) {
@@ -169,7 +174,17 @@ impl<R: ReadAt> Context<'_, R> {
     }
 
     /// The revisions that readers and writers must know (UDF 2.2.6.4).
-    fn revisions(&mut self, at: At, used: &IntegrityImplementationUse, maps: &[Map]) {
+    fn revisions(
+        &mut self,
+        at: At,
+        used: &IntegrityImplementationUse,
+        maps: &[Map],
+        partitions: &[PartitionDescriptor],
+    ) {
+        // The fields came with 1.02; before it they are reserved.
+        if self.revision_number < Revision::V1_02.number() {
+            return;
+        }
         let read = used.minimum_udf_read_revision.get();
         let write = used.minimum_udf_write_revision.get();
         let most = used.maximum_udf_write_revision.get();
@@ -188,7 +203,7 @@ impl<R: ReadAt> Context<'_, R> {
                 ),
             );
         }
-        let (least_read, least_write) = self.least_revisions(maps);
+        let (least_read, least_write) = self.least_revisions(maps, partitions);
         if read < least_read.number() || write < least_write.number() {
             self.error(
                 72,
@@ -205,9 +220,13 @@ impl<R: ReadAt> Context<'_, R> {
         }
     }
 
-    /// What the features of the volume demand: ECMA-167 3rd edition, sparable and metadata partitions.
-    fn least_revisions(&self, maps: &[Map]) -> (Revision, Revision) {
+    /// What the features of the volume demand of readers and of writers: ECMA-167 3rd edition, the kinds of partitions.
+    fn least_revisions(&self, maps: &[Map], partitions: &[PartitionDescriptor]) -> (Revision, Revision) {
         let has = |kind| maps.iter().any(|map| map.kind == kind);
+        let pseudo = AccessType::PseudoOverwritable.number();
+        if partitions.iter().any(|partition| partition.access_type == pseudo) {
+            return (Revision::V2_50, Revision::V2_60);
+        }
         let least = if has(MapKind::Metadata) {
             Revision::V2_50
         } else if self.rules().streams {

@@ -61,7 +61,7 @@ use files::Files;
 use integrity::Integrity;
 
 use crate::error::{Error, Place};
-use crate::general::LongAd;
+use crate::general::{LongAd, Moment};
 use crate::read::{Found, OpenOptions, ReadAt, Volume};
 use crate::units::{BlockSize, Sector};
 
@@ -86,11 +86,21 @@ pub fn check<R: ReadAt>(
     options: &OpenOptions,
     progress: &mut dyn FnMut(CheckProgress),
 ) -> Report {
+    check_at(device, options, None, progress)
+}
+
+/// As [`check`], for those who know what time it is: then nothing may have been recorded later (UDF 3.1.1).
+pub fn check_at<R: ReadAt>(
+    device: &R,
+    options: &OpenOptions,
+    now: Option<Moment>,
+    progress: &mut dyn FnMut(CheckProgress),
+) -> Report {
     // What a strict reader refuses is what is looked for.
     let options = OpenOptions { strict: false, ..*options };
     match Volume::open(device, &options) {
-        Ok(volume) => check_volume(device, &volume, &options, progress),
-        Err(error) => check_unopened(device, &options, &error),
+        Ok(volume) => check_volume(device, &volume, &options, now, progress),
+        Err(error) => check_unopened(device, &options, now, &error),
     }
 }
 
@@ -99,10 +109,12 @@ fn check_volume<R: ReadAt>(
     device: &R,
     volume: &Volume<&R>,
     options: &OpenOptions,
+    now: Option<Moment>,
     progress: &mut dyn FnMut(CheckProgress),
 ) -> Report {
     let found = volume.found();
     let mut context = Context::new(device, volume.block_size(), found.session_start);
+    context.now = now;
     let integrity = context.volume_space(found, options, volume.sequences());
     let mut files = Files::new(context, volume, progress);
     if let Some(integrity) = integrity.as_ref().filter(|integrity| integrity.is_closed()) {
@@ -151,10 +163,16 @@ impl<R: ReadAt> Files<'_, R> {
 }
 
 /// Checks as much as there is of a volume that cannot be opened.
-fn check_unopened<R: ReadAt>(device: &R, options: &OpenOptions, error: &Error) -> Report {
+fn check_unopened<R: ReadAt>(
+    device: &R,
+    options: &OpenOptions,
+    now: Option<Moment>,
+    error: &Error,
+) -> Report {
     let mut context = match Found::search(device, options) {
         Ok(found) => {
             let mut context = Context::new(device, found.block_size, found.session_start);
+            context.now = now;
             let sequences = found.anchors.first().map(|anchor| (anchor.main, anchor.reserve));
             if let Some(sequences) = options.sequences.or(sequences) {
                 context.volume_space(&found, options, sequences);

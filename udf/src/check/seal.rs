@@ -120,7 +120,13 @@ impl<R: ReadAt> Context<'_, R> {
         let length = usize::from(tag.descriptor_crc_length.get());
         let covered = bytes.get(Tag::LEN..Tag::LEN.saturating_add(length));
         let Some(covered) = covered else {
-            self.warning(5, at, format_args!("CRC length of {length} bytes goes beyond the block"));
+            // What begins inside a block, as file identifiers do, is no reason to read on.
+            let message = format_args!("CRC length of {length} bytes goes beyond its end");
+            if bytes.len() < self.block_size.len() {
+                self.error(5, at, message);
+            } else {
+                self.warning(5, at, message);
+            }
             return false;
         };
         if !expected.crc.allows(length, expected.bytes) {

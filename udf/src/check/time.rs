@@ -32,6 +32,11 @@ impl<R: ReadAt> Context<'_, R> {
                 at,
                 format_args!("{field}, {time:?}, is later than the integrity descriptor, {recorded:?}"),
             );
+        } else if time.zone_minutes().is_some()
+            && let Some((moment, now)) = time.moment().zip(self.now)
+            && moment > now
+        {
+            self.error(21, at, format_args!("{field}, {time:?}, has not come yet"));
         }
     }
 
@@ -80,6 +85,25 @@ mod tests {
             let report = context.findings.into_report();
             let found: vec::Vec<_> = report.findings.iter().map(|finding| finding.rule.to_string()).collect();
             assert_eq!(found.join(" "), expected, "{time:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_from_the_future_if_one_knows_the_time() {
+        let time = Timestamp::new(Moment::from_unix(1000, 0), 60);
+        let somewhere = Timestamp { type_and_time_zone: 0x1801.into(), ..time };
+        for (now, time, expected) in [
+            (None, time, 0),
+            (Some(1000), time, 0),
+            (Some(999), time, 1),
+            // It may be said in any zone.
+            (Some(999), somewhere, 0),
+        ] {
+            let device = vec![0u8; 4096];
+            let mut context = Context::new(&device, BlockSize::B512, Sector(0));
+            context.now = now.map(|seconds| Moment::from_unix(seconds, 0));
+            context.time(At::new("test", Sector(9)), "field", &time);
+            assert_eq!(context.findings.into_report().findings.len(), expected);
         }
     }
 }

@@ -46,6 +46,9 @@ pub(super) struct Job {
     pub(super) parent: BlockAddress,
     pub(super) parent_unique_id: u64,
     pub(super) parent_is_directory: bool,
+    /// The flags beside the address of this directory and of the one above, which those who refer to it repeat.
+    flags: u16,
+    pub(super) parent_flags: u16,
     /// Of streams: body and object size of the file.
     owner: Option<(u64, u64)>,
     /// Bytes of the path that leads here, counted as the standard does.
@@ -77,7 +80,7 @@ impl<R: ReadAt> Files<'_, R> {
         if role == Role::Root {
             self.directories = self.directories.saturating_add(1);
         }
-        self.streams(&facts, directory);
+        self.streams(icb, &facts, directory);
         if facts.is_directory() {
             self.jobs.push(Job {
                 role,
@@ -85,6 +88,8 @@ impl<R: ReadAt> Files<'_, R> {
                 parent: facts.icb,
                 parent_unique_id: facts.unique_id,
                 parent_is_directory: true,
+                flags: icb.flags.get(),
+                parent_flags: icb.flags.get(),
                 owner: None,
                 path_bytes: 0,
                 facts,
@@ -217,7 +222,7 @@ impl<R: ReadAt> Files<'_, R> {
         } else {
             job.directory
         };
-        self.streams(&facts, directory);
+        self.streams(&child.icb, &facts, directory);
         if is_directory {
             let path_bytes = job.path_bytes.saturating_add(child.name_bytes.into()).saturating_add(1);
             jobs.push(Job {
@@ -226,6 +231,8 @@ impl<R: ReadAt> Files<'_, R> {
                 parent: job.facts.icb,
                 parent_unique_id: job.facts.unique_id,
                 parent_is_directory: true,
+                flags: child.icb.flags.get(),
+                parent_flags: job.flags,
                 owner: None,
                 path_bytes,
                 facts,
@@ -234,8 +241,8 @@ impl<R: ReadAt> Files<'_, R> {
         (is_directory, size)
     }
 
-    /// The directory of the streams of a file, if it has streams.
-    fn streams(&mut self, facts: &Facts, directory: DirectoryId) {
+    /// The directory of the streams of a file, if it has streams; `file` is the address that led to the file.
+    fn streams(&mut self, file: &LongAd, facts: &Facts, directory: DirectoryId) {
         let Some(icb) = facts.streams else { return };
         let role = Role::Streams(facts.unique_id);
         let at = At::new("stream directory", icb.start());
@@ -256,6 +263,8 @@ impl<R: ReadAt> Files<'_, R> {
             parent: facts.icb,
             parent_unique_id: facts.unique_id,
             parent_is_directory: facts.is_directory(),
+            flags: icb.flags.get(),
+            parent_flags: file.flags.get(),
             owner: Some((facts.size_bytes, facts.object_size_bytes)),
             path_bytes: 0,
             facts: streams,

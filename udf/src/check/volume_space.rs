@@ -110,7 +110,7 @@ impl<R: ReadAt> Context<'_, R> {
             }
         }
         if let Some(integrity) = integrity {
-            self.integrity(integrity, &maps);
+            self.integrity(integrity, &maps, partitions);
         }
         if let Some(fixed) = logical.as_logical() {
             self.integrity_length(at, fixed, partitions);

@@ -1,6 +1,6 @@
 //! Faults in partitions: tags, entries, extents, attributes, directories and free space (R000 to R021, R054, R090 to R139).
 
-use mkudf_ms::tree::{Kind as TreeKind, Tree};
+use mkudf_ms::tree::{Content, Kind as TreeKind, Tree};
 use udf::file::{ExtendedFileEntry, FileEntry, FileType};
 use udf::general::{Moment, Tag, TagIdentifier as Kind, Timestamp};
 use udf::{BlockSize, Revision};
@@ -194,6 +194,10 @@ pub(super) const FAULTS: &[Fault] = &[
     (&[4], On::Plain, |image| set_tag(image, 8, 0)),
     (&[4], On::Split, |image| set_tag(image, 8, 0)),
     (&[5], On::Plain, |image| change(image, "data", |entry| set_crc_length(entry, 100))),
+    (&[5], On::Plain, |image| {
+        // A file identifier's CRC covers bytes of the one behind it: beyond its own end nothing is read.
+        image.change_name("big/n0003", |name| put(name, 10, &[40]));
+    }),
     (&[6], On::Plain, |image| set_tag(image, 15, 1)),
     (&[7], On::Plain, |image| set_tag(image, 6, 9)),
     (&[8], On::Plain, |image| {
@@ -226,6 +230,15 @@ pub(super) const FAULTS: &[Fault] = &[
     }),
     (&[91], On::Plain, |image| set(image, "data", 24, &[2])),
     (&[91], On::Plain, |image| set_name(image, "/data", 20, &4096u32.to_le_bytes())),
+    (&[91], On::Split, |image| {
+        // Strategy 4096, whose ICBs have two blocks; behind the last entry of a small volume there is room.
+        let mut tree = Tree::new(attributes(0o755));
+        let inode = tree.add_inode(TreeKind::Fifo, attributes(0o644), Content::None);
+        tree.link(tree.root(), &name("fifo"), inode).unwrap();
+        *image = Image::of(&tree, Revision::V2_50, BlockSize::B2048);
+        set(image, "fifo", 20, &[0, 0x10, 1, 0, 2, 0]);
+        set_name(image, "/fifo", 20, &4096u32.to_le_bytes());
+    }),
     (&[92], On::Plain, |image| set(image, "data", 26, &[1])),
     (&[92], On::Plain, |image| set(image, "data", 27, &[FileType::EXTENDED_ATTRIBUTES.0])),
     (&[93], On::Plain, |image| set(image, "data", 28, &[5])),
@@ -304,7 +317,13 @@ pub(super) const FAULTS: &[Fault] = &[
     (&[114], On::Split, |image| set(image, "data", 216 + 10, &[1])),
     (&[], On::Rewritable, |image| replace_bitmap(image, 1)),
     (&[115], On::Rewritable, |image| replace_bitmap(image, 0)),
+    (&[115], On::Rewritable, |image| {
+        let (start, bitmap) = places(image);
+        replace_bitmap(image, 1);
+        image.change(&[start + bitmap + 8], |table| table[34] |= 1);
+    }),
     (&[116], On::Plain, |image| image.change_parent("big", |name| put(name, 24, &[9]))),
+    (&[116], On::Plain, |image| image.change_parent("big", |name| put(name, 30, &[1]))),
     (&[71, 99, 116, 119], On::Plain, |image| image.change_name("/sub", |name| name[18] |= 8)),
     (&[117], On::Plain, |image| image.change_name("/sub", |name| *name.last_mut().unwrap() = 1)),
     (&[118], On::Plain, |image| set_name(image, "/data", 16, &[2])),

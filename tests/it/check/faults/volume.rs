@@ -5,7 +5,7 @@ use udf::general::{Moment, Tag, TagIdentifier as Kind, Timestamp};
 use udf::{BlockSize, Revision};
 use zerocopy::IntoBytes;
 
-use super::super::image::{Image, add32, attributes, name, put, reseal, set_crc_length};
+use super::super::image::{Image, add32, attributes, get32, name, put, reseal, set_crc_length};
 use super::{Fault, On};
 
 /// A field of the descriptor of a kind, in both sequences.
@@ -113,6 +113,10 @@ pub(super) const FAULTS: &[Fault] = &[
         image.sector(before).fill(0);
         image.sector(last).fill(0);
     }),
+    (&[0, 10, 29, 33, 51], On::Plain, |image| {
+        // All that is left ends with sector 256, so that two of the three places fall together.
+        image.bytes.truncate(257 * 2048);
+    }),
     (&[29, 30], On::Plain, |image| {
         // The end is one block further on, and the anchor that readers look at first is gone.
         image.bytes.extend([0; 2048]);
@@ -182,6 +186,24 @@ pub(super) const FAULTS: &[Fault] = &[
     (&[33, 51, 140], On::Plain, |image| lengthen(image, 100_000)),
     (&[33, 140], On::Plain, |image| lengthen(image, 400)),
     (&[140], On::Plain, |image| lengthen(image, 100)),
+    (&[56, 68], On::Plain, |image| {
+        // A second one, read-only too, behind the first, and a map of it.
+        let [first, _] = image.descriptor(Kind::PARTITION);
+        let (start, blocks) = (get32(image.sector(first), 188), get32(image.sector(first), 192));
+        copy(image, Kind::TERMINATING, 6, |_| ());
+        copy(image, Kind::PARTITION, 5, |partition| {
+            put(partition, 22, &[5]);
+            put(partition, 188, &(start + blocks).to_le_bytes());
+            put(partition, 192, &1u32.to_le_bytes());
+        });
+        let sectors = image.descriptor(Kind::LOGICAL_VOLUME);
+        image.change(&sectors, |logical| {
+            put(logical, 264, &[12]);
+            put(logical, 268, &[2]);
+            put(logical, 446, &[1, 6, 1, 0, 5, 0]);
+            set_crc_length(logical, 424 + 12);
+        });
+    }),
     (&[50, 56], On::Plain, |image| {
         copy(image, Kind::TERMINATING, 6, |_| ());
         copy(image, Kind::PARTITION, 5, |partition| {
@@ -225,5 +247,7 @@ pub(super) const FAULTS: &[Fault] = &[
     (&[71], On::Plain, |image| set_integrity(image, 88 + 36, &[1])),
     (&[72], On::Plain, |image| set_integrity(image, 88 + 44, &0x0150u16.to_le_bytes())),
     (&[72], On::Split, |image| set_integrity(image, 88 + 8 + 40, &0x0201u16.to_le_bytes())),
+    (&[], On::PseudoOverwrite, |_| ()),
+    (&[72], On::PseudoOverwrite, |image| set_integrity(image, 88 + 8 + 42, &0x0250u16.to_le_bytes())),
     (&[73], On::Plain, |image| set_integrity(image, 50, &[1])),
 ];
