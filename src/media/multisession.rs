@@ -30,6 +30,8 @@ pub struct Sequential {
     pub start_of_previous_session: Option<u32>,
     /// Last sector that was written in that session; `None` if there is none.
     pub last_written_of_previous_session: Option<u32>,
+    /// First sector of the session that is open, if anything is in it: what is written next belongs to it.
+    pub open_session_start: Option<u32>,
     /// The first sector that can be written.
     pub next_writable: u32,
     /// Sectors that can still be written.
@@ -174,6 +176,7 @@ mod tests {
         is_first_data_session: false,
         start_of_previous_session: Some(0),
         last_written_of_previous_session: Some(999),
+        open_session_start: None,
         next_writable: 1024,
         free_sectors: 5000,
         write_unit: 32,
