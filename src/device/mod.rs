@@ -10,6 +10,8 @@ mod pipe;
 mod reader;
 mod recorder;
 mod signature;
+#[cfg(feature = "simulator")]
+pub mod simulated;
 
 use std::fs::File;
 use std::io;

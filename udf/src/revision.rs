@@ -39,6 +39,8 @@ pub struct Rules {
     pub streams: bool,
     /// Read-only and overwritable volumes keep metadata in a metadata partition (UDF 2.2.10).
     pub metadata_partition: bool,
+    /// The form of virtual allocation tables, if there are any (UDF 2.2.11).
+    pub virtual_table: Option<VirtualTableForm>,
     /// "No attribute of this kind" in an extended attribute header is 0xFFFFFFFF, else the space's length (UDF 3.3.4.1).
     pub absent_attribute_is_ones: bool,
     /// The CRC of an allocation extent descriptor covers its allocation descriptors (UDF 2.3.11).
@@ -55,6 +57,18 @@ pub struct Rules {
     pub minimum_read: u16,
     /// The least revision that a writer of a plain volume must know (UDF 2.2.6.4).
     pub minimum_write: u16,
+    /// The least revision that readers and writers of a volume without metadata partition must know.
+    pub minimum_without_metadata: u16,
+}
+
+/// Which form a virtual allocation table has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum VirtualTableForm {
+    /// The entries, then a trailer (UDF 1.50 2.2.10).
+    Trailer,
+    /// A header, then the entries (UDF 2.60 2.2.11).
+    Header,
 }
 
 const V1_02: Rules = Rules {
@@ -65,6 +79,7 @@ const V1_02: Rules = Rules {
     extended_file_entries: false,
     streams: false,
     metadata_partition: false,
+    virtual_table: None,
     absent_attribute_is_ones: false,
     allocation_extent_crc_is_full: false,
     blank_sector_after_recognition: false,
@@ -73,8 +88,16 @@ const V1_02: Rules = Rules {
     path_limit_bytes: Some(1023),
     minimum_read: 0x0102,
     minimum_write: 0x0102,
+    minimum_without_metadata: 0x0102,
 };
-const V1_50: Rules = Rules { number: 0x0150, minimum_read: 0x0150, minimum_write: 0x0150, ..V1_02 };
+const V1_50: Rules = Rules {
+    number: 0x0150,
+    virtual_table: Some(VirtualTableForm::Trailer),
+    minimum_read: 0x0150,
+    minimum_write: 0x0150,
+    minimum_without_metadata: 0x0150,
+    ..V1_02
+};
 const V2_00: Rules = Rules {
     number: 0x0200,
     descriptor_version: 3,
@@ -84,8 +107,10 @@ const V2_00: Rules = Rules {
     streams: true,
     absent_attribute_is_ones: true,
     deleted_names_change_id: true,
+    virtual_table: Some(VirtualTableForm::Header),
     minimum_read: 0x0200,
     minimum_write: 0x0200,
+    minimum_without_metadata: 0x0200,
     ..V1_50
 };
 const V2_01: Rules = Rules {
@@ -95,6 +120,7 @@ const V2_01: Rules = Rules {
     path_limit_bytes: None,
     minimum_read: 0x0201,
     minimum_write: 0x0201,
+    minimum_without_metadata: 0x0201,
     ..V2_00
 };
 const V2_50: Rules = Rules {

@@ -87,6 +87,8 @@ pub(crate) enum Command {
     Revert(Box<Revert>),
     #[command(disable_version_flag = true)]
     Check(Check),
+    #[command(disable_version_flag = true)]
+    Media(Media),
 }
 
 const CREATE_EXAMPLES: &str = "\
@@ -447,6 +449,10 @@ pub(crate) struct Revert {
     #[command(flatten)]
     pub(crate) effort: Effort,
 }
+
+/// List the media there are, and what volumes on them are like
+#[derive(Debug, Args)]
+pub(crate) struct Media {}
 
 /// Look for errors in a volume, rule by rule; nothing is changed
 #[derive(Debug, Args)]

@@ -154,7 +154,7 @@ fn medium(name: &str) -> anyhow::Result<&'static Medium> {
             Writing::Never => {
                 usage(format!("{} is pressed, not written: make an image (-m image)", medium.description))
             }
-            Writing::Sequential | Writing::Packet => usage(format!(
+            _ => usage(format!(
                 "volumes for {} are not written yet; those for {} are",
                 medium.description,
                 names()

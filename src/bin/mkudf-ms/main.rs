@@ -12,6 +12,7 @@ mod flags;
 mod info;
 mod job;
 mod list;
+mod media;
 mod open;
 mod report;
 mod revert;
@@ -89,5 +90,6 @@ fn run(command: &Command, report: &Report) -> anyhow::Result<Ending> {
         Command::Diff(flags) => diff::run(flags, report),
         Command::Revert(flags) => revert::run(flags, report),
         Command::Check(flags) => check::run(flags, report),
+        Command::Media(_) => media::run(report),
     }
 }
