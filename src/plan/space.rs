@@ -184,8 +184,9 @@ impl Spaces {
                 Some(kept) => kept.unique_id,
                 None if *inode == root => 0,
                 None => {
+                    let id = low_id(unique_ids.next)?;
                     unique_ids.next += 1;
-                    low_id(unique_ids.next - 1)?
+                    id
                 }
             };
         }
