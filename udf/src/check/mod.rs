@@ -201,8 +201,16 @@ fn check_unopened<R: ReadAt>(
         }
         Err(_) => Context::new(device, BlockSize::B2048, Sector(0)),
     };
+    if context.is_virtual && place_of(error) != Place::Within && error_names(error, virtual_table::TABLE) {
+        context.error(74, At::new(virtual_table::TABLE, place_of(error)), format_args!("none can be read"));
+    }
     context.findings.add(Severity::Fatal, Rule(0), place_of(error), || format!("{error}"));
     context.findings.into_report()
+}
+
+/// Whether an error is about this structure.
+fn error_names(error: &Error, structure: &str) -> bool {
+    matches!(error, Error::Corrupt(corrupt) if corrupt.structure == structure)
 }
 
 fn place_of(error: &Error) -> Place {
