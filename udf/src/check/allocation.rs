@@ -11,7 +11,7 @@ use super::role::Role;
 use super::seal::{CrcLength, Expected, Sealed};
 use crate::file::{AllocationExtentDescriptor, AllocationForm, FileType};
 use crate::general::{Descriptor, ExtentKind, LongAd, ShortAd};
-use crate::read::{Extent, ReadAt};
+use crate::read::{Extent, PartitionKind, ReadAt};
 use crate::units::{BlockAddress, BlockSize};
 use crate::volume::AccessType;
 
@@ -108,7 +108,7 @@ impl<R: ReadAt> Files<'_, R> {
             size_bytes: view.fixed.information_length.get(),
             covered_bytes: 0,
             recorded_blocks: 0,
-            kept: (is_directory || role.is_metadata_file()).then(Vec::new),
+            kept: (is_directory || role.is_metadata_file() || self.keeps_body).then(Vec::new),
             descriptors: 0,
             only_allocated: true,
             is_directory,
@@ -174,6 +174,7 @@ impl<R: ReadAt> Files<'_, R> {
         walk.only_allocated &= kind == ExtentKind::Allocated;
         self.extent_length(&extent, walk);
         self.extent_kind(&extent, walk);
+        self.virtual_extent(&extent, blocks, at);
         self.erased(descriptor, walk);
         if kind == ExtentKind::Recorded {
             walk.recorded_blocks = walk.recorded_blocks.saturating_add(blocks);
@@ -190,7 +191,10 @@ impl<R: ReadAt> Files<'_, R> {
             self.take(at, extent.start, blocks);
         }
         let left = walk.size_bytes.saturating_sub(walk.covered_bytes);
-        if walk.kept.is_some() && left > 0 {
+        // Non-allocatable space is all of its extents, whatever its length says.
+        if walk.kept.is_some() && self.keeps_body {
+            self.keep(extent, walk);
+        } else if walk.kept.is_some() && left > 0 {
             self.keep(Extent { bytes: extent.bytes.min(left), ..extent }, walk);
         }
         walk.covered_bytes = walk.covered_bytes.saturating_add(extent.bytes);
@@ -258,6 +262,22 @@ impl<R: ReadAt> Files<'_, R> {
         {
             let (start, right) = (extent.start, if walk.is_directory { "in" } else { "outside" });
             self.error(88, at, format_args!("its extent at {start} must be {right} the metadata partition"));
+        }
+    }
+
+    /// Virtual blocks lie anywhere, so that an extent is one of them (UDF 2.3.10).
+    fn virtual_extent(&mut self, extent: &Extent, blocks: u64, at: At) {
+        let partition = self.partition(extent.start.partition);
+        let is_virtual =
+            partition.is_some_and(|partition| matches!(partition.kind, PartitionKind::Virtual(_)));
+        if !is_virtual || blocks <= 1 || extent.kind == ExtentKind::Unallocated {
+            return;
+        }
+        let message = format_args!("an extent of {blocks} virtual blocks");
+        if self.context.rules().streams {
+            self.error(78, at, message);
+        } else {
+            self.warning(78, at, message);
         }
     }
 

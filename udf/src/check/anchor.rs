@@ -46,6 +46,10 @@ impl<R: ReadAt> Context<'_, R> {
             self.last = second;
         }
         let mut places = alloc::vec![first, before_last(self.last), self.last];
+        // A disc that is still open may have its only one there, if a track is reserved (UDF 6.10.1.1).
+        if self.is_virtual {
+            places.push(second);
+        }
         // On a very small volume they fall together.
         places.sort_unstable();
         places.dedup();
@@ -79,7 +83,10 @@ impl<R: ReadAt> Context<'_, R> {
                 "{number} sound at sector 256 of the session, N - 256 and N = {last}, must be 2"
             );
             // Enough while a disc is still being written.
-            if self.is_virtual && number == 1 {
+            let in_front = sound.iter().all(|sector| {
+                *sector < self.last && sector.0 <= start.0.saturating_add(SECOND_ANCHOR_SECTOR)
+            });
+            if self.is_virtual && number == 1 && in_front {
                 self.warning(29, at, message);
             } else {
                 self.error(29, at, message);

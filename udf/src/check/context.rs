@@ -57,10 +57,14 @@ pub(super) struct Context<'a, R> {
     pub(super) descriptor_version: Option<u16>,
     /// When the volume was last changed, as the integrity descriptor says.
     pub(super) recorded: Option<Timestamp>,
+    /// When the virtual allocation table was, which is recorded later than that descriptor.
+    pub(super) table_time: Option<Timestamp>,
     /// What time it is, if that is known.
     pub(super) now: Option<Moment>,
     /// Where structures of the volume space lie.
     pub(super) stretches: Vec<Stretch>,
+    /// Sparing tables and spare packets that lie in their partition.
+    pub(super) spares_inside: Vec<Stretch>,
     /// The file that is looked at, and the directories that lead to it.
     pub(super) subject: Subject,
     pub(super) paths: Paths,
@@ -82,8 +86,10 @@ impl<'a, R: ReadAt> Context<'a, R> {
             serial_number: None,
             descriptor_version: None,
             recorded: None,
+            table_time: None,
             now: None,
             stretches: Vec::new(),
+            spares_inside: Vec::new(),
             subject: Subject::default(),
             paths: Paths::default(),
             findings: Findings::default(),

@@ -240,7 +240,11 @@ impl<R: ReadAt> Files<'_, R> {
             Role::Root | Role::SystemStreams | Role::SystemStream => 0,
             Role::Streams(owner) | Role::Stream(owner) => owner,
             Role::Named => return self.named_unique_id(at, found),
-            Role::Metadata | Role::MetadataMirror | Role::MetadataBitmap | Role::Attributes => return,
+            Role::Metadata
+            | Role::MetadataMirror
+            | Role::MetadataBitmap
+            | Role::Attributes
+            | Role::VirtualTable => return,
         };
         if found != owner {
             self.error(105, at, format_args!("unique id is {found}, must be {owner}"));
@@ -266,6 +270,10 @@ impl<R: ReadAt> Files<'_, R> {
             return;
         }
         let at = view.at();
+        if role == Role::VirtualTable {
+            self.warning(77, at, format_args!("there is a file of extended attributes"));
+            return;
+        }
         if role.is_of_streams() || role.is_metadata_file() || role == Role::Attributes {
             self.error(106, at, format_args!("there is a file of extended attributes"));
             return;

@@ -33,6 +33,10 @@ pub(super) struct Files<'a, R> {
     pub(super) room_bytes: u64,
     /// Extents of directories and metadata files that may still be kept in memory.
     pub(super) room_extents: u32,
+    /// The extents of the Non-Allocatable Space, if there is one.
+    pub(super) non_allocatable: Option<Vec<Extent>>,
+    /// The body that is looked at is that one's.
+    pub(super) keeps_body: bool,
     /// Nothing was passed over because it could not be read or understood, so that what was counted can be compared.
     pub(super) complete: bool,
     pub(super) file_names: u64,
@@ -66,6 +70,8 @@ impl<'a, R: ReadAt> Files<'a, R> {
             jobs: Vec::new(),
             room_bytes: device_bytes,
             room_extents: MAX_EXTENTS,
+            non_allocatable: None,
+            keeps_body: false,
             complete: true,
             file_names: 0,
             directories: 0,
@@ -96,7 +102,8 @@ impl<'a, R: ReadAt> Files<'a, R> {
         if let Some(twice) = taken {
             self.error(113, at, format_args!("{twice} is used by something else too"));
         }
-        taken.is_none()
+        let is_virtual = matches!(partition.kind, PartitionKind::Virtual(_));
+        taken.is_none() && (!is_virtual || self.take_virtual(at, start, blocks))
     }
 
     /// Reads blocks that lie together. What does not exist or cannot be read is a finding; whether all was read.
@@ -108,7 +115,14 @@ impl<'a, R: ReadAt> Files<'a, R> {
             Err(fault) => fault,
         };
         let is_read_error = matches!(fault, Error::Read { .. });
-        self.error(if is_read_error { 0 } else { 139 }, at, format_args!("{}", reason(&fault)));
+        let rule = if is_read_error {
+            0
+        } else if self.is_unused_virtual(start) {
+            78
+        } else {
+            139
+        };
+        self.error(rule, at, format_args!("{}", reason(&fault)));
         let saved = is_read_error && self.volume.read_blocks(start, out).is_ok();
         self.complete &= saved;
         saved

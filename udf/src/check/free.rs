@@ -47,7 +47,7 @@ impl<R: ReadAt> Files<'_, R> {
     /// The sets of free space of each physical partition.
     fn space_sets(&self) -> Vec<(PartitionReference, Vec<SpaceSet>)> {
         let of = |partition: &Partition| -> Vec<SpaceSet> {
-            if !matches!(partition.kind, PartitionKind::Physical { .. }) {
+            if partition.start().is_none() {
                 return Vec::new();
             }
             let descriptors = self.volume.partition_descriptors();
@@ -317,7 +317,8 @@ impl<R: ReadAt> Files<'_, R> {
         let recorded = integrity.free_blocks.iter().zip(&integrity.size_blocks);
         let partitions = self.volume.partitions().iter().zip(counts);
         for (reference, ((free, size), (partition, count))) in recorded.zip(partitions).enumerate() {
-            if matches!(partition.kind, PartitionKind::Unsupported(_)) {
+            // Of virtual ones nobody counts anything, which has been seen to.
+            if matches!(partition.kind, PartitionKind::Unsupported(_) | PartitionKind::Virtual(_)) {
                 continue;
             }
             let length = partition.length_blocks;

@@ -42,6 +42,14 @@ pub(super) struct Integrity {
     pub(super) used: Option<IntegrityImplementationUse>,
 }
 
+/// The revisions that readers and writers must know (UDF 2.2.6.4).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Revisions {
+    pub(super) read: u16,
+    pub(super) write: u16,
+    pub(super) most: u16,
+}
+
 impl Integrity {
     /// Whether what it says holds: not while the volume is being written.
     pub(super) fn is_closed(&self) -> bool {
@@ -134,8 +142,14 @@ impl<R: ReadAt> Context<'_, R> {
     ) {
         let (at, fixed) = (integrity.at, &integrity.fixed);
         match IntegrityType::from_number(fixed.integrity_type.get()) {
-            Some(IntegrityType::Close) => {}
-            Some(IntegrityType::Open) if maps.iter().any(|map| map.kind == MapKind::Virtual) => {}
+            Some(found) if (found == IntegrityType::Open) == self.is_virtual => {}
+            Some(IntegrityType::Close) => {
+                self.error(
+                    67,
+                    at,
+                    format_args!("closed, but with a virtual partition it stays open for ever"),
+                );
+            }
             Some(IntegrityType::Open) => {
                 self.error(67, at, format_args!("the volume is open: an update was not completed"));
             }
@@ -185,9 +199,26 @@ impl<R: ReadAt> Context<'_, R> {
         if self.revision_number < Revision::V1_02.number() {
             return;
         }
-        let read = used.minimum_udf_read_revision.get();
-        let write = used.minimum_udf_write_revision.get();
-        let most = used.maximum_udf_write_revision.get();
+        let recorded = Revisions {
+            read: used.minimum_udf_read_revision.get(),
+            write: used.minimum_udf_write_revision.get(),
+            most: used.maximum_udf_write_revision.get(),
+        };
+        self.known_revisions(at, &recorded);
+        let Revisions { read, write, .. } = recorded;
+        let (least_read, least_write) = self.least_revisions(maps, partitions);
+        if read < least_read.number() || write < least_write.number() {
+            self.error(
+                72,
+                at,
+                format_args!("minimum read {read:#06x}, minimum write {write:#06x}, must be {least_read}, {least_write}"),
+            );
+        }
+    }
+
+    /// Whether the revisions exist and fit that of the volume.
+    pub(super) fn known_revisions(&mut self, at: At, recorded: &Revisions) {
+        let Revisions { read, write, most } = *recorded;
         for (number, name) in [(read, "minimum read"), (write, "minimum write"), (most, "maximum write")] {
             if Revision::from_number(number).is_none() {
                 self.error(72, at, format_args!("{name} revision is {number:#06x}, which does not exist"));
@@ -201,14 +232,6 @@ impl<R: ReadAt> Context<'_, R> {
                 format_args!(
                     "minimum read {read:#06x}, minimum write {write:#06x}, maximum write {most:#06x} on a volume of {volume:#06x}"
                 ),
-            );
-        }
-        let (least_read, least_write) = self.least_revisions(maps, partitions);
-        if read < least_read.number() || write < least_write.number() {
-            self.error(
-                72,
-                at,
-                format_args!("minimum read {read:#06x}, minimum write {write:#06x}, must be {least_read}, {least_write}"),
             );
         }
         if read > MOST_TO_READ {

@@ -8,7 +8,9 @@ use super::seal::is_zero;
 use super::sequence::Recorded;
 use super::text::Empty;
 use crate::general::{Descriptor, EntityIdentifier};
-use crate::partition::{MetadataPartitionMap, PartitionMap, PartitionMaps, PhysicalPartitionMap};
+use crate::partition::{
+    MetadataPartitionMap, PartitionMap, PartitionMaps, PhysicalPartitionMap, SparablePartitionMap,
+};
 use crate::read::ReadAt;
 use crate::revision::Revision;
 use crate::volume::{AccessType, LogicalVolumeDescriptor, PartitionDescriptor};
@@ -20,6 +22,8 @@ pub(super) struct Map {
     pub(super) kind: MapKind,
     /// The number of the partition that it names.
     pub(super) number: u16,
+    /// All of it, if it is of a sparable partition.
+    pub(super) sparable: Option<SparablePartitionMap>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +105,7 @@ impl<R: ReadAt> Context<'_, R> {
     fn physical_map(&mut self, at: At, map: &[u8]) -> Option<Map> {
         let map = PhysicalPartitionMap::read_from_bytes(map).ok()?;
         self.volume_number(at, map.volume_sequence_number.get());
-        Some(Map { kind: MapKind::Physical, number: map.partition_number.get() })
+        Some(Map { kind: MapKind::Physical, number: map.partition_number.get(), sparable: None })
     }
 
     fn type_2_map(&mut self, at: At, bytes: &[u8]) -> Option<Map> {
@@ -122,7 +126,12 @@ impl<R: ReadAt> Context<'_, R> {
         if *kind == MapKind::Metadata && map.flags & !MetadataPartitionMap::DUPLICATE_METADATA != 0 {
             self.error(63, at, format_args!("flags of the metadata partition map are {:#x}", map.flags));
         }
-        Some(Map { kind: *kind, number: map.partition_number.get() })
+        let sparable = SparablePartitionMap::read_from_bytes(bytes).ok();
+        let sparable = sparable.filter(|_| *kind == MapKind::Sparable);
+        if sparable.is_some_and(|map| map.reserved_2 != 0) {
+            self.error(59, at, format_args!("reserved bytes of the map \"{name}\" are not 0"));
+        }
+        Some(Map { kind: *kind, number: map.partition_number.get(), sparable })
     }
 
     fn volume_number(&mut self, at: At, number: u16) {

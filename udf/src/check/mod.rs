@@ -6,12 +6,12 @@
 //!   context   device, revision, findings; on it the checks of
 //!     seal  text  identifier  time                       what all descriptors share
 //!     recognition  anchor  sequence  integrity           from the device to the descriptors
-//!     primary  logical  partition  layout                what they say
+//!     primary  logical  partition  sparing  layout       what they say
 //!     volume_space                                       all of that in order
 //!   files     partitions and used blocks; on it the checks of
 //!     file_set  entry  icb  allocation  attribute        one entry
 //!     window  directory  name  stream  tree              all of them
-//!     metadata  free                                     and what must be true when all have been seen
+//!     metadata  virtual_table  free                      and what must be true when all have been seen
 //! ```
 //!
 //! A check trusts nothing and repeats nothing: seals that do not fit are told, and what is under them is looked at
@@ -43,11 +43,13 @@ mod role;
 mod rule;
 mod seal;
 mod sequence;
+mod sparing;
 mod stream;
 mod text;
 mod time;
 mod tree;
 mod usage;
+mod virtual_table;
 mod volume_space;
 mod window;
 
@@ -56,7 +58,7 @@ pub use rule::{RULES, Rule, RuleInfo, Severity, UnknownRule};
 
 use alloc::format;
 
-use context::Context;
+use context::{At, Context};
 use files::Files;
 use integrity::Integrity;
 
@@ -115,6 +117,8 @@ fn check_volume<R: ReadAt>(
     let found = volume.found();
     let mut context = Context::new(device, volume.block_size(), found.session_start);
     context.now = now;
+    let table = volume.virtual_table().map(|table| &table.head);
+    context.table_time = table.map(|head| head.entry.modified);
     let integrity = context.volume_space(found, options, volume.sequences());
     let mut files = Files::new(context, volume, progress);
     if let Some(integrity) = integrity.as_ref().filter(|integrity| integrity.is_closed()) {
@@ -122,6 +126,12 @@ fn check_volume<R: ReadAt>(
         files.expected = integrity.used.map(|used| {
             u64::from(used.number_of_files.get()).saturating_add(used.number_of_directories.get().into())
         });
+    }
+    if let Some(head) = table {
+        // The highest that is in use is the table's own.
+        files.next_unique_id = Some(head.entry.unique_id.saturating_add(1));
+        files.expected =
+            head.counts().map(|(names, directories)| u64::from(names).saturating_add(directories.into()));
     }
     files.run(integrity.as_ref());
     let blocks_used = files.used.sectors_used();
@@ -133,30 +143,40 @@ fn check_volume<R: ReadAt>(
 impl<R: ReadAt> Files<'_, R> {
     fn run(&mut self, integrity: Option<&Integrity>) {
         self.take_space_sets();
+        self.virtual_table();
         let metadata = self.metadata_partitions();
         self.file_set_sequence();
         let file_set = self.volume.file_set();
         let (root, streams) = (file_set.root_directory_icb, file_set.system_stream_directory_icb);
         self.tree(&root, Some(streams).filter(|icb: &LongAd| icb.bytes() > 0));
         self.links_and_ids();
-        if let Some(integrity) = integrity.filter(|integrity| integrity.is_closed()) {
-            self.counts(integrity);
+        if let Some(head) = self.volume.virtual_table().map(|table| &table.head) {
+            if let Some(recorded) = head.counts() {
+                self.counts(At::new(virtual_table::TABLE, head.entry.icb), recorded);
+            }
+        } else if let Some(integrity) = integrity.filter(|integrity| integrity.is_closed())
+            && let Some(used) = integrity.used
+        {
+            self.counts(integrity.at, (used.number_of_files.get(), used.number_of_directories.get()));
         }
+        self.virtual_use();
+        self.spares();
         self.free_space(&metadata, integrity);
         for files in &metadata {
             self.mirror_contents(files);
         }
     }
 
-    /// Files and directories as the integrity descriptor counts them.
-    fn counts(&mut self, integrity: &Integrity) {
-        let Some(used) = integrity.used.filter(|_| self.complete) else { return };
-        for (name, recorded, counted) in [
-            ("files", used.number_of_files.get(), self.file_names),
-            ("directories", used.number_of_directories.get(), self.directories),
-        ] {
+    /// Files and directories as the integrity descriptor, or the virtual allocation table, counts them.
+    fn counts(&mut self, at: At, (files, directories): (u32, u32)) {
+        if !self.complete {
+            return;
+        }
+        for (name, recorded, counted) in
+            [("files", files, self.file_names), ("directories", directories, self.directories)]
+        {
             if u64::from(recorded) != counted {
-                self.error(71, integrity.at, format_args!("{recorded} {name}, but there are {counted}"));
+                self.error(71, at, format_args!("{recorded} {name}, but there are {counted}"));
             }
         }
     }
@@ -181,8 +201,16 @@ fn check_unopened<R: ReadAt>(
         }
         Err(_) => Context::new(device, BlockSize::B2048, Sector(0)),
     };
+    if context.is_virtual && place_of(error) != Place::Within && error_names(error, virtual_table::TABLE) {
+        context.error(74, At::new(virtual_table::TABLE, place_of(error)), format_args!("none can be read"));
+    }
     context.findings.add(Severity::Fatal, Rule(0), place_of(error), || format!("{error}"));
     context.findings.into_report()
+}
+
+/// Whether an error is about this structure.
+fn error_names(error: &Error, structure: &str) -> bool {
+    matches!(error, Error::Corrupt(corrupt) if corrupt.structure == structure)
 }
 
 fn place_of(error: &Error) -> Place {

@@ -26,6 +26,8 @@ pub(super) enum Role {
     MetadataBitmap,
     /// A file of extended attributes.
     Attributes,
+    /// The virtual allocation table.
+    VirtualTable,
 }
 
 /// File types that have names, and the revision that brought each (UDF 2.3.5.2).
@@ -51,6 +53,9 @@ impl Role {
             Self::Metadata => kind == FileType::METADATA,
             Self::MetadataMirror => kind == FileType::METADATA_MIRROR,
             Self::MetadataBitmap => kind == FileType::METADATA_BITMAP,
+            Self::VirtualTable => {
+                matches!(kind, FileType::UNSPECIFIED | FileType::VIRTUAL_ALLOCATION_TABLE)
+            }
             Self::Attributes => kind == FileType::EXTENDED_ATTRIBUTES,
         }
     }

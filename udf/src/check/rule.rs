@@ -153,8 +153,7 @@ pub const RULES: &[RuleInfo] = rules! {
     49 Error "ECMA-167 3/10.5.7" "The access type of a partition is 1 to 4; in 2.60 also 0.";
     50 Error "UDF 2" "A partition begins behind the first 32 KiB, and should behind sector 256.";
     51 Error "ECMA-167 3/5.7, 3/8.5" "A partition ends at sector N or before.";
-    52 Error "UDF 2.2.14.3, 2.2.14.4" "Sparable partitions consist of whole packets; from 2.50 on others begin with an ECC block."
-        ("sparable partitions are not read yet, and an image does not tell the ECC block of its medium");
+    52 Error "UDF 2.2.14.3, 2.2.14.4" "Sparable partitions consist of whole packets.";
     53 Error "UDF 2.3.3.1" "There is no partition integrity table.";
     54 Error "UDF 2.3.3" "Free space is in tables or in bitmaps, not in both.";
     55 Error "UDF 2.3.3" "A partition that can be written says which of its space is free; one that cannot does not.";
@@ -167,8 +166,8 @@ pub const RULES: &[RuleInfo] = rules! {
     61 Error "UDF 2.2.8, 2.2.10" "A metadata or virtual partition lies upon exactly one other.";
     62 Error "UDF 2.2.10" "From 2.50 on there is a metadata partition where the access type demands it, and else there is none.";
     63 Error "UDF 2.2.10" "Of the flags of a metadata partition map only the first may be set.";
-    64 Error "UDF 2.2.9" "Packet length, number, size and places of sparing tables are legal." ("sparable partitions are not read yet");
-    65 Warning "UDF 2.2.8" "A virtual partition lies upon one that is write-once." ("virtual partitions are not read yet");
+    64 Error "UDF 2.2.9" "Packet length, number, size and places of sparing tables are legal.";
+    65 Warning "UDF 2.2.8" "A virtual partition lies upon one that is write-once.";
     66 Error "ECMA-167 3/10.6.12, UDF 2.2.4.6" "The integrity sequence of a rewritable volume is at least 8 KiB long.";
     67 Error "ECMA-167 3/8.8.2, 3/10.10.3" "The integrity descriptor says that the volume was closed.";
     68 Error "ECMA-167 3/10.10.6-3/10.10.9, UDF 2.2.6.4" "The integrity descriptor has as many partitions as there are maps, and room for UDF's part.";
@@ -178,15 +177,15 @@ pub const RULES: &[RuleInfo] = rules! {
     72 Error "UDF 2.2.6.4" "The least and highest revisions of the integrity descriptor are known and fit volume and features.";
     73 Error "ECMA-167 4/14.15.2" "The reserved bytes of the integrity descriptor are 0.";
 
-    74 Error "UDF 2.2.11, 2.3.5.2" "The last block recorded holds the ICB of the virtual allocation table." ("virtual partitions are not read yet");
-    75 Error "UDF 2.2.11" "A virtual allocation table has header or trailer and whole entries." ("virtual partitions are not read yet");
-    76 Error "UDF 2.2.11" "Entries of a virtual allocation table lead into the partition." ("virtual partitions are not read yet");
-    77 Error "UDF 2.2.11" "The virtual allocation table has neither streams nor a file of attributes." ("virtual partitions are not read yet");
-    78 Error "UDF 2.3.10" "Virtual blocks that are referred to exist; virtual extents are one block long." ("virtual partitions are not read yet");
-    79 Warning "UDF 2.2.11" "Virtual blocks that nobody uses are marked so." ("virtual partitions are not read yet");
-    80 Error "UDF 3.2.1.1" "The virtual allocation table has a unique id of its own." ("virtual partitions are not read yet");
-    81 Error "UDF 2.2.12" "Sparing tables are well-formed, sorted and all alike." ("sparable partitions are not read yet");
-    82 Error "UDF 2.2.9, 3.3.7.2" "Sparing tables and spare packets are apart from what can be allocated." ("sparable partitions are not read yet");
+    74 Error "UDF 2.2.11, 2.3.5.2" "The last block recorded holds the ICB of the virtual allocation table.";
+    75 Error "UDF 2.2.11" "A virtual allocation table has header or trailer and whole entries.";
+    76 Error "UDF 2.2.11" "Entries of a virtual allocation table lead into the partition.";
+    77 Error "UDF 2.2.11" "The virtual allocation table has neither streams nor a file of attributes.";
+    78 Error "UDF 2.3.10" "Virtual blocks that are referred to exist; virtual extents are one block long.";
+    79 Warning "UDF 2.2.11" "Virtual blocks that nobody uses are marked so.";
+    80 Error "UDF 3.2.1.1" "The virtual allocation table has a unique id of its own.";
+    81 Error "UDF 2.2.12" "Sparing tables are well-formed, sorted and all alike.";
+    82 Error "UDF 2.2.9, 3.3.7.2" "Sparing tables and spare packets are apart from what can be allocated.";
 
     83 Error "UDF 2.2.13.1, 2.3.5.2" "Metadata files are of their file types, without attributes, streams and unique id, described by short descriptors.";
     84 Error "UDF 2.2.13.1" "Extents of metadata files are whole allocation units and begin at alignment units.";

@@ -5,7 +5,10 @@ use super::directory::Child;
 use super::entry::Facts;
 use super::files::Files;
 use super::role::Role;
+use alloc::vec::Vec;
+
 use crate::file::characteristics;
+use crate::general::ExtentKind;
 use crate::read::ReadAt;
 
 /// Streams of the volume (UDF 3.3.7).
@@ -25,20 +28,30 @@ pub(super) fn is_legal(name: &str, system: bool) -> bool {
 }
 
 impl<R: ReadAt> Files<'_, R> {
+    /// Whether a name is that of the Non-Allocatable Space.
+    pub(super) fn names_non_allocatable(&self, child: &Child, role: Role, in_root: bool) -> bool {
+        let is_stream = role == Role::SystemStream && &*child.name == NON_ALLOCATABLE;
+        let is_file = in_root && !self.context.rules().streams && &*child.name == NON_ALLOCATABLE_FILE;
+        is_stream || is_file
+    }
+
     /// Blocks that cannot be allocated are kept in a file of their own (UDF 3.3.7.2).
     pub(super) fn non_allocatable_space(&mut self, child: &Child, facts: &Facts, role: Role, in_root: bool) {
-        let has_streams = self.context.rules().streams;
-        let is_stream = role == Role::SystemStream && &*child.name == NON_ALLOCATABLE;
-        let is_file = in_root && !has_streams && &*child.name == NON_ALLOCATABLE_FILE;
-        if !is_stream && !is_file {
+        if !self.names_non_allocatable(child, role, in_root) {
             return;
         }
+        let is_file = role != Role::SystemStream;
         let at = child.at();
         let only_allocated = match &facts.body {
             Body::Passed { only_allocated } => *only_allocated,
             Body::Embedded { bytes, .. } => *bytes == 0,
-            Body::Extents(_) => false,
+            Body::Extents(extents) => extents.iter().all(|extent| extent.kind == ExtentKind::Allocated),
         };
+        let extents = match &facts.body {
+            Body::Extents(extents) => extents.clone(),
+            _ => Vec::new(),
+        };
+        self.non_allocatable = Some(extents);
         if !only_allocated {
             self.error(128, at, format_args!("some of its extents are not just allocated"));
         }

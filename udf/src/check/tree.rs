@@ -204,10 +204,12 @@ impl<R: ReadAt> Files<'_, R> {
             return (seen.is_directory, 0);
         }
         self.metadata_address(child.at(), icb);
+        self.keeps_body = self.names_non_allocatable(child, role, job.role == Role::Root);
         let facts = match block {
             Some(block) => self.visit(&child.icb, block, role),
             None => self.read_block(child.at(), icb).and_then(|block| self.visit(&child.icb, &block, role)),
         };
+        self.keeps_body = false;
         self.register(icb, facts.as_ref(), role, job.directory);
         let Some(facts) = facts else {
             self.complete = false;
@@ -294,8 +296,16 @@ impl<R: ReadAt> Files<'_, R> {
                 self.error(99, at, format_args!("link count is {links}, must be {found}"));
             }
         }
+        let table =
+            self.volume.virtual_table().map(|table| (table.head.entry.unique_id, table.head.entry.icb));
         let mut ids: Vec<(u64, BlockAddress)> =
             icbs.iter().filter(|(_, seen)| seen.owns_id).map(|(icb, seen)| (seen.unique_id, *icb)).collect();
+        if let Some((id, icb)) = table
+            && let Some((_, other)) = ids.iter().find(|(other, _)| *other == id)
+        {
+            let at = At::new("virtual allocation table", icb);
+            self.error(80, at, format_args!("unique id {id} is that of the entry at {other} too"));
+        }
         ids.sort_unstable();
         for ((one, icb), (other, other_icb)) in ids.iter().zip(ids.iter().skip(1)) {
             if one == other {

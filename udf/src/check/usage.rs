@@ -112,17 +112,17 @@ fn mask(bit: u64, length: u64) -> u64 {
 #[derive(Debug)]
 pub(super) struct Usage {
     sectors: Bitmap,
-    metadata: BTreeMap<PartitionReference, Bitmap>,
+    upper: BTreeMap<PartitionReference, Bitmap>,
 }
 
 impl Usage {
     pub(super) fn new(device_blocks: u64, partitions: &[Partition]) -> Self {
-        let metadata = partitions.iter().zip(0_u16..).filter_map(|(partition, reference)| {
-            let is_metadata = matches!(partition.kind, PartitionKind::Metadata(_));
+        let upper = partitions.iter().zip(0_u16..).filter_map(|(partition, reference)| {
+            let is_upper = matches!(partition.kind, PartitionKind::Metadata(_) | PartitionKind::Virtual(_));
             let blocks = u64::from(partition.length_blocks);
-            is_metadata.then(|| (PartitionReference(reference), Bitmap::new(blocks)))
+            is_upper.then(|| (PartitionReference(reference), Bitmap::new(blocks)))
         });
-        Self { sectors: Bitmap::new(device_blocks), metadata: metadata.collect() }
+        Self { sectors: Bitmap::new(device_blocks), upper: upper.collect() }
     }
 
     /// Marks blocks of a partition as used, up to the first that is already; which that is.
@@ -135,7 +135,9 @@ impl Usage {
         let first = u64::from(start.block.0);
         let (bitmap, offset) = match (&partition.kind, partition.start()) {
             (_, Some(start)) => (&mut self.sectors, u64::from(start.0)),
-            (PartitionKind::Metadata(_), None) => (self.metadata.get_mut(&start.partition)?, 0),
+            (PartitionKind::Metadata(_) | PartitionKind::Virtual(_), None) => {
+                (self.upper.get_mut(&start.partition)?, 0)
+            }
             _ => return None,
         };
         let taken = bitmap.take(offset.saturating_add(first), blocks)?;
@@ -152,8 +154,8 @@ impl Usage {
     pub(super) fn is_used(&self, partition: &Partition, reference: PartitionReference, block: u32) -> bool {
         match (&partition.kind, partition.start()) {
             (_, Some(start)) => self.sectors.is_set(u64::from(start.0).saturating_add(block.into())),
-            (PartitionKind::Metadata(_), None) => {
-                self.metadata.get(&reference).is_some_and(|bitmap| bitmap.is_set(block.into()))
+            (PartitionKind::Metadata(_) | PartitionKind::Virtual(_), None) => {
+                self.upper.get(&reference).is_some_and(|bitmap| bitmap.is_set(block.into()))
             }
             _ => false,
         }
@@ -161,18 +163,16 @@ impl Usage {
 
     /// The first block of a metadata partition that is used, from `from` on and before `end`.
     pub(super) fn next_used(&self, reference: PartitionReference, from: u32, end: u32) -> Option<u32> {
-        let block = self.metadata.get(&reference)?.next_set(from.into(), end.into())?;
+        let block = self.upper.get(&reference)?.next_set(from.into(), end.into())?;
         u32::try_from(block).ok()
     }
 
     /// How many blocks of a partition there are on the device.
     pub(super) fn blocks_there(&self, partition: &Partition) -> u64 {
         let blocks = u64::from(partition.length_blocks);
-        match partition.kind {
-            PartitionKind::Physical { start } => {
-                blocks.min(self.sectors.len().saturating_sub(start.0.into()))
-            }
-            _ => blocks,
+        match partition.start() {
+            Some(start) => blocks.min(self.sectors.len().saturating_sub(start.0.into())),
+            None => blocks,
         }
     }
 

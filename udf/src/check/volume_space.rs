@@ -67,7 +67,8 @@ impl<R: ReadAt> Context<'_, R> {
         };
         self.anchors(found, options, sequences, &inside);
         let integrity = fixed.and_then(|fixed| self.integrity_sequence(fixed.integrity_sequence_extent));
-        self.recorded = integrity.as_ref().map(|integrity| integrity.fixed.recording_date_and_time);
+        let closed = integrity.as_ref().map(|integrity| integrity.fixed.recording_date_and_time);
+        self.recorded = self.table_time.or(closed);
         self.descriptors(&prevailing, &partitions, integrity.as_ref());
         self.layout(&stretches);
         if let Some(unallocated) = prevailing.first::<UnallocatedSpaceDescriptor>() {
@@ -90,6 +91,9 @@ impl<R: ReadAt> Context<'_, R> {
         let at = logical.at::<LogicalVolumeDescriptor>();
         let maps = self.logical(logical);
         self.maps_fit(at, &maps, partitions);
+        self.upon_write_once(at, &maps, partitions);
+        self.takes_tables(&maps, partitions);
+        self.sparing(at, &maps, partitions);
         for partition in prevailing.all::<PartitionDescriptor>() {
             self.partition(partition, &maps);
         }
@@ -111,6 +115,7 @@ impl<R: ReadAt> Context<'_, R> {
         }
         if let Some(integrity) = integrity {
             self.integrity(integrity, &maps, partitions);
+            self.virtual_sizes(integrity, &maps);
         }
         if let Some(fixed) = logical.as_logical() {
             self.integrity_length(at, fixed, partitions);
