@@ -3,6 +3,7 @@
 
 mod check;
 mod cli;
+mod corpus;
 mod determinism;
 mod extract;
 mod faults;

@@ -16,8 +16,14 @@ pub(crate) fn run(flags: &Cat, report: &Report) -> anyhow::Result<Ending> {
     let volume = open::open(&flags.reading, report)?;
     let mut out = io::stdout().lock();
     let mut ending = Ending::Done;
-    for path in &flags.paths {
-        match volume.lookup(path) {
+    // Without a path a stream is the volume's own.
+    let own = (flags.paths.is_empty()).then_some(String::new());
+    for path in flags.paths.iter().chain(&own) {
+        let found = match &flags.stream {
+            Some(name) => stream(&volume, own.is_none().then_some(path.as_str()), name),
+            None => volume.lookup(path),
+        };
+        match found {
             Ok(entry) if Kind::of(&entry) == Kind::File => {
                 if let Err(why) = print(&volume, &entry, &mut out)? {
                     report.failure(&format!("{path}: {why}"));
@@ -36,6 +42,18 @@ pub(crate) fn run(flags: &Cat, report: &Report) -> anyhow::Result<Ending> {
     }
     out.flush()?;
     Ok(ending)
+}
+
+/// A named stream of a file, or of the volume.
+fn stream<R: ReadAt>(volume: &Volume<R>, path: Option<&str>, name: &str) -> udf::Result<Entry> {
+    let streams = match path {
+        Some(path) => volume.streams(&volume.lookup(path)?)?,
+        None => volume.system_streams()?,
+    };
+    let found = streams.map(|streams| volume.child(&streams, name)).transpose()?.flatten();
+    let of = path.map_or_else(|| "of the volume".into(), |path| format!("of {path}"));
+    let found = found.ok_or_else(|| udf::Error::NotFound(format!("the stream \"{name}\" {of}")))?;
+    volume.entry(&found.icb)
 }
 
 /// Prints a file as far as it can be read; the outer error is that of the output.

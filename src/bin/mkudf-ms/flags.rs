@@ -338,6 +338,9 @@ pub(crate) struct Ls {
     /// The directory itself, not what is in it
     #[arg(short, long)]
     pub(crate) directory: bool,
+    /// The named streams of the file or directory PATH; without PATH, those of the volume itself
+    #[arg(long, conflicts_with_all = ["recursive", "directory"])]
+    pub(crate) streams: bool,
 }
 
 /// Print the contents of files
@@ -346,8 +349,11 @@ pub(crate) struct Cat {
     #[command(flatten)]
     pub(crate) reading: Reading,
     /// Files of the volume
-    #[arg(value_name = "PATH", required = true)]
+    #[arg(value_name = "PATH", required_unless_present = "stream")]
     pub(crate) paths: Vec<String>,
+    /// Not the files but their streams of this name; without PATH, the volume's own
+    #[arg(long, value_name = "NAME")]
+    pub(crate) stream: Option<String>,
 }
 
 const EXTRACT_HELP: &str = "\

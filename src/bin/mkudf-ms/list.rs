@@ -28,6 +28,17 @@ pub(crate) fn run(flags: &Ls, report: &Report) -> anyhow::Result<Ending> {
         ending: Ending::Done,
     };
     let path = values::volume_path(flags.path.as_deref().unwrap_or("/"));
+    if flags.streams {
+        let streams = match &flags.path {
+            Some(_) => volume.streams(&volume.lookup(&path)?)?,
+            None => volume.system_streams()?,
+        };
+        if let Some(streams) = streams {
+            lister.contents(if flags.path.is_some() { &path } else { "" }, &streams)?;
+        }
+        lister.out.flush()?;
+        return Ok(lister.ending);
+    }
     let start = volume.lookup(&path)?;
     if start.is_directory() && !flags.directory {
         lister.directory(&path, &start)?;

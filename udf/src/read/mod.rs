@@ -41,6 +41,7 @@ mod sectors;
 mod sequence;
 mod space;
 mod sparable;
+mod streams;
 mod virtual_partition;
 mod virtual_table;
 mod volume;
