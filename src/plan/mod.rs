@@ -32,7 +32,7 @@ pub use segment::{Content, Fetch, From, Mirror, Segment, Step};
 pub use sequential::SequentialTarget;
 pub use space::{Chain, DirectoryBody, MARK_EVERY, NOWHERE, Place, Shape, Spaces, Upper, is_embedded};
 pub use spec::{Identifiers, Spec, Uuid};
-pub(crate) use table::Table;
+pub(crate) use table::{EXTENSION_LEN, Extension, Table};
 
 use crate::error::{Error, Result};
 use crate::tree::{InodeId, NodeId, Tree};

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 
 use udf::Sector;
 use udf::general::Seal;
+use udf::revision::VirtualTableForm;
 use udf::volume::ANCHOR_SECTOR;
 
 use super::base::{Base, BaseTable};
@@ -20,7 +21,7 @@ use super::frame::{self, Frame};
 use super::heads::Heads;
 use super::order::{self, FIRST_UNIQUE_ID, UniqueIds};
 use super::space::{NOWHERE, Shape, Spaces, Upper, add_blocks};
-use super::table::{self, Facts, Table};
+use super::table::{self, Extension, Facts, Table};
 use super::{AppendSpec, Content, Layout, Plan, Segment, Spec, Step, data_bytes, layout};
 use crate::error::{Error, Result};
 use crate::media::multisession::Sequential;
@@ -194,7 +195,6 @@ impl Plan {
         let old = base.table.clone().ok_or_else(|| Error::Options(String::from("there is no table")))?;
         let target = old.target;
         let heads = Heads::next(&base, spec)?;
-        refuse_label_that_does_not_stay(shape, &heads, &target)?;
         let mut order = order::walk(tree, false)?;
         // All of them are recorded again, under the numbers that they have.
         let changed = std::mem::take(&mut order.changed);
@@ -324,7 +324,12 @@ impl Parts {
         let unique_id = unique_ids.next;
         unique_ids.next += 1;
         let number = base.map_or(0, |base| base.file_set_number);
-        let table = Table::new(body, shape, base, layout.end, (number, unique_id))?;
+        let extension = (form == VirtualTableForm::Trailer).then_some(Extension {
+            label: facts.label,
+            files: facts.files,
+            directories: facts.directories,
+        });
+        let table = Table::new(body, shape, base, layout.end, (number, unique_id), extension)?;
         let at = add_blocks(layout.end, table.new_blocks.len() as u64)?;
         let ends = Ends::after(add_blocks(partition_start.0, u64::from(at))?, target)?;
         Ok(Self { spaces, layout, table, ends, file_set_block: file_set.map_or(NOWHERE, |(_, block)| block) })
@@ -352,16 +357,6 @@ fn before_partition() -> Error {
         "the next sector that can be written lies before the volume's partition",
         "the image does not belong to the file that describes its medium: restore the one or the other",
     )
-}
-
-/// Up to 1.50 the table does not tell the label, and descriptors that were written stay.
-fn refuse_label_that_does_not_stay(shape: Shape, heads: &Heads, target: &SequentialTarget) -> Result<()> {
-    let tells = shape.rules().virtual_table == Some(udf::revision::VirtualTableForm::Header);
-    if tells || !heads.relabelled || target.begins_session {
-        return Ok(());
-    }
-    let reason = format!("the label of a UDF {} volume cannot change within an open session", shape.revision);
-    Err(Error::refused(reason, "close the session first: `mkudf-ms close`"))
 }
 
 /// Others make partitions that end with what was written: then a new session has to say that it is longer.

@@ -23,7 +23,20 @@ pub(crate) struct Table {
     pub(crate) file_set_number: u32,
     /// The unique id of its ICB: the highest there is (UDF 3.2.1.1).
     pub(crate) unique_id: u64,
+    /// What an extended attribute of its ICB says, of a table that has no header to say it.
+    pub(crate) extension: Option<Extension>,
 }
+
+/// Label and counts (UDF 1.50 errata, "VAT LVExtension").
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Extension {
+    pub(crate) label: DString<128>,
+    pub(crate) files: u32,
+    pub(crate) directories: u32,
+}
+
+/// Bytes of the extended attributes with it: their header, an attribute of 194 bytes, two to make that a multiple of 4.
+pub(crate) const EXTENSION_LEN: usize = 24 + 196;
 
 /// What the table says beside its entries.
 #[derive(Clone, Debug)]
@@ -107,10 +120,15 @@ impl Table {
         base: Option<&BaseTable>,
         first: u32,
         (file_set_number, unique_id): (u32, u64),
+        extension: Option<Extension>,
     ) -> Result<Self> {
-        let mut table = Self { body, runs: Vec::new(), new_blocks: Vec::new(), file_set_number, unique_id };
-        let capacity = shape.entry_room();
-        if table.body.len() <= capacity {
+        let mut table =
+            Self { body, runs: Vec::new(), new_blocks: Vec::new(), file_set_number, unique_id, extension };
+        let mut capacity = shape.entry_room();
+        if extension.is_some() {
+            // Never inside the ICB then: Linux looks for the table where the attributes are.
+            capacity -= EXTENSION_LEN;
+        } else if table.body.len() <= capacity {
             return Ok(table);
         }
         table.divide(shape, base, first);
@@ -190,15 +208,18 @@ mod tests {
     }
 
     #[test]
-    fn small_tables_lie_in_their_icb() {
-        for (form, most) in
-            [(VirtualTableForm::Header, (2048 - 216 - 152) / 4), (VirtualTableForm::Trailer, 449)]
-        {
+    fn small_tables_lie_in_their_icb_unless_it_has_attributes() {
+        let extension = Extension { label: DString::EMPTY, files: 1, directories: 1 };
+        for (form, extension, most) in [
+            (VirtualTableForm::Header, None, (2048 - 216 - 152) / 4),
+            (VirtualTableForm::Trailer, None, (2048 - 216 - 36) / 4),
+            (VirtualTableForm::Trailer, Some(extension), 0),
+        ] {
             let table = |count| {
                 let body = body(form, &vec![1; count], &facts(1));
-                Table::new(body, SHAPE, None, 500, (0, 99)).unwrap()
+                Table::new(body, SHAPE, None, 500, (0, 99), extension).unwrap()
             };
-            assert!(table(most).runs.is_empty(), "{form:?}");
+            assert!(most == 0 || table(most).runs.is_empty(), "{form:?}");
             assert_eq!(table(most + 1).runs, [Run { first: 0, block: 500, blocks: 1 }], "{form:?}");
         }
     }
@@ -213,7 +234,7 @@ mod tests {
             entries[2100] = 77_777;
             entries.push(88_888);
             let table =
-                Table::new(body(form, &entries, &facts(2)), SHAPE, Some(&base), 5000, (0, 99)).unwrap();
+                Table::new(body(form, &entries, &facts(2)), SHAPE, Some(&base), 5000, (0, 99), None).unwrap();
             assert_eq!(table.new_blocks, new, "{form:?}");
             let blocks: Vec<_> =
                 table.runs.iter().flat_map(|run| run.block..run.block + run.blocks).collect();
@@ -231,7 +252,7 @@ mod tests {
         let mut entries = base.entries.clone();
         entries.iter_mut().step_by(3000).for_each(|entry| *entry += 1);
         let body = body(VirtualTableForm::Header, &entries, &facts(2));
-        let table = Table::new(body, SHAPE, Some(&base), 5000, (0, 99)).unwrap();
+        let table = Table::new(body, SHAPE, Some(&base), 5000, (0, 99), None).unwrap();
         assert_eq!(table.runs, [Run { first: 0, block: 5000, blocks: 1954 }]);
     }
 

@@ -4,6 +4,7 @@
 mod check;
 mod cli;
 mod determinism;
+mod discs;
 mod extract;
 mod faults;
 mod history;
