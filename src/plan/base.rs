@@ -6,6 +6,7 @@ use udf::general::{ExtentAd, Moment, Seal};
 use udf::volume::{ImplementationUseVolumeDescriptor, PrimaryVolumeDescriptor};
 use udf::{BlockSize, Revision, Sector};
 
+use super::SequentialTarget;
 use crate::tree::{Attributes, InodeId, NodeId};
 
 /// The previous session.
@@ -49,6 +50,8 @@ pub struct Base {
     pub device_blocks: Option<u32>,
     /// Its file set descriptor: where on the device, in bytes.
     pub file_set_offset_bytes: u64,
+    /// Its virtual allocation table, if it has one.
+    pub table: Option<BaseTable>,
     /// Its metadata partition, if it has one.
     pub metadata: Option<BaseMetadata>,
     /// Further names of kept inodes that the tree has loaded: the unique id beside each and its characteristics.
@@ -57,6 +60,27 @@ pub struct Base {
     pub relinked: Vec<InodeId>,
     /// Entries of kept inodes that the tree has loaded.
     pub entries: HashMap<InodeId, KeptEntry>,
+}
+
+/// The virtual allocation table of the previous state.
+#[derive(Clone, Debug)]
+pub struct BaseTable {
+    /// Its entries.
+    pub entries: Vec<u32>,
+    /// Its ICB, a block of the partition underneath.
+    pub icb: u32,
+    /// Its bytes.
+    pub body: Vec<u8>,
+    /// Where its bytes are recorded, block by block, in the partition underneath; empty if they are inside its ICB.
+    pub body_blocks: Vec<u32>,
+    /// The file set's number.
+    pub file_set_number: u32,
+    /// Numbers of entries that nothing refers to any more.
+    pub gone: Vec<u32>,
+    /// Blocks of the partition underneath, as its descriptor says.
+    pub partition_blocks: u32,
+    /// Where the new state goes.
+    pub target: SequentialTarget,
 }
 
 /// The metadata partition of the previous session.

@@ -15,10 +15,13 @@
 //! damaged together (sequences, integrity, anchors) never shares one. Behind the main sequence there is nothing but anchors and
 //! zeros: 7-Zip takes anything else for a damaged end.
 
+use udf::general::ExtentAd;
 use udf::volume::{ANCHOR_SECTOR, MINIMUM_SEQUENCE_SECTORS};
 use udf::{BlockSize, Sector};
 
+use super::space::add_blocks;
 use super::{Content, Segment};
+use crate::error::Result;
 
 /// The largest write unit of the media there are, in blocks: the ECC block of BD and the packet of CD.
 pub const CLUSTER_BLOCKS: u32 = 32;
@@ -28,6 +31,9 @@ pub const PARTITION_START: Sector = Sector(288);
 const INTEGRITY_OFFSET: u32 = 1 + 3 * CLUSTER_BLOCKS;
 const RESERVE_OFFSET: u32 = 1 + 4 * CLUSTER_BLOCKS;
 const MAIN_OFFSET: u32 = 1 + 6 * CLUSTER_BLOCKS;
+const SESSION_MAIN_OFFSET: u32 = CLUSTER_BLOCKS;
+const SESSION_INTEGRITY_OFFSET: u32 = 4 * CLUSTER_BLOCKS;
+const SESSION_RESERVE_OFFSET: u32 = 7 * CLUSTER_BLOCKS;
 const LAST_OFFSET: u32 = 2 * ANCHOR_SECTOR;
 
 /// Blocks of a trailer.
@@ -88,6 +94,37 @@ impl Frame {
         }
         segments.push(segment(self.last, 1, Content::Anchor));
         segments
+    }
+
+    /// The frame of a session that begins at `start` and, for now, ends before `end`, on a medium that is written one sector
+    /// after the other.
+    pub(super) fn of_session(start: Sector, end: u32) -> Result<Self> {
+        let at = |offset: u32| add_blocks(start.0, u64::from(offset)).map(Sector);
+        Ok(Self {
+            start,
+            main: at(SESSION_MAIN_OFFSET)?,
+            reserve: at(SESSION_RESERVE_OFFSET)?,
+            integrity: at(SESSION_INTEGRITY_OFFSET)?,
+            last: Sector(end.saturating_sub(1)),
+        })
+    }
+
+    /// The frame of a session that is there already.
+    pub(super) fn with_sequences(start: Sector, sequences: (ExtentAd, ExtentAd), end: u32) -> Self {
+        let (main, reserve) = (sequences.0.start(), sequences.1.start());
+        // Where its integrity sequence is need not be known: only the descriptors that point to it tell, and those stay.
+        Self { start, main, reserve, integrity: start, last: Sector(end.saturating_sub(1)) }
+    }
+
+    /// The segments that a session on such a medium begins with.
+    pub(super) fn session_head(&self, block_size: BlockSize) -> Vec<Segment> {
+        vec![
+            recognition(block_size, self.start.0),
+            segment(self.main, Self::sequence_blocks(), Content::Sequence),
+            segment(self.integrity, Self::integrity_blocks(), Content::Integrity),
+            segment(self.reserve, Self::sequence_blocks(), Content::Sequence),
+            segment(Sector(self.start.0 + ANCHOR_SECTOR), 1, Content::Anchor),
+        ]
     }
 
     /// The segments before the partition of a new volume, the anchor at 256 not among them.

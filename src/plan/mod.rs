@@ -11,8 +11,10 @@ mod layout;
 mod order;
 pub mod record;
 mod segment;
+mod sequential;
 mod space;
 mod spec;
+mod table;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,15 +22,17 @@ use std::fmt;
 use udf::general::{Moment, Seal};
 use udf::{BlockSize, Revision, Sector};
 
-pub use base::{Base, BaseMetadata, KeptEntry, Run};
+pub use base::{Base, BaseMetadata, BaseTable, KeptEntry, Run};
 pub use extents::{Piece, Stretch, pieces, stretches};
 pub use frame::Frame;
 pub(crate) use heads::Heads;
 pub use layout::{Layout, MetadataFile};
 pub(crate) use order::UniqueIds;
 pub use segment::{Content, Fetch, From, Mirror, Segment, Step};
-pub use space::{Chain, DirectoryBody, MARK_EVERY, NOWHERE, Place, Shape, Spaces, is_embedded};
+pub use sequential::SequentialTarget;
+pub use space::{Chain, DirectoryBody, MARK_EVERY, NOWHERE, Place, Shape, Spaces, Upper, is_embedded};
 pub use spec::{Identifiers, Spec, Uuid};
+pub(crate) use table::{EXTENSION_LEN, Extension, Table};
 
 use crate::error::{Error, Result};
 use crate::tree::{InodeId, NodeId, Tree};
@@ -60,7 +64,12 @@ pub struct Plan {
     pub(crate) frame: Frame,
     pub(crate) partition_start: Sector,
     pub(crate) partition_number: u16,
+    /// Where in the metadata space the file set is recorded; nowhere if it stays as it is.
     pub(crate) file_set_block: u32,
+    /// The virtual allocation table, if there is one.
+    pub(crate) table: Option<Table>,
+    /// Blocks of the partition; without it, the partition ends where the trailer begins.
+    pub(crate) partition_blocks: Option<u32>,
     pub(crate) root_entry: u32,
     pub(crate) unique_ids: UniqueIds,
     pub(crate) patches: BTreeMap<u32, InodeId>,
@@ -73,9 +82,6 @@ pub struct Plan {
     end_blocks: u32,
 }
 
-/// Blocks of the file set descriptor sequence: the descriptor and a terminating one.
-pub(crate) const FILE_SET_BLOCKS: u32 = 2;
-
 impl Plan {
     /// Plans a new volume.
     pub fn create(tree: &Tree, spec: &Spec) -> Result<Self> {
@@ -84,14 +90,15 @@ impl Plan {
             revision: spec.revision,
             block_size: spec.block_size,
             embed: spec.embed,
-            long_descriptors: rules.metadata_partition,
+            upper: if rules.metadata_partition { Upper::Metadata } else { Upper::None },
         };
         let mut order = order::walk(tree, true)?;
         let (files, directories, latest) = (order.fresh_files, order.fresh_directories, order.latest);
         let further_names = std::mem::take(&mut order.further_names);
         let mut unique_ids = UniqueIds::new(FIRST_UNIQUE_ID);
         let kept = |_| Ok(0);
-        let spaces = Spaces::lay_out(tree, order, &mut unique_ids, shape, 0, FILE_SET_BLOCKS, &kept)?;
+        let spaces =
+            Spaces::lay_out(tree, order, &mut unique_ids, shape, 0, shape.file_set_blocks(), &kept, None)?;
         unique_ids.give_to(&further_names)?;
         let layout = if rules.metadata_partition {
             layout::metadata_file(&spaces, spec.redundant_metadata, spec.block_size)?
@@ -116,6 +123,8 @@ impl Plan {
             partition_start,
             partition_number: 0,
             file_set_block: 0,
+            table: None,
+            partition_blocks: None,
             unique_ids,
             patches: BTreeMap::new(),
             base: None,
@@ -131,11 +140,14 @@ impl Plan {
 
     /// Plans a further session on top of `base`.
     pub fn append(tree: &Tree, spec: &AppendSpec, base: Base) -> Result<Self> {
+        if base.table.is_some() {
+            return Self::append_to_table(tree, spec, base);
+        }
         let shape = Shape {
             revision: base.revision,
             block_size: base.block_size,
             embed: spec.embed,
-            long_descriptors: base.metadata.is_some(),
+            upper: if base.metadata.is_some() { Upper::Metadata } else { Upper::None },
         };
         let moves = base.metadata.is_none();
         let mut order = order::walk(tree, moves)?;
@@ -161,14 +173,22 @@ impl Plan {
         let relabelled = spec.label.as_ref().is_some_and(|label| *label != base.label);
         let (spaces, layout, file_set_block) = if let Some(metadata) = &base.metadata {
             let old = metadata.main.last().map_or(0, |run| run.first + run.blocks);
-            let spaces = Spaces::lay_out(tree, order, &mut unique_ids, shape, old, 0, &capacity_of)?;
+            let spaces = Spaces::lay_out(tree, order, &mut unique_ids, shape, old, 0, &capacity_of, None)?;
             let patch = layout::Changes { entries: &changed, file_set: relabelled };
             let layout =
                 layout::grown_metadata_file(tree, &spaces, &patch, metadata, first, base.block_size)?;
             (spaces, layout, metadata.file_set_block)
         } else {
-            let spaces =
-                Spaces::lay_out(tree, order, &mut unique_ids, shape, first, FILE_SET_BLOCKS, &capacity_of)?;
+            let spaces = Spaces::lay_out(
+                tree,
+                order,
+                &mut unique_ids,
+                shape,
+                first,
+                shape.file_set_blocks(),
+                &capacity_of,
+                None,
+            )?;
             let layout = layout::physical(&spaces, first, base.block_size)?;
             (spaces, layout, first)
         };
@@ -190,6 +210,8 @@ impl Plan {
             partition_start: base.partition_start,
             partition_number: base.partition_number,
             file_set_block,
+            table: None,
+            partition_blocks: None,
             unique_ids,
             patches,
             recorded,

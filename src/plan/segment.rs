@@ -48,6 +48,13 @@ pub enum Content {
         /// A block of the metadata space.
         first: u32,
     },
+    /// The part of the virtual allocation table's new blocks that begins at this one.
+    Table {
+        /// Counted from the first new one.
+        first: u32,
+    },
+    /// The ICB of the virtual allocation table, once in each block.
+    TableEntry,
     /// File data: the part of the data space that begins at this block.
     Data {
         /// A block of the data space.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use udf::file::{ExtendedFileEntry, FileEntry, FileIdentifierDescriptor, attribute};
-use udf::general::Timestamp;
+use udf::general::{Tag, Timestamp};
 use udf::revision::Rules;
 use udf::{BlockSize, Revision};
 
@@ -18,13 +18,15 @@ pub const NOWHERE: u32 = u32::MAX;
 /// Files from here on begin at multiples of 4096 bytes, so that file systems can share their blocks with the image.
 const ALIGNED_FROM_BYTES: u64 = 64 * 1024;
 const ALIGNMENT_BYTES: u32 = 4096;
+/// As much as an implementation use must at least have: its identifier.
+const NAME_PADDING_LEN: usize = 32;
 /// Every so many names of a long directory the plan notes where they begin.
 pub const MARK_EVERY: usize = 512;
 
 /// Where an inode's parts are.
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
-    /// Its entry, in the metadata space.
+    /// Its entry: a block of the metadata space, or of the virtual partition.
     pub icb: u32,
     /// A file's first block in the data space; a directory's index into [`Spaces::bodies`].
     pub body: u32,
@@ -61,7 +63,7 @@ pub struct Chain {
 /// Where everything is, in the two spaces.
 #[derive(Debug)]
 pub struct Spaces {
-    /// By inode.
+    /// By inode. Without a virtual partition, new entries have the numbers of the blocks they are in.
     pub places: Vec<Place>,
     /// Inodes with a new entry, in the order of their entries.
     pub entries: Vec<InodeId>,
@@ -92,8 +94,19 @@ pub struct Shape {
     pub block_size: BlockSize,
     /// Whether small bodies go into their entries.
     pub embed: bool,
-    /// Data and metadata are in partitions of their own, so that files need long allocation descriptors.
-    pub long_descriptors: bool,
+    /// What lies upon the partition of the data.
+    pub upper: Upper,
+}
+
+/// The partition upon the physical one, in which metadata has its addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upper {
+    /// There is none: all have blocks of the one partition.
+    None,
+    /// A metadata partition: file set, entries, directories and allocation extents are in it.
+    Metadata,
+    /// A virtual partition: file set and entries are in it, each by its number in the table.
+    Virtual,
 }
 
 impl Shape {
@@ -119,18 +132,44 @@ impl Shape {
     /// Bytes that a fresh entry has for a body or for allocation descriptors.
     #[must_use]
     pub fn capacity(&self, inode: &Inode) -> usize {
-        let fixed = if self.rules().extended_file_entries {
-            size_of::<ExtendedFileEntry>()
-        } else {
-            size_of::<FileEntry>()
-        };
-        self.block_size.len() - fixed - self.attributes(inode, 0).len()
+        self.entry_room() - self.attributes(inode, 0).len()
+    }
+
+    /// Files need long allocation descriptors, because their data and their entries are in different partitions.
+    #[must_use]
+    pub fn long_descriptors(&self) -> bool {
+        self.upper != Upper::None
+    }
+
+    /// Bytes of implementation use in a name that begins at byte `at` of a directory's blocks: none, unless the tag of the next
+    /// one would not lie in one block, which on write-once media it must (UDF 2.3.4.4).
+    #[must_use]
+    pub fn name_padding(&self, at: u64, name_len: usize) -> usize {
+        let block = self.block_size.len() as u64;
+        let end = at + FileIdentifierDescriptor::len_with(0, name_len) as u64;
+        let left = block - end % block;
+        if self.upper == Upper::Virtual && left < Tag::LEN as u64 { NAME_PADDING_LEN } else { 0 }
+    }
+
+    /// Bytes in a block behind an entry without extended attributes.
+    #[must_use]
+    pub fn entry_room(&self) -> usize {
+        let extended = self.rules().extended_file_entries;
+        let fixed = if extended { size_of::<ExtendedFileEntry>() } else { size_of::<FileEntry>() };
+        self.block_size.len() - fixed
     }
 
     /// Bytes of an allocation descriptor of a file.
     #[must_use]
     pub fn descriptor_len(&self) -> usize {
-        if self.long_descriptors { 16 } else { 8 }
+        if self.long_descriptors() { 16 } else { 8 }
+    }
+
+    /// Blocks of the file set descriptor sequence: the descriptor, and one that ends it where an extent may be longer than
+    /// a block (UDF 2.3.10).
+    #[must_use]
+    pub fn file_set_blocks(&self) -> u32 {
+        if self.upper == Upper::Virtual { 1 } else { 2 }
     }
 
     /// Allocation descriptors in an allocation extent, the one that leads to the next included.
@@ -142,7 +181,8 @@ impl Shape {
 
 impl Spaces {
     /// Lays out the tree. The metadata space begins at block `first`, with `reserved` blocks for the file set.
-    /// `capacity_kept` says how many bytes a kept directory's entry has for its body.
+    /// `capacity_kept` says how many bytes a kept directory's entry has for its body; `numbers`, with a virtual partition,
+    /// those of its blocks that are free.
     pub(super) fn lay_out(
         tree: &Tree,
         order: Order,
@@ -151,6 +191,7 @@ impl Spaces {
         first: u32,
         reserved: u32,
         capacity_kept: &dyn Fn(InodeId) -> Result<usize>,
+        numbers: Option<&mut dyn Iterator<Item = u32>>,
     ) -> Result<Self> {
         let mut spaces = Self {
             places: vec![Place::NOWHERE; tree.inode_count()],
@@ -165,7 +206,7 @@ impl Spaces {
             targets: BTreeMap::new(),
         };
         spaces.metadata_end = add_blocks(spaces.first_entry, spaces.entries.len() as u64)?;
-        spaces.place_entries(tree, &order.changed, unique_ids)?;
+        spaces.place_entries(tree, &order.changed, unique_ids, numbers)?;
         for directory in order.directories {
             spaces.place_directory(tree, directory, shape, capacity_kept)?;
         }
@@ -175,11 +216,25 @@ impl Spaces {
         Ok(spaces)
     }
 
-    fn place_entries(&mut self, tree: &Tree, changed: &[InodeId], unique_ids: &mut UniqueIds) -> Result<()> {
+    fn place_entries(
+        &mut self,
+        tree: &Tree,
+        changed: &[InodeId],
+        unique_ids: &mut UniqueIds,
+        mut numbers: Option<&mut dyn Iterator<Item = u32>>,
+    ) -> Result<()> {
         let root = tree.node(tree.root()).inode;
         for (index, inode) in self.entries.iter().enumerate() {
             let place = &mut self.places[inode.0 as usize];
-            place.icb = add_blocks(self.first_entry, index as u64)?;
+            place.icb = match (&mut numbers, tree.inode(*inode).kept) {
+                (None, _) => add_blocks(self.first_entry, index as u64)?,
+                (Some(_), Some(kept)) => kept.icb.block.0,
+                (Some(numbers), None) => numbers.next().ok_or(Error::Limit {
+                    what: "entries of the virtual allocation table",
+                    value: u64::from(u32::MAX),
+                    limit: u64::from(u32::MAX) - 1,
+                })?,
+            };
             place.unique_id = match tree.inode(*inode).kept {
                 Some(kept) => kept.unique_id,
                 None if *inode == root => 0,
@@ -214,17 +269,22 @@ impl Spaces {
         }
         let mut marks = Vec::new();
         let mut bytes = FileIdentifierDescriptor::len_with(0, 0) as u64;
+        let mut unpadded = bytes;
         for (index, child) in tree.children(node).iter().enumerate() {
             if index % MARK_EVERY == 0 {
                 marks.push(bytes);
             }
-            bytes += FileIdentifierDescriptor::len_with(0, tree.name(*child).len()) as u64;
+            let name_len = tree.name(*child).len();
+            let padding = shape.name_padding(bytes, name_len);
+            unpadded += FileIdentifierDescriptor::len_with(0, name_len) as u64;
+            bytes += FileIdentifierDescriptor::len_with(padding, name_len) as u64;
         }
         let capacity = match inode.kept {
             Some(_) => capacity_kept(id)?,
             None => shape.capacity(inode),
         };
-        if bytes <= capacity as u64 {
+        // In an entry all lies in one block.
+        if unpadded <= capacity as u64 {
             return Ok(());
         }
         let first = self.metadata_end;

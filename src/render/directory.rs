@@ -4,6 +4,9 @@ use udf::BlockAddress;
 use udf::file::{FileIdentifierDescriptor, characteristics};
 use udf::general::LongAd;
 
+use zerocopy::IntoBytes;
+
+use crate::plan::record::developer;
 use crate::plan::{DirectoryBody, MARK_EVERY, Plan};
 use crate::tree::{Kind, NodeId, Tree};
 
@@ -39,7 +42,8 @@ impl Plan {
                 break;
             }
             identifier.clear();
-            self.name(tree, *child, block_of(at), &mut identifier);
+            let padding = self.shape.name_padding(at, tree.name(*child).len());
+            self.name(tree, *child, block_of(at), padding, &mut identifier);
             emit(&identifier, at);
             at += identifier.len() as u64;
         }
@@ -50,7 +54,7 @@ impl Plan {
         let mut body = Vec::new();
         self.parent(tree, node, location, &mut body);
         for child in tree.children(node) {
-            self.name(tree, *child, location, &mut body);
+            self.name(tree, *child, location, 0, &mut body);
         }
         body
     }
@@ -63,13 +67,15 @@ impl Plan {
         FileIdentifierDescriptor::new(flags, icb).append_to(&[], &[], out, self.seal, location);
     }
 
-    fn name(&self, tree: &Tree, node: NodeId, location: u32, out: &mut Vec<u8>) {
+    fn name(&self, tree: &Tree, node: NodeId, location: u32, padding: usize, out: &mut Vec<u8>) {
+        let developer = developer();
+        let padding = &developer.as_bytes()[..padding];
         let inode = tree.inode_of(node);
         let directory = if inode.kind == Kind::Directory { characteristics::DIRECTORY } else { 0 };
         let (unique_id, kept) = self.name_facts(tree, node);
         let icb = self.icb(tree, node, unique_id);
         FileIdentifierDescriptor::new(directory | kept & characteristics::HIDDEN, icb).append_to(
-            &[],
+            padding,
             tree.name(node),
             out,
             self.seal,

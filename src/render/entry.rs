@@ -6,18 +6,18 @@ use udf::general::{ExtentKind, LongAd, ShortAd, Tag, TagIdentifier, Timestamp};
 use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
 use crate::plan::record::developer;
-use crate::plan::{NOWHERE, Piece, Plan, is_embedded, pieces};
+use crate::plan::{NOWHERE, Piece, Plan, Upper, is_embedded, pieces};
 use crate::tree::{Attributes, Content, InodeId, Kind, Tree};
 
 /// What stands where the allocation descriptors would be, and what it amounts to.
-struct Body {
-    form: AllocationForm,
+pub(super) struct Body {
+    pub(super) form: AllocationForm,
     /// Descriptors, or the embedded body; `None` if that is in its place already.
-    bytes: Option<Vec<u8>>,
+    pub(super) bytes: Option<Vec<u8>>,
     /// Bytes of them.
-    length: usize,
-    information_length: u64,
-    blocks_recorded: u64,
+    pub(super) length: usize,
+    pub(super) information_length: u64,
+    pub(super) blocks_recorded: u64,
 }
 
 impl Plan {
@@ -91,7 +91,7 @@ impl Plan {
     }
 
     /// Fills in what fresh and kept entries share, and seals.
-    fn finish(&self, out: &mut [u8], head: &Head, body: &Body, location: u32) {
+    pub(super) fn finish(&self, out: &mut [u8], head: &Head, body: &Body, location: u32) {
         let extended = Tag::read(out).is_some_and(|tag| tag.kind() == TagIdentifier::EXTENDED_FILE_ENTRY);
         let stamp = |moment| Timestamp::new(moment, self.zone_minutes);
         let length = u32::try_from(body.length).unwrap_or(u32::MAX);
@@ -183,15 +183,22 @@ impl Plan {
         let body = &self.spaces.bodies[index as usize];
         let size = self.block_size();
         let longest = u64::from(size.max_extent_bytes());
+        // A virtual extent ends with its block, so these are of the partition underneath.
+        let is_long = self.shape.upper == Upper::Virtual;
         let mut bytes = Vec::new();
         for index in 0..body.bytes.div_ceil(longest) {
             let length = (body.bytes - index * longest).min(longest);
             let block = body.first + u32::try_from(size.blocks_for(index * longest)).unwrap_or(0);
             let length = u32::try_from(length).unwrap_or(u32::MAX);
-            bytes.extend_from_slice(ShortAd::new(ExtentKind::Recorded, length, block).as_bytes());
+            if is_long {
+                let start = BlockAddress::new(0, block);
+                bytes.extend_from_slice(LongAd::new(ExtentKind::Recorded, length, start).as_bytes());
+            } else {
+                bytes.extend_from_slice(ShortAd::new(ExtentKind::Recorded, length, block).as_bytes());
+            }
         }
         Body {
-            form: AllocationForm::Short,
+            form: if is_long { AllocationForm::Long } else { AllocationForm::Short },
             length: bytes.len(),
             bytes: Some(bytes),
             information_length: body.bytes,
@@ -208,7 +215,7 @@ impl Plan {
             .map(|piece| self.block_size().blocks_for(u64::from(piece.bytes)))
             .sum();
         Body {
-            form: if self.shape.long_descriptors { AllocationForm::Long } else { AllocationForm::Short },
+            form: if self.shape.long_descriptors() { AllocationForm::Long } else { AllocationForm::Short },
             length: first.len(),
             bytes: Some(first),
             information_length: size_bytes,
@@ -244,7 +251,7 @@ impl Plan {
                 break;
             }
             let (here, there) = rest.split_at(room - 1);
-            let next = BlockAddress::new(self.metadata_reference(), block);
+            let next = BlockAddress::new(self.body_reference(), block);
             let mut part = here.concat();
             part.extend(self.descriptor(ExtentKind::Continuation, self.block_size().bytes(), next));
             parts.push(part);
@@ -254,7 +261,7 @@ impl Plan {
     }
 
     fn descriptor(&self, kind: ExtentKind, bytes: u32, start: BlockAddress) -> Vec<u8> {
-        if self.shape.long_descriptors {
+        if self.shape.long_descriptors() {
             LongAd::new(kind, bytes, start).as_bytes().to_vec()
         } else {
             ShortAd::new(kind, bytes, start.block.0).as_bytes().to_vec()
@@ -301,12 +308,12 @@ impl Plan {
 }
 
 /// What an entry has beside its body.
-struct Head {
-    icb_tag: IcbTag,
-    links: u16,
+pub(super) struct Head {
+    pub(super) icb_tag: IcbTag,
+    pub(super) links: u16,
     /// `None`: they stay as they are.
-    attributes: Option<Attributes>,
-    attributes_len: usize,
+    pub(super) attributes: Option<Attributes>,
+    pub(super) attributes_len: usize,
 }
 
 /// What is needed of an old entry.
@@ -351,14 +358,14 @@ impl Old {
 }
 
 /// Writes a fixed part with the tag identifier of its kind, for [`Plan::finish`] to go on with.
-fn write_fixed<T: udf::general::Descriptor>(out: &mut [u8], entry: &T) -> usize {
+pub(super) fn write_fixed<T: udf::general::Descriptor>(out: &mut [u8], entry: &T) -> usize {
     let fixed = size_of::<T>();
     out[..fixed].copy_from_slice(entry.as_bytes());
     out[..2].copy_from_slice(&T::IDENTIFIER.0.to_le_bytes());
     fixed
 }
 
-fn embedded(bytes: Vec<u8>) -> Body {
+pub(super) fn embedded(bytes: Vec<u8>) -> Body {
     let length = bytes.len();
     let form = AllocationForm::Embedded;
     Body { form, length, information_length: length as u64, blocks_recorded: 0, bytes: Some(bytes) }

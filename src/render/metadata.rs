@@ -6,7 +6,7 @@ use udf::file::AllocationExtentDescriptor;
 use udf::general::{Descriptor, Tag};
 
 use super::blocks_in;
-use crate::plan::{FILE_SET_BLOCKS, Fetch, From, Mirror, Plan, Run, is_embedded};
+use crate::plan::{Fetch, From, Mirror, NOWHERE, Plan, Run, is_embedded};
 use crate::tree::{self, InodeId, Tree};
 
 impl Plan {
@@ -48,8 +48,11 @@ impl Plan {
 
     /// Whether the file set is among the blocks that change.
     fn file_set_blocks(&self) -> Range<u32> {
+        if self.file_set_block == NOWHERE {
+            return 0..0;
+        }
         let carried_over = !self.old_runs().is_empty() && !self.heads.relabelled;
-        let end = self.file_set_block + if carried_over { 0 } else { FILE_SET_BLOCKS };
+        let end = self.file_set_block + if carried_over { 0 } else { self.shape.file_set_blocks() };
         // Of a volume that others made only the descriptor itself is known to be there.
         let end = if self.old_runs().is_empty() { end } else { end.min(self.file_set_block + 1) };
         self.file_set_block..end
@@ -116,7 +119,9 @@ impl Plan {
             block_at(block, &mut |out| if is_end { self.file_set_end(out) } else { self.file_set(out) });
         }
         for block in common(&range, &self.new_entries()) {
-            block_at(block, &mut |out| self.entry(tree, self.entry_at(block), block, out));
+            let inode = self.entry_at(block);
+            let number = self.spaces.places[inode.0 as usize].icb;
+            block_at(block, &mut |out| self.entry(tree, inode, number, out));
         }
         for (block, inode) in self.patches.range(range.clone()) {
             block_at(*block, &mut |out| self.entry(tree, *inode, *block, out));

@@ -3,6 +3,7 @@
 mod directory;
 mod entry;
 mod metadata;
+mod table;
 mod volume;
 
 use udf::BlockSize;
@@ -64,6 +65,8 @@ impl Render for Plan {
             Content::Anchor => self.anchor(segment.start, out),
             Content::Sequence => self.sequence(segment.start, first, out),
             Content::Integrity => self.integrity(segment.start, first, out),
+            Content::Table { first: base } => self.table_body(base + first, out),
+            Content::TableEntry => self.table_entries(segment.start, first, out),
             Content::MetadataEntry { mirror } => self.metadata_file_entry(mirror, out),
             Content::Metadata { first: base } => self.metadata(tree, base + first, out),
             Content::Data { first: base } => {

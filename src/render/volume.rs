@@ -14,7 +14,10 @@ use zerocopy::IntoBytes;
 use zerocopy::little_endian::U32;
 
 use crate::plan::record::{SessionRecord, developer};
-use crate::plan::{FILE_SET_BLOCKS, Frame, Plan};
+use crate::plan::{Frame, Plan, Upper};
+
+/// The newest revision that is known here.
+pub(super) const MAXIMUM_WRITE: u16 = udf::Revision::V2_60.number();
 
 impl Plan {
     /// Beginning, NSR and terminating descriptor; the fourth place stays blank (ECMA-167 2/8, UDF 2.1.7).
@@ -83,6 +86,7 @@ impl Plan {
     }
 
     fn partition_descriptor(&self, number: u32) -> PartitionDescriptor {
+        let access = if self.table.is_some() { AccessType::WriteOnce } else { AccessType::ReadOnly };
         PartitionDescriptor {
             tag: Tag::default(),
             volume_descriptor_sequence_number: number.into(),
@@ -90,7 +94,7 @@ impl Plan {
             partition_number: self.partition_number.into(),
             partition_contents: EntityIdentifier::new(self.shape.rules().partition_contents, [0; 8]),
             partition_contents_use: PartitionHeaderDescriptor::NONE,
-            access_type: AccessType::ReadOnly.number().into(),
+            access_type: access.number().into(),
             partition_starting_location: self.partition_start.0.into(),
             partition_length: self.partition_blocks().into(),
             implementation_identifier: developer(),
@@ -99,9 +103,9 @@ impl Plan {
         }
     }
 
-    /// The partition ends where the session's trailer begins.
+    /// The partition ends where the session's trailer begins, unless something else is said.
     fn partition_blocks(&self) -> u32 {
-        self.frame.start.0 - self.partition_start.0
+        self.partition_blocks.unwrap_or_else(|| self.frame.start.0 - self.partition_start.0)
     }
 
     fn logical_volume(&self, number: u32) -> (LogicalVolumeDescriptor, Vec<u8>) {
@@ -111,8 +115,12 @@ impl Plan {
             maps.extend_from_slice(map.as_bytes());
             count = 2;
         }
+        if self.table.is_some() {
+            maps.extend_from_slice(self.virtual_map().as_bytes());
+            count = 2;
+        }
         let size = self.block_size();
-        let file_set = BlockAddress::new(self.metadata_reference(), self.file_set_block);
+        let file_set = BlockAddress::new(self.metadata_reference(), self.file_set_number());
         let integrity = ExtentAd::new(size.bytes() * Frame::integrity_blocks(), self.frame.integrity);
         let descriptor = LogicalVolumeDescriptor {
             tag: Tag::default(),
@@ -121,7 +129,11 @@ impl Plan {
             logical_volume_identifier: self.heads.label,
             logical_block_size: size.bytes().into(),
             domain_identifier: EntityIdentifier::domain(self.revision()),
-            logical_volume_contents_use: LongAd::icb(size.bytes() * FILE_SET_BLOCKS, file_set, 0),
+            logical_volume_contents_use: LongAd::icb(
+                size.bytes() * self.shape.file_set_blocks(),
+                file_set,
+                0,
+            ),
             map_table_length: u32::try_from(maps.len()).unwrap_or(0).into(),
             number_of_partition_maps: U32::new(count),
             implementation_identifier: developer(),
@@ -179,26 +191,28 @@ impl Plan {
     }
 
     fn integrity_descriptor(&self) -> (LogicalVolumeIntegrityDescriptor, Vec<u8>) {
-        let rules = self.shape.rules();
+        let (minimum_read, minimum_write) = self.minimum_revisions();
         let mut sizes = vec![self.partition_blocks()];
         sizes.extend(self.layout.metadata.as_ref().map(|file| file.blocks));
+        sizes.extend(self.table.is_some().then_some(u32::MAX));
         let information = IntegrityImplementationUse {
             implementation_id: developer(),
             number_of_files: self.files.into(),
             number_of_directories: self.directories.into(),
-            minimum_udf_read_revision: rules.minimum_read.into(),
-            minimum_udf_write_revision: rules.minimum_write.into(),
-            maximum_udf_write_revision: udf::Revision::V2_60.number().into(),
+            minimum_udf_read_revision: minimum_read.into(),
+            minimum_udf_write_revision: minimum_write.into(),
+            maximum_udf_write_revision: MAXIMUM_WRITE.into(),
         };
         let mut tail = Vec::new();
-        // Nothing is free on a read-only partition.
-        tail.extend(sizes.iter().flat_map(|_| 0u32.to_le_bytes()));
+        // Nothing is free on a read-only partition, nor on one that the drive knows better about; nobody knows of a virtual one.
+        tail.extend(sizes.iter().flat_map(|size| if *size == u32::MAX { *size } else { 0 }.to_le_bytes()));
         tail.extend(sizes.iter().flat_map(|size| size.to_le_bytes()));
         tail.extend_from_slice(information.as_bytes());
         let descriptor = LogicalVolumeIntegrityDescriptor {
             tag: Tag::default(),
             recording_date_and_time: Timestamp::new(self.recorded, self.zone_minutes),
-            integrity_type: 1.into(),
+            // With a virtual allocation table it stays open for ever (UDF 2.60 2.2.11).
+            integrity_type: u32::from(self.table.is_none()).into(),
             next_integrity_extent: ExtentAd::default(),
             unique_id: self.unique_ids.next.into(),
             reserved: [0; 24],
@@ -208,9 +222,28 @@ impl Plan {
         (descriptor, tail)
     }
 
-    /// The map of the partition in which metadata is.
+    /// The least revisions that readers and writers must know.
+    pub(super) fn minimum_revisions(&self) -> (u16, u16) {
+        let rules = self.shape.rules();
+        if self.table.is_some() {
+            return (rules.minimum_without_metadata, rules.minimum_without_metadata);
+        }
+        (rules.minimum_read, rules.minimum_write)
+    }
+
+    /// The map of the partition in which file set and entries are.
     pub(super) fn metadata_reference(&self) -> u16 {
-        u16::from(self.layout.metadata.is_some())
+        u16::from(self.shape.upper != Upper::None)
+    }
+
+    /// The map of the partition in which directories and allocation extents are.
+    pub(super) fn body_reference(&self) -> u16 {
+        u16::from(self.shape.upper == Upper::Metadata)
+    }
+
+    /// The file set's block in that partition.
+    fn file_set_number(&self) -> u32 {
+        self.table.as_ref().map_or(self.file_set_block, |table| table.file_set_number)
     }
 
     /// The new volume's file set, or the old one with what changed.
@@ -229,7 +262,7 @@ impl Plan {
         // This is the last one: an older one that it led to would hide it.
         descriptor.next_extent = LongAd::default();
         block.fill(0);
-        descriptor.write(&[], block, self.seal, self.file_set_block);
+        descriptor.write(&[], block, self.seal, self.file_set_number());
     }
 
     fn new_file_set(&self) -> udf::file::FileSetDescriptor {

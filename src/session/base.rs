@@ -1,6 +1,6 @@
 //! The end of an import: what became of the old names, and the facts that the next session is planned on.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use udf::general::{LongAd, Seal};
 use udf::read::{MetadataFile, PartitionKind, ReadAt};
@@ -8,6 +8,7 @@ use udf::{BlockAddress, Sector};
 
 use super::import::{Import, mark_changed};
 use super::refuse::physical_start;
+use super::tables::base_table;
 use crate::error::{Error, Result, Warning};
 use crate::plan::frame::{PARTITION_START, reserve_slots};
 use crate::plan::{Base, BaseMetadata, Frame, Run};
@@ -28,7 +29,7 @@ impl<R: ReadAt> Import<R> {
         }
         self.count_gone(tree, &mut names)?;
         self.change_attributes(tree, outcome)?;
-        self.change_links(tree, &names)?;
+        self.change_links(tree, &mut names)?;
         let mut base = self.base(&names)?;
         // A further name has a unique id of its own (UDF 3.2.1.1).
         for node in &outcome.linked {
@@ -68,10 +69,12 @@ impl<R: ReadAt> Import<R> {
             return Ok(());
         }
         names.directories += 1;
+        names.lost.insert(entry.icb);
         for step in self.volume.walk(&entry) {
             let step = step.map_err(|error| Error::Volume(error.error))?;
             if step.2.is_directory() {
                 names.directories += 1;
+                names.lost.insert(step.2.icb);
             } else {
                 names.gone(step.2.icb, step.2.links);
             }
@@ -91,11 +94,13 @@ impl<R: ReadAt> Import<R> {
     }
 
     /// Files that lost or won a name but have others keep their entry, with another link count.
-    fn change_links(&mut self, tree: &mut Tree, names: &Names) -> Result<()> {
+    fn change_links(&mut self, tree: &mut Tree, names: &mut Names) -> Result<()> {
+        let mut lost = Vec::new();
         for (icb, change) in names.change.iter().filter(|(_, change)| **change != 0) {
             let entry = self.volume.entry(&LongAd::icb(self.volume.block_size().bytes(), *icb, 0))?;
             let links = i32::from(entry.links) + change;
             if links <= 0 {
+                lost.push(*icb);
                 continue;
             }
             let change = u16::try_from(links).ok().and_then(|_| i16::try_from(*change).ok());
@@ -121,6 +126,12 @@ impl<R: ReadAt> Import<R> {
             if tree.inode(inode).links == 0 {
                 self.relinked.push(inode);
             }
+        }
+        names.lost.extend(lost);
+        // What has a name in the tree is there, whatever was counted.
+        let kept = tree.kept().filter(|(_, links)| *links > 0);
+        for (icb, _) in kept {
+            names.lost.remove(&icb);
         }
         Ok(())
     }
@@ -165,6 +176,7 @@ impl<R: ReadAt> Import<R> {
             reserve_slot: self.reserve_slot()?,
             device_blocks: self.fixed_size.then_some(device_blocks),
             file_set_offset_bytes: size.offset_of(volume.locate(file_set)?.sector),
+            table: base_table(volume, self.sequential, &names.lost)?,
             metadata: self.metadata(file_set)?,
             further_names: std::mem::take(&mut self.further_names),
             relinked: std::mem::take(&mut self.relinked),
@@ -243,6 +255,8 @@ struct Names {
     directories: u32,
     /// Files with several names: how many more, or fewer, they have now.
     change: BTreeMap<BlockAddress, i32>,
+    /// ICBs that nothing refers to any more.
+    lost: BTreeSet<BlockAddress>,
 }
 
 impl Names {
@@ -250,6 +264,8 @@ impl Names {
         self.files += 1;
         if links > 1 || self.change.contains_key(&icb) {
             *self.change.entry(icb).or_default() -= 1;
+        } else {
+            self.lost.insert(icb);
         }
     }
 }

@@ -6,6 +6,7 @@ use udf::Sector;
 use udf::general::Moment;
 use udf::read::{OpenOptions, ReadAt, Volume};
 
+use super::tables;
 use crate::error::Result;
 use crate::plan::record::SessionRecord;
 
@@ -34,7 +35,8 @@ pub struct Session {
     pub(super) end: Option<u32>,
 }
 
-/// The sessions of the volume on a device, oldest first. `options` tell how the newest is opened.
+/// The sessions of the volume on a device, oldest first; of one with a virtual allocation table, each state that has a table.
+/// `options` tell how the newest is opened.
 pub fn sessions<R: ReadAt>(device: &R, options: &OpenOptions) -> Result<Vec<Session>> {
     let mut found = Vec::new();
     let mut seen = HashSet::new();
@@ -46,6 +48,10 @@ pub fn sessions<R: ReadAt>(device: &R, options: &OpenOptions) -> Result<Vec<Sess
             Err(error) if found.is_empty() => return Err(error.into()),
             Err(_) => break,
         };
+        if found.is_empty() && volume.virtual_table().is_some() {
+            found = tables::states(device, volume, options)?;
+            break;
+        }
         let record = SessionRecord::read(volume.logical());
         found.push(describe(&volume, record, open));
         let Some(record) = record.filter(|record| record.previous_main.length.get() != 0) else { break };

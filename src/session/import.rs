@@ -11,7 +11,7 @@ use super::free::free_start;
 use super::history::{Session, sessions};
 use super::refuse::{physical_start, unless_appendable, unless_known};
 use crate::error::{Error, Result, Warning};
-use crate::plan::KeptEntry;
+use crate::plan::{KeptEntry, SequentialTarget};
 use crate::scan::{Existing, Facts, Sameness};
 use crate::tree::{Attributes, Content, InodeId, Kept, Kind, Name, NodeId, Tree};
 
@@ -26,6 +26,9 @@ pub struct ImportOptions {
     pub force: bool,
     /// The tree is that of the session of this number, and not of the newest: the next session goes back to it.
     pub tree_of: Option<u32>,
+    /// Where the medium goes on, if it is one that is written one sector after the other. Without it, a volume with a virtual
+    /// allocation table goes on at the end of its image.
+    pub sequential: Option<SequentialTarget>,
 }
 
 /// A session of a volume, to be built on by the next one: as a rule the newest.
@@ -36,6 +39,7 @@ pub struct Import<R> {
     pub(super) newest: Newest,
     pub(super) all_ours: bool,
     pub(super) fixed_size: bool,
+    pub(super) sequential: Option<SequentialTarget>,
     pub(super) entries: HashMap<InodeId, KeptEntry>,
     pub(super) further_names: HashMap<NodeId, (u32, u8)>,
     /// Kept files by their ICB: what several names stand for is one inode.
@@ -85,6 +89,7 @@ impl<R: ReadAt> Import<R> {
         let older = older.map(|number| older_session(&all, &session, number)).transpose()?;
         let mut volume = Volume::open(device, &options.open)?;
         unless_appendable(&volume, options.force)?;
+        unless_table_goes_back(&volume, options)?;
         let newest = Newest::new(&volume, session, options.fixed_size)?;
         if let Some(open) = older {
             volume = Volume::open(volume.into_device(), &open)?;
@@ -95,6 +100,7 @@ impl<R: ReadAt> Import<R> {
             newest,
             all_ours,
             fixed_size: options.fixed_size,
+            sequential: options.sequential,
             entries: HashMap::new(),
             further_names: HashMap::new(),
             files: HashMap::new(),
@@ -114,7 +120,7 @@ impl<R: ReadAt> Import<R> {
         &self.newest.session
     }
 
-    /// What the session holds. With a metadata partition only the root is read; without one all directories are, because each
+    /// What the session holds. With a metadata or virtual partition only the root is read; without one all directories are, because each
     /// names its parent's entry and moves with it.
     pub fn tree(&mut self) -> Result<Tree> {
         let mut tree = Tree::new(Attributes::default());
@@ -123,7 +129,7 @@ impl<R: ReadAt> Import<R> {
         let inode = tree.node(root).inode;
         tree.inode_mut(inode).kept = Some(kept(&icb, 0));
         self.read_directory(&mut tree, root)?;
-        if !self.has_metadata_partition() {
+        if !self.has_upper_partition() {
             let mut stack = vec![root];
             while let Some(directory) = stack.pop() {
                 let inside = tree.children(directory).iter().copied();
@@ -137,8 +143,11 @@ impl<R: ReadAt> Import<R> {
         Ok(tree)
     }
 
-    pub(super) fn has_metadata_partition(&self) -> bool {
-        self.volume.partitions().iter().any(|partition| matches!(partition.kind, PartitionKind::Metadata(_)))
+    /// Whether entries have numbers of their own, in a metadata or a virtual partition, that stay when they move.
+    pub(super) fn has_upper_partition(&self) -> bool {
+        let is_upper =
+            |kind: &PartitionKind| matches!(kind, PartitionKind::Metadata(_) | PartitionKind::Virtual(_));
+        self.volume.partitions().iter().any(|partition| is_upper(&partition.kind))
     }
 
     /// Takes a path out of the tree, and all below it.
@@ -216,7 +225,7 @@ impl<R: ReadAt> Import<R> {
 
     fn add_name(&mut self, tree: &mut Tree, directory: NodeId, found: &DirectoryEntry) -> Result<()> {
         let address = found.icb.start();
-        let expected = u16::from(self.has_metadata_partition());
+        let expected = u16::from(self.has_upper_partition());
         if address.partition.0 != expected {
             return Err(Error::refused(
                 format!("{:?} has its entry at {address}, outside the metadata", found.name_text()),
@@ -354,4 +363,15 @@ fn attributes(entry: &Entry) -> Attributes {
 
 fn moment(timestamp: &Timestamp) -> Moment {
     timestamp.moment().unwrap_or_default()
+}
+
+/// Going back to an older table is something else than a new session: entries that have moved would have to move back.
+fn unless_table_goes_back<R: ReadAt>(volume: &Volume<R>, options: &ImportOptions) -> Result<()> {
+    if options.tree_of.is_none() || volume.virtual_table().is_none() {
+        return Ok(());
+    }
+    Err(Error::refused(
+        "volumes with a virtual allocation table are not reverted yet",
+        "extract the older state (--session N), and append what it has",
+    ))
 }

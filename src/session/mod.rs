@@ -1,12 +1,15 @@
 //! Sessions of a volume: which there are, and how the newest becomes the base of the next.
 
 mod base;
+mod close;
 mod diff;
 mod free;
 mod history;
 mod import;
 mod refuse;
+mod tables;
 
+pub use close::end_of_session;
 pub use diff::{Change, Difference, diff};
 pub use history::{Session, sessions};
 pub use import::{Import, ImportOptions};

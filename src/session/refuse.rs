@@ -3,12 +3,16 @@
 use udf::read::{PartitionKind, ReadAt, Volume};
 use udf::volume::{ANCHOR_SECTOR, AccessType, IntegrityType};
 
+use super::tables::virtual_partition;
 use crate::error::{Error, Result};
 
 /// An error unless a logical session can be put behind the newest session of this volume.
 pub(super) fn unless_appendable<R: ReadAt>(volume: &Volume<R>, force: bool) -> Result<()> {
     unless_known(volume)?;
     unless_closed(volume)?;
+    if virtual_partition(volume).is_some() {
+        return unless_damaged(volume);
+    }
     unless_read_only(volume, force)?;
     let anchor = volume.found().anchors.iter().any(|anchor| anchor.sector.0 == ANCHOR_SECTOR);
     let start = physical_start(volume).unwrap_or(0);
@@ -18,6 +22,10 @@ pub(super) fn unless_appendable<R: ReadAt>(volume: &Volume<R>, force: bool) -> R
             "make a new volume from its files: extract them, then create",
         ));
     }
+    unless_damaged(volume)
+}
+
+fn unless_damaged<R: ReadAt>(volume: &Volume<R>) -> Result<()> {
     if volume.used_reserve() {
         return Err(Error::refused(
             "the main volume descriptor sequence is damaged; only the reserve one could be read",
@@ -33,7 +41,7 @@ pub(super) fn unless_known<R: ReadAt>(volume: &Volume<R>) -> Result<()> {
         [one] => matches!(one.kind, PartitionKind::Physical { .. }),
         [one, two] => {
             matches!(one.kind, PartitionKind::Physical { .. })
-                && matches!(two.kind, PartitionKind::Metadata(_))
+                && (matches!(two.kind, PartitionKind::Metadata(_)) || virtual_partition(volume).is_some())
         }
         _ => false,
     };
@@ -43,7 +51,7 @@ pub(super) fn unless_known<R: ReadAt>(volume: &Volume<R>) -> Result<()> {
     let revision = volume.revision_number();
     Err(Error::refused(
         format!(
-            "a session can be appended to volumes with one physical partition, or one with a metadata partition upon it; \
+            "a session can be appended to volumes with one physical partition, or one with a metadata or virtual partition upon it; \
              this one has {} partition maps and is of revision {:x}.{:02x}",
             volume.partitions().len(),
             revision >> 8,
@@ -55,7 +63,7 @@ pub(super) fn unless_known<R: ReadAt>(volume: &Volume<R>) -> Result<()> {
 
 fn unless_closed<R: ReadAt>(volume: &Volume<R>) -> Result<()> {
     let integrity = volume.integrity().and_then(|integrity| integrity.integrity_type);
-    if integrity == Some(IntegrityType::Close) {
+    if integrity == Some(IntegrityType::Close) || volume.is_consistent() {
         return Ok(());
     }
     let reason = if integrity.is_some() {

@@ -236,6 +236,11 @@ impl Tree {
         &self.gone
     }
 
+    /// What an earlier session recorded: where, and how many names it has in the tree.
+    pub fn kept(&self) -> impl Iterator<Item = (udf::BlockAddress, u32)> {
+        self.inodes.iter().filter_map(|inode| Some((inode.kept?.icb, inode.links)))
+    }
+
     /// Gives an inode a name in a directory.
     ///
     /// # Panics

@@ -5,6 +5,7 @@ mod check;
 mod cli;
 mod corpus;
 mod determinism;
+mod discs;
 mod extract;
 mod faults;
 mod history;

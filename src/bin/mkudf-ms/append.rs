@@ -4,21 +4,22 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
+use mkudf_ms::device::simulated::SimulatedMedium;
 use mkudf_ms::device::{BlockDevice, FileReader, ImageFile, WriteAt};
 use mkudf_ms::media::Medium;
-use mkudf_ms::plan::{AppendSpec, Plan};
+use mkudf_ms::plan::{AppendSpec, Plan, SequentialTarget};
 use mkudf_ms::progress::Progress;
 use mkudf_ms::scan::{self, FileId};
 use mkudf_ms::session::{Import, ImportOptions};
 use mkudf_ms::tree::Tree;
 use mkudf_ms::{Error, Warning, stream};
-use udf::read::{OpenOptions, ReadAt};
+use udf::read::ReadAt;
 
 use crate::bar::{self, Bar};
-use crate::flags;
-use crate::job::Append;
+use crate::job::{Append, Usage};
 use crate::report::{Ending, Report};
 use crate::summary::{self, Made};
+use crate::{disc, flags};
 
 /// Appends the session.
 pub(crate) fn run(flags: &flags::Append, report: &Report) -> anyhow::Result<Ending> {
@@ -28,8 +29,11 @@ pub(crate) fn run(flags: &flags::Append, report: &Report) -> anyhow::Result<Endi
     job.scan.skip = Some(FileId::from(&found));
     let progress = Progress::new();
     bar::cancel_on_signal(&progress)?;
-    let work = Work { flags, job: &job, report, progress: &progress };
+    let work = Work { flags, job: &job, report, progress: &progress, sequential: None };
     let is_device = found.file_type().is_block_device();
+    if let Some(disc) = SimulatedMedium::open(&flags.image).with_context(name)? {
+        return work.disc(&disc).with_context(name);
+    }
     if flags.effort.dry_run {
         return work
             .dry_run(&FileReader::open(&flags.image).with_context(name)?, is_device)
@@ -38,6 +42,9 @@ pub(crate) fn run(flags: &flags::Append, report: &Report) -> anyhow::Result<Endi
     if is_device {
         let device = BlockDevice::open(&flags.image).context("cannot open the device").with_context(name)?;
         return work.write(&device, &device, is_device).with_context(name).map(|(ending, _)| ending);
+    }
+    if flags.format.close {
+        return Err(Usage("--close: the volume is not on a disc with sessions".into()).into());
     }
     let image = ImageFile::open(&flags.image).context("cannot open the image").with_context(name)?;
     let (ending, is_written) = work.write(&image, &image, is_device).with_context(name)?;
@@ -52,6 +59,8 @@ struct Work<'a> {
     job: &'a Append,
     report: &'a Report,
     progress: &'a Progress,
+    /// Where a disc goes on that is written one sector after the other.
+    sequential: Option<SequentialTarget>,
 }
 
 /// A session worked out, and what was noticed.
@@ -63,6 +72,20 @@ struct Planned {
 }
 
 impl Work<'_> {
+    /// Writes a further state, or a session, of a simulated disc.
+    fn disc(self, disc: &SimulatedMedium) -> anyhow::Result<Ending> {
+        let closes_session = self.flags.format.close;
+        let work = Self { sequential: Some(disc::target(disc, closes_session)?), ..self };
+        if work.flags.effort.dry_run {
+            return work.dry_run(disc, false);
+        }
+        let (ending, is_written) = work.write(disc, disc, false)?;
+        if closes_session && is_written {
+            disc.close_session().context("cannot close the session")?;
+        }
+        Ok(ending)
+    }
+
     /// Plans and writes; whether anything was written.
     fn write<D: ReadAt>(
         &self,
@@ -94,8 +117,14 @@ impl Work<'_> {
     /// Imports the newest session, changes the tree as asked, and works out where that goes; `None` if nothing changes.
     fn plan<D: ReadAt>(&self, reader: &D, is_device: bool) -> anyhow::Result<Option<Planned>> {
         let Self { flags, job, .. } = self;
-        let open = OpenOptions { block_size: flags.format.block_size, ..OpenOptions::default() };
-        let options = ImportOptions { open, fixed_size: is_device, force: flags.force, tree_of: None };
+        let open = disc::newest(&flags.image, flags.format.block_size)?;
+        let options = ImportOptions {
+            open,
+            fixed_size: is_device,
+            force: flags.force,
+            tree_of: None,
+            sequential: self.sequential,
+        };
         let mut import = Import::open(reader, &options)?;
         if let Some(revision) = flags.format.udf_revision
             && import.volume().revision() != Some(revision)

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use mkudf_ms::device::{self, BlockDevice, ImageFile, Pipe, WriteAt};
+use mkudf_ms::media::{Medium, VolumeLayout};
 use mkudf_ms::plan::{Plan, Spec};
 use mkudf_ms::progress::Progress;
 use mkudf_ms::scan::{self, FileId, NoSession};
@@ -17,6 +18,7 @@ use udf::BlockSize;
 use udf::read::ReadAt;
 
 use crate::bar::{self, Bar};
+use crate::disc::Blank;
 use crate::flags;
 use crate::job::{Create, Output, Usage};
 use crate::report::{Ending, Report};
@@ -30,14 +32,18 @@ pub(crate) fn run(flags: &flags::Create, report: &Report) -> anyhow::Result<Endi
             Usage("the volume itself goes to standard output, so --json has no place there".into()).into()
         );
     }
-    let target = Target::find(&job.output, flags)?;
+    let target = Target::find(&job.output, (job.medium, job.layout), flags)?;
     job.scan.skip = target.image_id();
     let progress = Progress::new();
     bar::cancel_on_signal(&progress)?;
     let bar = Bar::watch(&progress, report);
 
     let (tree, mut warnings) = tree(&job, &progress)?;
-    let plan = Plan::create(&tree, &spec(&job, flags, &target)?)?;
+    let spec = spec(&job, flags, &target)?;
+    let plan = match &target {
+        Target::Disc(disc) => Plan::create_with_table(&tree, &spec, &disc.target(flags.format.close))?,
+        _ => Plan::create(&tree, &spec)?,
+    };
     let made = Made::new(&plan, &job.identifiers.logical_volume, &flags.effort, job.medium);
     if flags.effort.dry_run {
         drop(bar);
@@ -46,7 +52,7 @@ pub(crate) fn run(flags: &flags::Create, report: &Report) -> anyhow::Result<Endi
     }
     made.check_capacity()?;
     let write = |device: &dyn WriteAt| stream::stream(&plan, &tree, device, None, &progress, &job.stream);
-    warnings.extend(target.write(write)?);
+    warnings.extend(target.write(flags.format.close, write)?);
     drop(bar);
     let ending = report.warnings(&warnings);
     let name = flags.output.display().to_string();
@@ -85,6 +91,8 @@ enum Target<'a> {
         path: &'a Path,
         existing: Option<FileId>,
     },
+    /// A disc that is simulated in a file.
+    Disc(Blank<'a>),
     Device {
         path: &'a Path,
         device: Box<BlockDevice>,
@@ -93,7 +101,18 @@ enum Target<'a> {
 
 impl<'a> Target<'a> {
     /// Looks at the target, and refuses what would be lost on it.
-    fn find(output: &'a Output, flags: &flags::Create) -> anyhow::Result<Self> {
+    fn find(
+        output: &'a Output,
+        (medium, layout): (&'static Medium, VolumeLayout),
+        flags: &flags::Create,
+    ) -> anyhow::Result<Self> {
+        if layout == VolumeLayout::Vat {
+            return Self::disc(output, medium, flags);
+        }
+        if flags.format.close {
+            let what = format!("--close: {} has no sessions that are closed", medium.description);
+            return Err(Usage(what).into());
+        }
         let Output::Path(path) = output else {
             if io::stdout().is_terminal() && !flags.effort.dry_run {
                 let reason = "a volume is no text for a terminal";
@@ -124,6 +143,34 @@ impl<'a> Target<'a> {
         }
     }
 
+    /// A simulated disc: a file to be made, or one to be replaced.
+    fn disc(output: &'a Output, medium: &'static Medium, flags: &flags::Create) -> anyhow::Result<Self> {
+        let Output::Path(image) = output else {
+            return Err(Usage("a disc is simulated in a file: give -o its name".into()).into());
+        };
+        let name = || image.display().to_string();
+        let existing = match image.metadata() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                writable(image).with_context(name)?;
+                None
+            }
+            found => Some(found.with_context(name)?),
+        };
+        if existing.as_ref().is_some_and(|found| !found.is_file()) {
+            let reason = format!("{} is written in files only, not on drives", medium.description);
+            return Err(Error::refused(reason, "give -o the path of a file that is to be made"))
+                .with_context(name);
+        }
+        if existing.is_some() && !flags.force && !flags.effort.dry_run {
+            let hint = "replace it with --force, or `mkudf-ms append` to it";
+            return Err(Error::refused("the file exists", hint)).with_context(name);
+        }
+        let capacity = flags.effort.capacity.map(|size| size.bytes(medium.block_size));
+        let capacity = capacity.map(|bytes| bytes / u64::from(medium.block_size.bytes()));
+        let capacity_blocks = capacity.map(|blocks| u32::try_from(blocks).unwrap_or(u32::MAX));
+        Ok(Self::Disc(Blank { image, medium, capacity_blocks, is_new: existing.is_none() }))
+    }
+
     fn device(path: &'a Path, flags: &flags::Create) -> anyhow::Result<Self> {
         let device = BlockDevice::open(path).context("cannot open the device")?;
         if let Some(found) = device::signature(&device).filter(|_| !flags.force && !flags.effort.dry_run) {
@@ -137,6 +184,7 @@ impl<'a> Target<'a> {
     fn image_id(&self) -> Option<FileId> {
         match self {
             Self::Image { existing, .. } => *existing,
+            Self::Disc(disc) => disc.image.metadata().ok().as_ref().map(FileId::from),
             _ => None,
         }
     }
@@ -167,9 +215,14 @@ impl<'a> Target<'a> {
     /// Writes, and makes what was written count.
     fn write(
         self,
+        closes_session: bool,
         write: impl FnOnce(&dyn WriteAt) -> mkudf_ms::Result<Vec<Warning>>,
     ) -> anyhow::Result<Vec<Warning>> {
         match self {
+            Self::Disc(disc) => {
+                let name = || disc.image.display().to_string();
+                disc.write(closes_session, |device| write(device)).with_context(name)
+            }
             Self::Stdout => {
                 let stdout = File::from(io::stdout().as_fd().try_clone_to_owned()?);
                 let pipe = Pipe::new(stdout);

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use mkudf_ms::progress::Progress;
 use mkudf_ms::session::{self, Change, Difference};
 use serde_json::json;
-use udf::read::{OpenOptions, Volume};
+use udf::read::Volume;
 
 use crate::bar::{self, Bar};
 use crate::flags::Diff;
@@ -17,7 +17,7 @@ use crate::{open, text};
 pub(crate) fn run(flags: &Diff, report: &Report) -> anyhow::Result<Ending> {
     let name = || flags.image.display().to_string();
     let device = open::device(&flags.image)?;
-    let newest = OpenOptions { block_size: flags.block_size, ..OpenOptions::default() };
+    let newest = crate::disc::newest(&flags.image, flags.block_size)?;
     let volume = |number: i32| {
         let options = open::choose(&device, number, &newest)?;
         Volume::open(&device, &options).with_context(|| format!("session {number}"))

@@ -6,6 +6,10 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use udf::{BlockSize, Revision};
 
+mod disc;
+
+pub(crate) use disc::{Close, LayoutChoice, Media};
+
 use crate::values::{self, Mode, Owner, Size};
 
 const EXAMPLES: &str = "\
@@ -89,6 +93,8 @@ pub(crate) enum Command {
     Check(Check),
     #[command(disable_version_flag = true)]
     Media(Media),
+    #[command(disable_version_flag = true)]
+    Close(Close),
 }
 
 const CREATE_EXAMPLES: &str = "\
@@ -196,9 +202,16 @@ pub(crate) struct Format {
     /// Block size: 512, 1024, 2048 or 4096 bytes [default: the medium's or the device's]
     #[arg(short, long, value_name = "BYTES", value_parser = values::block_size)]
     pub(crate) block_size: Option<BlockSize>,
-    /// What it is for: image, hd, hd4k, flash, dvd-ram, dvd+rw, bd-re
+    /// What it is for: image, hd, hd4k, flash, dvd-ram, dvd+rw, dvd-rw, bd-re; or a simulated disc: cd-r, cd-rw, dvd-r,
+    /// dvd-rw-seq, dvd+r, dvd+r-dl, bd-r (see mkudf-ms media)
     #[arg(short, long, value_name = "NAME")]
     pub(crate) medium: Option<String>,
+    /// How it grows: auto, session, vat
+    #[arg(long, value_name = "HOW", default_value = "auto", hide_possible_values = true)]
+    pub(crate) layout: LayoutChoice,
+    /// On a disc that is written in sessions: close the session behind it
+    #[arg(long)]
+    pub(crate) close: bool,
     /// The volume's label (logical volume identifier)
     #[arg(short, long, short_alias = 'V', visible_alias = "lvid", value_name = "TEXT")]
     pub(crate) label: Option<String>,
@@ -455,10 +468,6 @@ pub(crate) struct Revert {
     #[command(flatten)]
     pub(crate) effort: Effort,
 }
-
-/// List the media there are, and what volumes on them are like
-#[derive(Debug, Args)]
-pub(crate) struct Media {}
 
 /// Look for errors in a volume, rule by rule; nothing is changed
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use mkudf_ms::media::{Medium, Writing};
+use mkudf_ms::media::{Medium, VolumeLayout, Writing};
 use mkudf_ms::plan::{Identifiers, Uuid};
 use mkudf_ms::scan::{self, Conflict, Filter, Source};
 use mkudf_ms::stream::StreamOptions;
@@ -44,6 +44,7 @@ pub(crate) struct Create {
     pub(crate) stream: StreamOptions,
     pub(crate) times: Times,
     pub(crate) medium: &'static Medium,
+    pub(crate) layout: VolumeLayout,
     pub(crate) revision: Revision,
     /// `None` for the device's, or the medium's.
     pub(crate) block_size: Option<BlockSize>,
@@ -84,6 +85,7 @@ impl Create {
             stream: stream_options(&flags.effort, flags.overrides.mtime.is_some(), &times),
             times,
             medium,
+            layout: layout(flags.format.layout, medium)?,
             revision: flags.format.udf_revision.unwrap_or(medium.revision),
             block_size,
             identifiers: identifiers(flags, &times)?,
@@ -146,11 +148,13 @@ impl Times {
 
 /// The medium of a name, if volumes can be made for it.
 fn medium(name: &str) -> anyhow::Result<&'static Medium> {
-    let names = || Medium::random().map(|medium| medium.name).collect::<Vec<_>>().join(", ");
+    let names = || {
+        Medium::random().chain(Medium::sequential()).map(|medium| medium.name).collect::<Vec<_>>().join(", ")
+    };
     match Medium::find(name) {
         None => usage(format!("no such medium: {name}; known are {}", names())),
         Some(medium) => match medium.writing {
-            Writing::Random => Ok(medium),
+            Writing::Random | Writing::Sequential | Writing::SequentialErasable => Ok(medium),
             Writing::Never => {
                 usage(format!("{} is pressed, not written: make an image (-m image)", medium.description))
             }
@@ -161,6 +165,18 @@ fn medium(name: &str) -> anyhow::Result<&'static Medium> {
             )),
         },
     }
+}
+
+/// The layout asked for, if the medium can have it.
+fn layout(choice: flags::LayoutChoice, medium: &Medium) -> anyhow::Result<VolumeLayout> {
+    let layout = choice.layout().unwrap_or(medium.layout);
+    if layout != medium.layout {
+        return usage(format!(
+            "volumes for {} grow with the layout {}, not {layout} (see docs/media.md)",
+            medium.description, medium.layout
+        ));
+    }
+    Ok(layout)
 }
 
 /// Sources of the command line and of the list.
@@ -342,7 +358,9 @@ mod tests {
     #[test]
     fn media_that_cannot_be_written_are_refused_by_name() {
         assert_eq!(medium("BDRE").unwrap().name, "bd-re");
-        for (name, word) in [("cd-r", "not written yet"), ("dvd", "pressed"), ("tape", "no such medium")] {
+        for (name, word) in
+            [("cd-rw-packet", "not written yet"), ("dvd", "pressed"), ("tape", "no such medium")]
+        {
             let error = medium(name).unwrap_err();
             assert!(error.is::<Usage>() && error.to_string().contains(word), "{error}");
         }

@@ -6,6 +6,7 @@ mod cat;
 mod check;
 mod create;
 mod diff;
+mod disc;
 mod extract;
 mod facts;
 mod flags;
@@ -90,6 +91,7 @@ fn run(command: &Command, report: &Report) -> anyhow::Result<Ending> {
         Command::Diff(flags) => diff::run(flags, report),
         Command::Revert(flags) => revert::run(flags, report),
         Command::Check(flags) => check::run(flags, report),
+        Command::Close(flags) => disc::close(flags, report),
         Command::Media(_) => media::run(report),
     }
 }

@@ -28,7 +28,7 @@ pub(crate) fn open(reading: &Reading, report: &Report) -> anyhow::Result<OpenVol
 
 /// How to open the session asked for.
 pub(crate) fn options(device: &FileReader, reading: &Reading) -> anyhow::Result<OpenOptions> {
-    let newest = OpenOptions { block_size: reading.block_size, ..OpenOptions::default() };
+    let newest = crate::disc::newest(&reading.image, reading.block_size)?;
     reading.session.map_or(Ok(newest), |number| choose(device, number, &newest))
 }
 

@@ -10,7 +10,7 @@ use mkudf_ms::scan::Outcome;
 use mkudf_ms::session::{self, Import, ImportOptions};
 use mkudf_ms::tree::Tree;
 use mkudf_ms::{Error, Warning, stream};
-use udf::read::{OpenOptions, ReadAt};
+use udf::read::ReadAt;
 
 use crate::bar::{self, Bar};
 use crate::flags::Revert;
@@ -77,7 +77,7 @@ impl Work<'_> {
     /// The older session's tree as it is, on top of the newest session.
     fn plan<D: ReadAt>(&self, reader: &D) -> anyhow::Result<Planned> {
         let Self { flags, times, .. } = self;
-        let open = OpenOptions { block_size: flags.block_size, ..OpenOptions::default() };
+        let open = crate::disc::newest(&flags.image, flags.block_size)?;
         let sessions = session::sessions(reader, &open)?;
         let wanted = open::choose_from(&sessions, flags.to)?;
         if sessions.last().is_some_and(|newest| newest.number == wanted.number) {
@@ -85,7 +85,8 @@ impl Work<'_> {
             return Err(Error::refused(reason, "name an older one: mkudf-ms sessions lists them").into());
         }
         let tree_of = Some(wanted.number);
-        let options = ImportOptions { open, fixed_size: self.is_device, force: false, tree_of };
+        let options =
+            ImportOptions { open, fixed_size: self.is_device, force: false, tree_of, sequential: None };
         let mut import = Import::open(reader, &options)?;
         let old_label = import.volume().label();
         let mut tree = import.tree()?;

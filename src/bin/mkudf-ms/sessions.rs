@@ -4,7 +4,6 @@ use std::io::{self, IsTerminal, Write};
 
 use mkudf_ms::session::{self, Session};
 use serde_json::json;
-use udf::read::OpenOptions;
 
 use anyhow::Context as _;
 
@@ -15,7 +14,7 @@ use crate::{facts, open, text};
 /// Lists the sessions.
 pub(crate) fn run(flags: &Sessions, report: &Report) -> anyhow::Result<Ending> {
     let device = open::device(&flags.image)?;
-    let options = OpenOptions { block_size: flags.block_size, ..OpenOptions::default() };
+    let options = crate::disc::newest(&flags.image, flags.block_size)?;
     let sessions = session::sessions(&device, &options).with_context(|| flags.image.display().to_string())?;
     let mut out = io::stdout().lock();
     if !report.json {
