@@ -1,5 +1,5 @@
 //! The checker: sound volumes have no finding, each planted fault has the one of its rule, and nothing brings it down.
 
-mod faults;
-mod image;
+pub(crate) mod faults;
+pub(crate) mod image;
 mod sound;
