@@ -485,7 +485,7 @@ impl Files<'_, '_> {
         let entry = self.block(address)?;
         let form = Form::of(&entry)?;
         let own = super::bytes::get64(&entry, form.unique_id) & 0xFFFF_FFFF;
-        let is_link = get16(&entry, super::entry::LINKS) > 1 && beside.is_some_and(|id| u64::from(id) > own);
+        let is_link = own >= 16 && get16(&entry, super::entry::LINKS) > 1 && beside.is_some_and(|id| u64::from(id) > own);
         beside.filter(|_| !is_link)
     }
 
@@ -516,6 +516,8 @@ impl Files<'_, '_> {
         if found != own && !later {
             put(&mut body.bytes, at + UNIQUE_ID, &own.to_le_bytes());
             self.mend(105, place, "file identifier: the unique id is the entry's".into());
+        } else {
+            self.highest_beside = self.highest_beside.max(found);
         }
     }
 

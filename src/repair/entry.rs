@@ -101,6 +101,8 @@ impl Piece {
 pub(super) struct Pieces {
     pub(super) list: Vec<Piece>,
     continuations: Vec<BlockAddress>,
+    /// Where the entry itself says that its descriptors go on.
+    continued_at: Option<usize>,
     /// All descriptors could be read.
     pub(super) whole: bool,
 }
@@ -299,6 +301,9 @@ impl Files<'_, '_> {
                     pieces.whole = false;
                     break;
                 };
+                if address == icb {
+                    pieces.continued_at = Some(at);
+                }
                 pieces.continuations.push(start);
                 let length = usize::try_from(get32(&next, 20)).unwrap_or(usize::MAX);
                 (at, end) = (24, length.saturating_add(24).min(next.len()));
@@ -465,6 +470,10 @@ impl Files<'_, '_> {
             return;
         }
         let len = u64::from(self.block_size().bytes());
+        if let Some(at) = pieces.continued_at {
+            let length = ExtentKind::Continuation.with_length(self.block_size().bytes());
+            put(block, at, &length.to_le_bytes());
+        }
         let recorded_says = get64(block, form.blocks_recorded);
         let mut left = get64(block, SIZE);
         let (mut recorded, count) = (0_u64, pieces.list.len());

@@ -165,6 +165,11 @@ fn partition(mender: &mut Mender<'_>, bytes: &mut [u8]) {
     if put(bytes, 25, &field) {
         mender.mend(48, Place::Within, "partition descriptor: the contents follow from the revision".into());
     }
+    // A bitmap is what every writer expects.
+    let (table, bitmap) = (56, 64);
+    if get32(bytes, bitmap) > 0 && (put(bytes, table, &[0; 8]) | put(bytes, 80, &[0; 8])) {
+        mender.mend(54, Place::Within, "partition descriptor: beside a bitmap there is no table of free space".into());
+    }
 }
 
 /// What one descriptor says of another.
@@ -183,6 +188,9 @@ fn relations(mender: &mut Mender<'_>, all: &mut [Recorded]) {
             while let Some([kind, length]) = one.bytes.get(at..at + 2).and_then(|head| <[u8; 2]>::try_from(head).ok()) {
                 if length < 2 {
                     break;
+                }
+                if put(&mut one.bytes, at + if kind == 1 { 2 } else { 36 }, &[1, 0]) {
+                    mender.mend(60, Place::Within, "logical volume descriptor: its partition is of volume 1".into());
                 }
                 let field = at + if kind == 1 { 4 } else { 38 };
                 let number = get16(&one.bytes, field);

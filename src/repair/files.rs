@@ -101,6 +101,8 @@ pub(super) struct Files<'m, 'd> {
     pub(super) depth: u32,
     /// The next unique id, as far as the integrity descriptor can be believed.
     pub(super) next_id: Option<u64>,
+    /// The highest id beside any name.
+    pub(super) highest_beside: u32,
     pub(super) latest: Option<Timestamp>,
     /// Of a read-only partition only these sectors may be changed.
     own: Option<(u32, u32)>,
@@ -112,8 +114,7 @@ impl<'m, 'd> Files<'m, 'd> {
     pub(super) fn new(mender: &'m mut Mender<'d>, volume: &'m Volume<&'d Overlay<'d>>) -> Self {
         let integrity = volume.integrity();
         let closed = integrity.filter(|integrity| integrity.integrity_type == Some(udf::volume::IntegrityType::Close));
-        let limit = u64::from(u32::MAX);
-        let next_id = closed.map(|integrity| integrity.next_unique_id).filter(|next| (16..limit).contains(next));
+        let next_id = closed.map(|integrity| integrity.next_unique_id).filter(|next| (16..1 << 31).contains(next));
         Self {
             own: own_session(volume),
             mender,
@@ -126,6 +127,7 @@ impl<'m, 'd> Files<'m, 'd> {
             complete: true,
             depth: 0,
             next_id,
+            highest_beside: 0,
             latest: None,
             claims: Changes::new(),
             opening: None,
@@ -464,7 +466,7 @@ impl<'m, 'd> Files<'m, 'd> {
     /// The highest unique id of any entry or name.
     pub(super) fn highest_id(&self) -> u64 {
         let entries = self.nodes.values().map(|node| node.facts.unique_id).max().unwrap_or(0);
-        entries.max(self.next_id.unwrap_or(16).saturating_sub(1)).max(15)
+        entries.max(self.highest_beside.into()).max(self.next_id.unwrap_or(16).saturating_sub(1)).max(15)
     }
 
     pub(super) fn may_change_entry(&self, piece: &Piece) -> bool {

@@ -79,7 +79,9 @@ impl Files<'_, '_> {
             };
             let mut found = orphans.iter().filter(|(_, orphan)| fits(orphan)).map(|(icb, orphan)| (*icb, *orphan));
             let (Some((icb, orphan)), None) = (found.next(), found.next()) else {
-                self.dangling.push(name);
+                if !self.match_known(&name) {
+                    self.dangling.push(name);
+                }
                 continue;
             };
             let led = self.lead_to(&name, icb, orphan.unique_id, orphan.is_directory);
@@ -92,6 +94,20 @@ impl Files<'_, '_> {
             let nodes = &self.nodes;
             orphans.retain(|icb, _| !nodes.contains_key(icb));
         }
+    }
+
+    /// A name whose entry is known, because it has another.
+    fn match_known(&mut self, name: &Dangling) -> bool {
+        let Some(id) = name.unique_id.filter(|_| !name.is_directory) else { return false };
+        let fits = |node: &Node| node.role == Role::Named && low(node.facts.unique_id) == id && !node.facts.is_directory();
+        let mut found = self.nodes.iter().filter(|(_, node)| fits(node)).map(|(icb, node)| (*icb, node.facts.unique_id));
+        let (Some((icb, id)), None) = (found.next(), found.next()) else { return false };
+        if !self.lead_to(name, icb, id, false) {
+            return false;
+        }
+        self.nodes.entry(icb).and_modify(|node| node.names = node.names.saturating_add(1));
+        self.mend(139, icb, "file identifier: it leads again to the entry whose unique id it has".into());
+        true
     }
 
     /// Registers an entry that has got a name.

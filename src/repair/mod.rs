@@ -73,6 +73,39 @@ impl Mender<'_> {
         self.taken.iter().any(|(first, end)| (*first..*end).contains(&u64::from(sector)))
     }
 
+    /// Has the metadata map say whether the mirror has blocks of its own, as the files show; whether it did not.
+    fn duplicate_flag(&mut self, volume: &Volume<&Overlay<'_>>) -> bool {
+        let metadata = volume.partitions().iter().find_map(|partition| match &partition.kind {
+            PartitionKind::Metadata(metadata) => Some(metadata),
+            _ => None,
+        });
+        let Some(metadata) = metadata else { return false };
+        let (Some(main), Some(mirror)) = (&metadata.main, &metadata.mirror) else { return false };
+        let right = u8::from(main.extents() != mirror.extents());
+        if metadata.map.flags & 1 == right {
+            return false;
+        }
+        let mut changed = false;
+        let (main, reserve) = volume.sequences();
+        for (extent, phase) in [(reserve, Phase::Reserve), (main, Phase::Main)] {
+            let sectors = extent.length.get().div_ceil(self.block_size().bytes()).min(64);
+            for sector in extent.location.get()..extent.location.get().saturating_add(sectors) {
+                let Some(mut block) = self.overlay.sector(sector) else { continue };
+                // Behind a map of type 1, which has 6 bytes.
+                let is_logical = block.starts_with(&TagIdentifier::LOGICAL_VOLUME.0.to_le_bytes());
+                if is_logical && get32(&block, 264) == 70 && block[440] == 1 && bytes::put(&mut block, 446 + 58, &[right]) {
+                    bytes::reseal(&mut block);
+                    changed |= self.overlay.put(sector, phase, block);
+                }
+            }
+        }
+        if changed {
+            let what = "logical volume descriptor: whether the mirror has blocks of its own, the files themselves say";
+            self.mend(85, Place::Within, what.into());
+        }
+        changed
+    }
+
     fn take(&mut self, extent: ExtentAd) {
         let first = u64::from(extent.location.get());
         self.taken.push((first, first + self.block_size().blocks_for(extent.length.get().into())));
@@ -183,6 +216,7 @@ fn partitions(
             "copy its files to a new volume: extract, then create",
         ));
     }
+    let volume = if mender.duplicate_flag(&volume) { Volume::open(overlay, &options)? } else { volume };
     let mut files = Files::new(mender, &volume);
     files.mend_all();
     Ok((files.claims, files.opening))
