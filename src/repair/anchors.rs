@@ -2,7 +2,10 @@
 
 use udf::general::{Descriptor, ExtentAd, TagIdentifier};
 use udf::read::Found;
-use udf::volume::{ANCHOR_SECTOR, AnchorVolumeDescriptorPointer as Anchor, MINIMUM_SEQUENCE_SECTORS, VolumeStructureDescriptor};
+use udf::volume::{
+    ANCHOR_SECTOR, AnchorVolumeDescriptorPointer as Anchor, MINIMUM_SEQUENCE_SECTORS,
+    VolumeStructureDescriptor,
+};
 use udf::{BlockSize, Sector};
 use zerocopy::IntoBytes;
 
@@ -100,20 +103,24 @@ impl Mender<'_> {
             VolumeStructureDescriptor::TERMINATING,
         ];
         // Another standard's, or a boot block: whoever put them there is asked.
-        let ours = [b"BEA01", b"NSR02", b"NSR03", b"TEA01"];
-        let foreign = |identifier: &[u8; 5]| !is_zero(identifier) && !ours.contains(&identifier);
-        let windows = found.recognition.iter().any(foreign) || found.recognition_stride_bytes != stride;
         let per = stride / block_size.bytes();
         let others = (0..4 * per).any(|sector| {
             let block = self.overlay.sector(first + sector);
-            block.is_some_and(|block| block[1..6].is_ascii() && [b"BOOT2", b"CD001", b"CDW02"].iter().any(|other| block[1..6] == other[..]))
+            block.is_some_and(|block| {
+                block[1..6].is_ascii()
+                    && [b"BOOT2", b"CD001", b"CDW02"].iter().any(|other| block[1..6] == other[..])
+            })
         });
-        if windows && !found.recognition.is_empty() && others || others || self.is_taken(first) {
+        if others || self.is_taken(first) {
             return;
         }
         let mut changed = false;
         for (index, identifier) in (0..).zip(right) {
-            changed |= self.structure(block_size, first + index * per, VolumeStructureDescriptor::new(identifier).as_bytes());
+            changed |= self.structure(
+                block_size,
+                first + index * per,
+                VolumeStructureDescriptor::new(identifier).as_bytes(),
+            );
         }
         if rules.blank_sector_after_recognition || found.recognition.len() > 3 {
             changed |= self.structure(block_size, first + 3 * per, &[0; 2048]);
@@ -128,6 +135,8 @@ impl Mender<'_> {
         let mut bytes = bytes.to_vec();
         bytes.resize(bytes.len().max(block_size.len()), 0);
         let pieces = (sector..).zip(bytes.chunks(block_size.len()));
-        pieces.fold(false, |changed, (sector, piece)| self.overlay.put(sector, Phase::Anchors, piece.to_vec()) | changed)
+        pieces.fold(false, |changed, (sector, piece)| {
+            self.overlay.put(sector, Phase::Anchors, piece.to_vec()) | changed
+        })
     }
 }

@@ -42,7 +42,8 @@ pub(super) struct Want {
 pub(super) fn content_is_sound(bytes: &[u8], whole_bytes: usize) -> bool {
     let length = usize::from(get16(bytes, 10));
     let covered = bytes.get(Tag::LEN..Tag::LEN + length);
-    length + Tag::LEN >= whole_bytes.min(usize::from(u16::MAX)) && covered.is_some_and(|covered| crc16(covered) == get16(bytes, 8))
+    length + Tag::LEN >= whole_bytes.min(usize::from(u16::MAX))
+        && covered.is_some_and(|covered| crc16(covered) == get16(bytes, 8))
 }
 
 /// Whether the whole tag is as it should be, and the CRC fits.

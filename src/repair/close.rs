@@ -1,12 +1,14 @@
 //! The integrity descriptor: what was counted, what is free, and that the volume is consistent (ECMA-167 3/10.10, UDF 2.2.6).
 
+use udf::Sector;
 use udf::general::{Tag, TagIdentifier, Timestamp};
 use udf::revision::Revision;
 use udf::volume::{AccessType, NOT_COUNTED};
-use udf::Sector;
 use zerocopy::{FromBytes, IntoBytes};
 
-use super::bytes::{Want, content_is_sound, get16, get32, get64, is_sealed, is_zero, mend_developer, put, seal};
+use super::bytes::{
+    Want, content_is_sound, get16, get32, get64, is_sealed, is_zero, mend_developer, put, seal,
+};
 use super::files::Files;
 use super::plan::Phase;
 use crate::plan::record::developer;
@@ -69,7 +71,9 @@ impl Files<'_, '_> {
     fn tell(&mut self, old: &[u8], sector: u32, is_one: bool) {
         let (rule, what) = match (is_one, get32(old, 28)) {
             (false, _) => (10, "there is none; it is made"),
-            (true, OPEN) if self.complete => (67, "counts and free space are those of the tree; the volume is closed"),
+            (true, OPEN) if self.complete => {
+                (67, "counts and free space are those of the tree; the volume is closed")
+            }
             _ => (69, "counts, free space and next unique id are those of the tree"),
         };
         self.mend(rule, Sector(sector), format!("integrity descriptor: {what}"));
@@ -88,7 +92,8 @@ impl Files<'_, '_> {
 
     /// While the volume is changed, it is open; unless nobody could tell anyway.
     fn open(&mut self, old: &[u8], sector: u32, end: usize) {
-        if get32(old, 28) != CLOSED || !content_is_sound(old, end.min(Tag::LEN + usize::from(get16(old, 10)))) {
+        if get32(old, 28) != CLOSED || !content_is_sound(old, end.min(Tag::LEN + usize::from(get16(old, 10))))
+        {
             return;
         }
         let mut open = old.to_vec();
@@ -144,7 +149,13 @@ impl Files<'_, '_> {
         }
         let rules = self.mender.revision.rules();
         let volume = self.mender.revision_number;
-        let floor = if self.has_metadata() { 0x0250 } else if rules.streams { 0x0200 } else { 0 };
+        let floor = if self.has_metadata() {
+            0x0250
+        } else if rules.streams {
+            0x0200
+        } else {
+            0
+        };
         let known = |number: u16| Revision::from_number(number).is_some();
         let least = |old: u16, right: u16| {
             if known(old) && (floor..=volume).contains(&old) { old } else { right }

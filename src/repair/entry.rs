@@ -5,16 +5,15 @@ use udf::file::FileType;
 use udf::general::{ExtentKind, LongAd, Tag, TagIdentifier, Timestamp};
 use zerocopy::{FromBytes, IntoBytes};
 
-use super::bytes::{Want, content_is_sound, get16, get32, get64, is_sealed, is_zero, mend_developer, put, seal};
+use super::bytes::{
+    Want, content_is_sound, get16, get32, get64, is_sealed, is_zero, mend_developer, put, seal,
+};
 use super::files::{Files, Role};
-use super::plan::Phase;
 
 /// Flags that UDF forbids: sorted, transformed, several versions, reserved (UDF 2.3.5.4).
 const FORBIDDEN: u16 = 1 << 3 | 1 << 11 | 1 << 12 | 0xC000;
 const UNWANTED: u16 = 1 << 4 | 1 << 9;
 const STREAM: u16 = 1 << 13;
-/// Blocks of allocation descriptors of one file.
-const MAX_CONTINUATIONS: usize = 1 << 16;
 
 /// Where the fields of an entry are: those of a file entry, and of an extended one.
 #[derive(Clone, Copy, Debug)]
@@ -77,36 +76,6 @@ impl Form {
     }
 }
 
-/// An extent, and where it is described.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Piece {
-    /// The block with the descriptor: of the entry, or of an allocation extent.
-    block: BlockAddress,
-    offset: usize,
-    is_long: bool,
-    pub(super) kind: ExtentKind,
-    pub(super) start: BlockAddress,
-    pub(super) bytes: u32,
-}
-
-impl Piece {
-    /// The block in which it is described.
-    pub(super) fn place(&self) -> BlockAddress {
-        self.block
-    }
-}
-
-/// The extents of a body.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Pieces {
-    pub(super) list: Vec<Piece>,
-    continuations: Vec<BlockAddress>,
-    /// Where the entry itself says that its descriptors go on.
-    continued_at: Option<usize>,
-    /// All descriptors could be read.
-    pub(super) whole: bool,
-}
-
 /// What is known of an entry that can be used.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Facts {
@@ -148,8 +117,11 @@ impl Files<'_, '_> {
         let length_fits = usize::from(get16(&block, 10)) == want.crc_bytes;
         if !sealed || !length_fits {
             let moved = get32(&block, 12) != icb.block.0;
-            let proved = (content_is_sound(&block, end) || self.is_consistent(&block, icb, form, role, unique_id))
-                && (!moved || unique_id.is_none_or(|id| u64::from(id) == get64(&block, form.unique_id) & 0xFFFF_FFFF));
+            let proved = (content_is_sound(&block, end)
+                || self.is_consistent(&block, icb, form, role, unique_id))
+                && (!moved
+                    || unique_id
+                        .is_none_or(|id| u64::from(id) == get64(&block, form.unique_id) & 0xFFFF_FFFF));
             if !proved {
                 return Loaded::Unusable;
             }
@@ -217,7 +189,14 @@ impl Files<'_, '_> {
     }
 
     /// Whether everything in an entry fits together and with all that has been seen: then only its seal is wrong.
-    fn is_consistent(&self, block: &[u8], icb: BlockAddress, form: Form, role: Role, unique_id: Option<u32>) -> bool {
+    fn is_consistent(
+        &self,
+        block: &[u8],
+        icb: BlockAddress,
+        form: Form,
+        role: Role,
+        unique_id: Option<u32>,
+    ) -> bool {
         let Some((start, end)) = form.allocation(block) else { return false };
         let flags = get16(block, 34);
         let form_bits = flags & 7;
@@ -242,112 +221,25 @@ impl Files<'_, '_> {
             && attributes.is_multiple_of(4)
             && (attributes == 0 || attributes >= 24 && content_is_sound(&block[form.fixed..start], 24))
             && unique_id.is_none_or(|id| u64::from(id) == own_id & 0xFFFF_FFFF)
-            && (!form.extended || is_zero(&block[STREAM_ICB..STREAM_ICB + 16]) && get64(block, OBJECT_SIZE) == size);
+            && (!form.extended
+                || is_zero(&block[STREAM_ICB..STREAM_ICB + 16]) && get64(block, OBJECT_SIZE) == size);
         if embedded || !plain {
             return false;
         }
         let pieces = self.pieces(block, icb);
         let covered: u64 = pieces.list.iter().map(|piece| u64::from(piece.bytes)).sum();
-        let recorded: u64 = pieces.list.iter().filter(|piece| piece.kind == ExtentKind::Recorded).map(|piece| self.blocks_of(piece)).map(u64::from).sum();
+        let recorded: u64 = pieces
+            .list
+            .iter()
+            .filter(|piece| piece.kind == ExtentKind::Recorded)
+            .map(|piece| self.blocks_of(piece))
+            .map(u64::from)
+            .sum();
         pieces.whole
             && pieces.continuations.is_empty()
             && covered == size
             && recorded == get64(block, form.blocks_recorded)
             && pieces.list.iter().all(|piece| self.is_free_piece(piece))
-    }
-
-    fn is_free_piece(&self, piece: &Piece) -> bool {
-        let Some(space) = self.spaces.get(usize::from(piece.start.partition.0)) else { return false };
-        let end = piece.start.block.0.checked_add(self.blocks_of(piece));
-        piece.kind == ExtentKind::Unallocated
-            || end.is_some_and(|end| {
-                end <= space.used.len() && (piece.start.block.0..end).all(|block| !space.used.get(block))
-            })
-    }
-
-    pub(super) fn blocks_of(&self, piece: &Piece) -> u32 {
-        u32::try_from(self.block_size().blocks_for(piece.bytes.into())).unwrap_or(u32::MAX)
-    }
-
-    /// The extents that an entry describes.
-    pub(super) fn pieces(&self, entry: &[u8], icb: BlockAddress) -> Pieces {
-        let mut pieces = Pieces { whole: true, ..Pieces::default() };
-        let form_bits = get16(entry, 34) & 7;
-        if form_bits == 3 {
-            return pieces;
-        }
-        let bounds = Form::of(entry).and_then(|form| form.allocation(entry)).filter(|_| form_bits <= 1);
-        let Some((mut at, mut end)) = bounds else {
-            pieces.whole = false;
-            return pieces;
-        };
-        let size = if form_bits == 1 { 16 } else { 8 };
-        let (mut block, mut address) = (entry.to_vec(), icb);
-        while at + size <= end {
-            let length = get32(&block, at);
-            let position = get32(&block, at + 4);
-            let partition = if size == 16 { get16(&block, at + 8) } else { icb.partition.0 };
-            let start = BlockAddress::new(partition, position);
-            let bytes = length & 0x3FFF_FFFF;
-            if bytes == 0 {
-                break;
-            }
-            let kind = ExtentKind::of(length);
-            if kind == ExtentKind::Continuation {
-                let next = self.block(start).filter(|next| {
-                    Tag::check(next, TagIdentifier::ALLOCATION_EXTENT, start.block.0, "", start).is_ok()
-                });
-                let Some(next) = next.filter(|_| pieces.continuations.len() < MAX_CONTINUATIONS && !pieces.continuations.contains(&start)) else {
-                    pieces.whole = false;
-                    break;
-                };
-                if address == icb {
-                    pieces.continued_at = Some(at);
-                }
-                pieces.continuations.push(start);
-                let length = usize::try_from(get32(&next, 20)).unwrap_or(usize::MAX);
-                (at, end) = (24, length.saturating_add(24).min(next.len()));
-                (block, address) = (next, start);
-                continue;
-            }
-            pieces.list.push(Piece { block: address, offset: at, is_long: size == 16, kind, start, bytes });
-            at += size;
-        }
-        pieces
-    }
-
-    fn claim_pieces(&mut self, icb: BlockAddress, pieces: &Pieces) {
-        for block in &pieces.continuations {
-            if self.claim(*block, 1).is_some() {
-                self.complete = false;
-            }
-            self.mend_continuation(*block);
-        }
-        for piece in &pieces.list {
-            if piece.kind == ExtentKind::Unallocated {
-                continue;
-            }
-            let blocks = self.blocks_of(piece);
-            let length = self.spaces.get(usize::from(piece.start.partition.0)).map_or(0, |space| space.used.len());
-            if u64::from(piece.start.block.0) + u64::from(blocks) > u64::from(length) {
-                self.complete = false;
-            } else if self.claim(piece.start, blocks).is_some() {
-                self.crossed.push((icb, *piece));
-                // The rest of it is used too.
-                for skip in 0..blocks {
-                    piece.start.checked_add(skip).map(|block| self.claim(block, 1));
-                }
-            }
-        }
-    }
-
-    fn mend_continuation(&mut self, block: BlockAddress) {
-        let changed = self.edit(block, Phase::Change, |bytes| {
-            put(bytes, 16, &[0; 4]);
-        });
-        if changed {
-            self.mend(112, block, "allocation extent: nothing is before it that could be named".into());
-        }
     }
 
     fn attribute_file(&mut self, block: &[u8], form: Form) {
@@ -363,7 +255,14 @@ impl Files<'_, '_> {
     }
 
     /// Fields that can have one value only, or follow from others.
-    fn mend_entry(&mut self, icb: BlockAddress, block: &mut Vec<u8>, form: Form, role: Role, unique_id: Option<u32>) {
+    fn mend_entry(
+        &mut self,
+        icb: BlockAddress,
+        block: &mut Vec<u8>,
+        form: Form,
+        role: Role,
+        unique_id: Option<u32>,
+    ) {
         let old = block.clone();
         let mut told: Vec<(u8, &str)> = Vec::new();
         let mut when = |changed: bool, rule: u8, what: &'static str| {
@@ -371,13 +270,21 @@ impl Files<'_, '_> {
                 told.push((rule, what));
             }
         };
-        when(put(block, 24, &[1, 0]) | put(block, 22, &[0; 2]) | put(block, 16, &[0; 4]), 91, "strategy 4 has one entry and no parameter");
+        when(
+            put(block, 24, &[1, 0]) | put(block, 22, &[0; 2]) | put(block, 16, &[0; 4]),
+            91,
+            "strategy 4 has one entry and no parameter",
+        );
         when(put(block, 26, &[0]), 92, "a reserved byte is cleared");
         when(put(block, 28, &[0; 6]), 93, "strategy 4 has no parent");
         let flags = get16(block, 34);
         let stream = if role.is_stream() { STREAM } else { 0 };
         let right = flags & !(FORBIDDEN | UNWANTED | STREAM) | stream;
-        when(put(block, 34, &right.to_le_bytes()), 94, "flags that must not be set, or must be, are put right");
+        when(
+            put(block, 34, &right.to_le_bytes()),
+            94,
+            "flags that must not be set, or must be, are put right",
+        );
         let permissions = get32(block, 44) & 0x7FFF;
         when(put(block, 44, &permissions.to_le_bytes()), 97, "permissions that do not exist are cleared");
         when(put(block, 50, &[0; 6]), 98, "it has no records");
@@ -388,12 +295,20 @@ impl Files<'_, '_> {
             when(true, rule, "the implementation identifier is ours now");
         }
         when(mend_times(block, form), 20, "a time that cannot be is replaced by another of the entry");
-        when(mend_attributes(block, form, self.mender.revision.rules().absent_attribute_is_ones), 129, "the header of its attributes follows from them");
+        when(
+            mend_attributes(block, form, self.mender.revision.rules().absent_attribute_is_ones),
+            129,
+            "the header of its attributes follows from them",
+        );
         let end = form.allocation(block).map_or(block.len(), |(_, end)| end);
         let behind = !is_zero(&block[end..]);
         block[end..].fill(0);
         when(behind, 9, "bytes behind it are cleared");
-        when(self.mend_allocation(icb, block, form), 108, "its extents, their number and length are put right");
+        when(
+            self.mend_allocation(icb, block, form),
+            108,
+            "its extents, their number and length are put right",
+        );
         self.mend_id(block, form, role, unique_id, &mut when);
         let object = form.extended && is_zero(&block[STREAM_ICB..STREAM_ICB + 16]);
         let size = block[SIZE..SIZE + 8].to_vec();
@@ -418,9 +333,17 @@ impl Files<'_, '_> {
     }
 
     /// Unique ids that tell of no file: what stands beside the name is believed.
-    fn mend_id(&self, block: &mut [u8], form: Form, role: Role, beside: Option<u32>, when: &mut dyn FnMut(bool, u8, &'static str)) {
+    fn mend_id(
+        &self,
+        block: &mut [u8],
+        form: Form,
+        role: Role,
+        beside: Option<u32>,
+        when: &mut dyn FnMut(bool, u8, &'static str),
+    ) {
         let own = get64(block, form.unique_id);
-        let beside = beside.map(u64::from).filter(|id| *id >= 16 && self.next_id.is_none_or(|next| *id < next));
+        let beside =
+            beside.map(u64::from).filter(|id| *id >= 16 && self.next_id.is_none_or(|next| *id < next));
         let wrong = own & 0xFFFF_FFFF < 16 || self.next_id.is_some_and(|next| own >= next);
         let right = match role {
             Role::Root | Role::SystemStreams | Role::SystemStream => 0,
@@ -431,90 +354,11 @@ impl Files<'_, '_> {
             },
             _ => return,
         };
-        when(put(block, form.unique_id, &right.to_le_bytes()), 105, "its unique id is what the name that leads to it says");
-    }
-
-    /// What allocation descriptors say against what the entry says of them; whether anything is changed.
-    fn mend_allocation(&self, icb: BlockAddress, block: &mut Vec<u8>, form: Form) -> bool {
-        let Some((start, end)) = form.allocation(block) else { return false };
-        let old = block.clone();
-        let flags = get16(block, 34);
-        let is_directory = matches!(block[27], 4 | 13);
-        if flags & 7 == 3 {
-            let bytes = (end - start) as u64;
-            put(block, SIZE, &bytes.to_le_bytes());
-            put(block, form.blocks_recorded, &[0; 8]);
-            return *block != old;
-        }
-        if end == start && !is_directory && flags & 7 == 0 && self.has_metadata() && self.is_in_metadata(icb) {
-            put(block, 34, &(flags | 1).to_le_bytes());
-        }
-        let size = if get16(block, 34) & 7 == 1 { 16 } else { 8 };
-        let excess = (end - start) % size;
-        if excess > 0 && get64(block, SIZE) <= self.covered(block, icb) {
-            let length = u32::try_from(end - start - excess).unwrap_or(0);
-            put(block, form.attribute_bytes + 4, &length.to_le_bytes());
-            block[end - excess..].fill(0);
-        }
-        self.mend_extents(icb, block, form);
-        *block != old
-    }
-
-    fn covered(&self, block: &[u8], icb: BlockAddress) -> u64 {
-        self.pieces(block, icb).list.iter().map(|piece| u64::from(piece.bytes)).sum()
-    }
-
-    fn mend_extents(&self, icb: BlockAddress, block: &mut [u8], form: Form) {
-        let pieces = self.pieces(block, icb);
-        if !pieces.whole {
-            return;
-        }
-        let len = u64::from(self.block_size().bytes());
-        if let Some(at) = pieces.continued_at {
-            let length = ExtentKind::Continuation.with_length(self.block_size().bytes());
-            put(block, at, &length.to_le_bytes());
-        }
-        let recorded_says = get64(block, form.blocks_recorded);
-        let mut left = get64(block, SIZE);
-        let (mut recorded, count) = (0_u64, pieces.list.len());
-        for (index, piece) in pieces.list.iter().enumerate() {
-            let blocks = u64::from(self.blocks_of(piece));
-            let (mut kind, mut bytes) = (piece.kind, piece.bytes);
-            if left == 0 {
-                // Behind the end there is only what is allocated.
-                kind = if kind == ExtentKind::Recorded { ExtentKind::Allocated } else { kind };
-            } else if index + 1 == count && left.div_ceil(len) == blocks {
-                bytes = u32::try_from(left).unwrap_or(bytes);
-            }
-            let mut position = piece.start.block.0;
-            if kind == ExtentKind::Unallocated && position != 0 {
-                // The count of recorded blocks tells whether its type or its place is wrong.
-                if recorded_says == recorded + blocks { kind = ExtentKind::Recorded } else { position = 0 }
-            }
-            if piece.block == icb {
-                put(block, piece.offset, &kind.with_length(bytes).to_le_bytes());
-                put(block, piece.offset + 4, &position.to_le_bytes());
-                if piece.is_long && kind != ExtentKind::Allocated {
-                    let flags = get16(block, piece.offset + 10) & !1;
-                    put(block, piece.offset + 10, &flags.to_le_bytes());
-                }
-            } else {
-                kind = piece.kind;
-            }
-            recorded += if kind == ExtentKind::Recorded { blocks } else { 0 };
-            left = left.saturating_sub(u64::from(bytes));
-        }
-        // Without any extent the body is lost, and the count may be all that tells how much there was.
-        if left == 0 {
-            put(block, form.blocks_recorded, &recorded.to_le_bytes());
-        }
-    }
-
-    /// Points a descriptor elsewhere.
-    pub(super) fn point(&mut self, piece: &Piece, to: u32) -> bool {
-        self.edit(piece.block, Phase::Change, |bytes| {
-            put(bytes, piece.offset + 4, &to.to_le_bytes());
-        })
+        when(
+            put(block, form.unique_id, &right.to_le_bytes()),
+            105,
+            "its unique id is what the name that leads to it says",
+        );
     }
 }
 
@@ -538,12 +382,18 @@ fn mend_times(block: &mut [u8], form: Form) -> bool {
     if form.extended {
         places.push(CREATED);
     }
-    let sound = places.iter().map(|at| time(block, *at)).filter(|time| time.moment().is_some()).min_by_key(Timestamp::moment);
+    let sound = places
+        .iter()
+        .map(|at| time(block, *at))
+        .filter(|time| time.moment().is_some())
+        .min_by_key(Timestamp::moment);
     let mut changed = false;
     for at in places {
         let old = time(block, at);
         let new = match old.moment() {
-            Some(moment) if old.zone_minutes().is_some_and(|zone| zone % 15 != 0) => Timestamp::new(moment, 0),
+            Some(moment) if old.zone_minutes().is_some_and(|zone| zone % 15 != 0) => {
+                Timestamp::new(moment, 0)
+            }
             Some(_) => continue,
             None => match sound {
                 Some(sound) => sound,
@@ -589,7 +439,8 @@ fn mend_attributes(block: &mut [u8], form: Form, absent_is_ones: bool) -> bool {
         }
         put(block, start + 4, &[1]);
         if class > 0 && block[start + 17..].starts_with(b"*UDF") && bytes >= 52 {
-            let sum = block[start..start + 48].iter().fold(0_u16, |sum, byte| sum.wrapping_add((*byte).into()));
+            let sum =
+                block[start..start + 48].iter().fold(0_u16, |sum, byte| sum.wrapping_add((*byte).into()));
             put(block, start + 48, &sum.to_le_bytes());
         }
         at += bytes;

@@ -30,10 +30,12 @@ const CONSTANTS: &[Constant] = &[
 ];
 
 /// Character sets, of which there is one.
-const CHARACTER_SETS: [(TagIdentifier, usize); 4] = [(PRIMARY, 200), (PRIMARY, 264), (LOGICAL, 20), (INFORMATION, 52)];
+const CHARACTER_SETS: [(TagIdentifier, usize); 4] =
+    [(PRIMARY, 200), (PRIMARY, 264), (LOGICAL, 20), (INFORMATION, 52)];
 
 /// Identifiers of implementations.
-const DEVELOPERS: [(TagIdentifier, usize); 4] = [(PRIMARY, 388), (LOGICAL, 272), (PARTITION, 196), (INFORMATION, 352)];
+const DEVELOPERS: [(TagIdentifier, usize); 4] =
+    [(PRIMARY, 388), (LOGICAL, 272), (PARTITION, 196), (INFORMATION, 352)];
 
 /// Text fields, their lengths, and whether they may be empty.
 const TEXTS: [(TagIdentifier, usize, usize, bool); 6] = [
@@ -47,7 +49,9 @@ const TEXTS: [(TagIdentifier, usize, usize, bool); 6] = [
 
 /// Mends what can be mended of the descriptors of a sequence.
 pub(super) fn mend(mender: &mut Mender<'_>, all: &mut Vec<Recorded>) {
-    let Some(logical) = all.iter().find(|one| one.kind == LOGICAL).map(|one| one.bytes.clone()) else { return };
+    let Some(logical) = all.iter().find(|one| one.kind == LOGICAL).map(|one| one.bytes.clone()) else {
+        return;
+    };
     complete(mender, all, &logical);
     for one in all.iter_mut() {
         let mut tell = |rule: u8, what: &str| {
@@ -83,7 +87,11 @@ pub(super) fn mend(mender: &mut Mender<'_>, all: &mut Vec<Recorded>) {
             LOGICAL => mend_logical(mender, &mut one.bytes),
             PARTITION => partition(mender, &mut one.bytes),
             INFORMATION if is_information(&one.bytes) && put(&mut one.bytes, 116, &logical[84..212]) => {
-                mender.mend(45, Place::Within, "implementation use volume descriptor: the label is the logical volume's".into());
+                mender.mend(
+                    45,
+                    Place::Within,
+                    "implementation use volume descriptor: the label is the logical volume's".into(),
+                );
             }
             _ => {}
         }
@@ -105,7 +113,8 @@ fn complete(mender: &mut Mender<'_>, all: &mut Vec<Recorded>, logical: &[u8]) {
 }
 
 fn primary(mender: &mut Mender<'_>, bytes: &mut [u8]) {
-    let mut tell = |rule, what: &str| mender.mend(rule, Place::Within, format!("primary volume descriptor: {what}"));
+    let mut tell =
+        |rule, what: &str| mender.mend(rule, Place::Within, format!("primary volume descriptor: {what}"));
     let (number, most) = (get16(bytes, 56), get16(bytes, 58));
     if number == 0 || number > most {
         put(bytes, 56, &[1, 0]);
@@ -132,7 +141,8 @@ fn primary(mender: &mut Mender<'_>, bytes: &mut [u8]) {
 
 fn mend_logical(mender: &mut Mender<'_>, bytes: &mut [u8]) {
     let block = mender.block_size().bytes();
-    let mut tell = |rule, what: &str| mender.mend(rule, Place::Within, format!("logical volume descriptor: {what}"));
+    let mut tell =
+        |rule, what: &str| mender.mend(rule, Place::Within, format!("logical volume descriptor: {what}"));
     if put(bytes, 212, &block.to_le_bytes()) {
         tell(58, "the block size is that at which the anchors lie");
     }
@@ -168,14 +178,20 @@ fn partition(mender: &mut Mender<'_>, bytes: &mut [u8]) {
     // A bitmap is what every writer expects.
     let (table, bitmap) = (56, 64);
     if get32(bytes, bitmap) > 0 && (put(bytes, table, &[0; 8]) | put(bytes, 80, &[0; 8])) {
-        mender.mend(54, Place::Within, "partition descriptor: beside a bitmap there is no table of free space".into());
+        mender.mend(
+            54,
+            Place::Within,
+            "partition descriptor: beside a bitmap there is no table of free space".into(),
+        );
     }
 }
 
 /// What one descriptor says of another.
 fn relations(mender: &mut Mender<'_>, all: &mut [Recorded]) {
-    let numbers: Vec<u16> = all.iter().filter(|one| one.kind == PARTITION).map(|one| get16(&one.bytes, 22)).collect();
-    let access: Vec<u32> = all.iter().filter(|one| one.kind == PARTITION).map(|one| get32(&one.bytes, 184)).collect();
+    let numbers: Vec<u16> =
+        all.iter().filter(|one| one.kind == PARTITION).map(|one| get16(&one.bytes, 22)).collect();
+    let access: Vec<u32> =
+        all.iter().filter(|one| one.kind == PARTITION).map(|one| get32(&one.bytes, 184)).collect();
     let partitions: Vec<(u64, u64)> = all
         .iter()
         .filter(|one| one.kind == PARTITION)
@@ -185,12 +201,18 @@ fn relations(mender: &mut Mender<'_>, all: &mut [Recorded]) {
     for one in all {
         if one.kind == LOGICAL {
             let mut at = 440;
-            while let Some([kind, length]) = one.bytes.get(at..at + 2).and_then(|head| <[u8; 2]>::try_from(head).ok()) {
+            while let Some([kind, length]) =
+                one.bytes.get(at..at + 2).and_then(|head| <[u8; 2]>::try_from(head).ok())
+            {
                 if length < 2 {
                     break;
                 }
                 if put(&mut one.bytes, at + if kind == 1 { 2 } else { 36 }, &[1, 0]) {
-                    mender.mend(60, Place::Within, "logical volume descriptor: its partition is of volume 1".into());
+                    mender.mend(
+                        60,
+                        Place::Within,
+                        "logical volume descriptor: its partition is of volume 1".into(),
+                    );
                 }
                 let field = at + if kind == 1 { 4 } else { 38 };
                 let number = get16(&one.bytes, field);
@@ -198,9 +220,14 @@ fn relations(mender: &mut Mender<'_>, all: &mut [Recorded]) {
                     && number != only
                     && put(&mut one.bytes, field, &only.to_le_bytes())
                 {
-                    mender.mend(60, Place::Within, "logical volume descriptor: its map names the only partition there is".into());
+                    mender.mend(
+                        60,
+                        Place::Within,
+                        "logical volume descriptor: its map names the only partition there is".into(),
+                    );
                 }
-                let is_metadata = kind == 2 && one.bytes[at + 5..].starts_with(EntityIdentifier::METADATA_PARTITION.as_bytes());
+                let is_metadata = kind == 2
+                    && one.bytes[at + 5..].starts_with(EntityIdentifier::METADATA_PARTITION.as_bytes());
                 if is_metadata && access == [1] && put(&mut one.bytes, at + 48, &u32::MAX.to_le_bytes()) {
                     let what = "logical volume descriptor: where nothing can be allocated there is no metadata bitmap file";
                     mender.mend(87, Place::Within, what.into());

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use udf::file::{FileSetDescriptor, FileType};
-use udf::general::{Descriptor, ExtentKind, LongAd, Tag, TagIdentifier, Timestamp};
-use udf::read::{MetadataPartition, PartitionKind, Volume};
+use udf::general::{Descriptor, LongAd, Tag, TagIdentifier, Timestamp};
+use udf::read::Volume;
 use udf::volume::AccessType;
 use udf::{BlockAddress, BlockSize, Place};
 use zerocopy::{FromBytes, IntoBytes};
 
+use super::body::Dangling;
 use super::bytes::{Want, is_sealed, put, seal};
-use super::directory::Dangling;
-use super::entry::{Facts, Form, LINKS, Loaded, OBJECT_SIZE, Piece};
+use super::entry::{Facts, Form, LINKS, Loaded, OBJECT_SIZE};
+use super::extents::Piece;
 use super::overlay::{Changes, Overlay};
 use super::plan::Phase;
 use super::space::Space;
@@ -113,8 +114,10 @@ pub(super) struct Files<'m, 'd> {
 impl<'m, 'd> Files<'m, 'd> {
     pub(super) fn new(mender: &'m mut Mender<'d>, volume: &'m Volume<&'d Overlay<'d>>) -> Self {
         let integrity = volume.integrity();
-        let closed = integrity.filter(|integrity| integrity.integrity_type == Some(udf::volume::IntegrityType::Close));
-        let next_id = closed.map(|integrity| integrity.next_unique_id).filter(|next| (16..1 << 31).contains(next));
+        let closed =
+            integrity.filter(|integrity| integrity.integrity_type == Some(udf::volume::IntegrityType::Close));
+        let next_id =
+            closed.map(|integrity| integrity.next_unique_id).filter(|next| (16..1 << 31).contains(next));
         Self {
             own: own_session(volume),
             mender,
@@ -171,8 +174,16 @@ impl<'m, 'd> Files<'m, 'd> {
     }
 
     /// Notes an entry, has its streams looked at, and its names if it is a directory.
-    pub(super) fn register(&mut self, icb: BlockAddress, facts: Facts, role: Role, parent: BlockAddress, name_at: usize) {
-        let node = Node { facts, role, names: 1, subdirectories: 0, stream_bytes: 0, parent, name_at, whole: true };
+    pub(super) fn register(
+        &mut self,
+        icb: BlockAddress,
+        facts: Facts,
+        role: Role,
+        parent: BlockAddress,
+        name_at: usize,
+    ) {
+        let node =
+            Node { facts, role, names: 1, subdirectories: 0, stream_bytes: 0, parent, name_at, whole: true };
         self.nodes.insert(icb, node);
         if facts.is_directory() {
             self.jobs.push(icb);
@@ -196,22 +207,6 @@ impl<'m, 'd> Files<'m, 'd> {
         self.mender.mend(rule, place, what);
     }
 
-    pub(super) fn has_metadata(&self) -> bool {
-        self.metadata().is_some()
-    }
-
-    pub(super) fn is_in_metadata(&self, block: BlockAddress) -> bool {
-        self.metadata().is_some_and(|(reference, _)| block.partition.0 == reference)
-    }
-
-    pub(super) fn metadata(&self) -> Option<(u16, &'m MetadataPartition)> {
-        let partitions = self.volume.partitions().iter().zip(0_u16..);
-        partitions.into_iter().find_map(|(partition, reference)| match &partition.kind {
-            PartitionKind::Metadata(metadata) => Some((reference, &**metadata)),
-            _ => None,
-        })
-    }
-
     /// Whether a block may be written: not one of an older session, nor of a partition that others made read-only.
     pub(super) fn may_change(&self, block: BlockAddress) -> bool {
         let Some(sector) = self.sector_of(block) else { return false };
@@ -230,7 +225,12 @@ impl<'m, 'd> Files<'m, 'd> {
     }
 
     /// Changes a block that begins with a descriptor and seals it again; whether anything is changed.
-    pub(super) fn edit(&mut self, block: BlockAddress, phase: Phase, change: impl FnOnce(&mut Vec<u8>)) -> bool {
+    pub(super) fn edit(
+        &mut self,
+        block: BlockAddress,
+        phase: Phase,
+        change: impl FnOnce(&mut Vec<u8>),
+    ) -> bool {
         let Some(old) = self.block(block) else { return false };
         let Some(sector) = self.sector_of(block).filter(|_| self.may_change(block)) else { return false };
         let mut bytes = old.clone();
@@ -240,96 +240,15 @@ impl<'m, 'd> Files<'m, 'd> {
         }
         if let (Some(form), Some(tag)) = (Form::of(&bytes), Tag::read(&bytes)) {
             if let Some((_, end)) = form.allocation(&bytes) {
-                seal(&mut bytes, &Want { crc_bytes: end - Tag::LEN, ..self.mender.want(tag.kind(), block.block.0) });
+                seal(
+                    &mut bytes,
+                    &Want { crc_bytes: end - Tag::LEN, ..self.mender.want(tag.kind(), block.block.0) },
+                );
             }
         } else {
             super::bytes::reseal(&mut bytes);
         }
         self.mender.overlay.put(sector, phase, bytes)
-    }
-
-    /// The metadata mirror's copy of a block.
-    pub(super) fn mirror_block(&self, address: BlockAddress) -> Option<Vec<u8>> {
-        self.mender.overlay.sector(self.mirror_sector(address)?)
-    }
-
-    fn mirror_sector(&self, address: BlockAddress) -> Option<u32> {
-        let (reference, metadata) = self.metadata()?;
-        if address.partition.0 != reference {
-            return None;
-        }
-        let (main, mirror) = (metadata.main.as_ref()?, metadata.mirror.as_ref()?);
-        if main.extents() == mirror.extents() {
-            return None;
-        }
-        let mut first = 0_u32;
-        for extent in mirror.extents() {
-            let blocks = u32::try_from(extent.blocks(self.block_size())).ok()?;
-            if (first..first.checked_add(blocks)?).contains(&address.block.0) {
-                let block = extent.start.checked_add(address.block.0 - first)?;
-                return (extent.kind == ExtentKind::Recorded).then(|| self.sector_of(block)).flatten();
-            }
-            first += blocks;
-        }
-        None
-    }
-
-    /// The mirror becomes what the metadata file is.
-    fn mirror(&mut self) {
-        let Some((reference, _)) = self.metadata() else { return };
-        let used = self.spaces[usize::from(reference)].used.clone();
-        let mut differing = 0;
-        for block in (0..used.len()).filter(|block| used.get(*block)) {
-            let address = BlockAddress::new(reference, block);
-            let Some(sector) = self.mirror_sector(address) else { continue };
-            let Some(main) = self.block(address) else { continue };
-            differing += u32::from(self.mender.overlay.put(sector, Phase::Mirror, main));
-        }
-        if differing > 0 {
-            self.mend(85, Place::Within, format!("{differing} blocks of the metadata mirror become those of the metadata file"));
-        }
-    }
-
-    /// The files of the metadata partition, and the blocks that they take.
-    fn metadata_files(&mut self) {
-        let Some((_, metadata)) = self.metadata() else { return };
-        let lower = metadata.lower.0;
-        let map = metadata.map;
-        let places = [
-            (map.metadata_file_location.get(), Role::Metadata),
-            (map.metadata_mirror_file_location.get(), Role::Mirror),
-            (map.metadata_bitmap_file_location.get(), Role::MetadataBitmap),
-        ];
-        let shared = match (&metadata.main, &metadata.mirror) {
-            (Some(main), Some(mirror)) => main.extents() == mirror.extents(),
-            _ => false,
-        };
-        for (block, role) in places {
-            if block == u32::MAX {
-                continue;
-            }
-            let address = BlockAddress::new(lower, block);
-            self.type_of_metadata_file(address, role);
-            let before = self.crossed.len();
-            if !matches!(self.load(address, role, None), Loaded::Entry(_)) {
-                self.complete = false;
-            }
-            if shared {
-                self.crossed.truncate(before);
-            }
-        }
-    }
-
-    fn type_of_metadata_file(&mut self, address: BlockAddress, role: Role) {
-        let right = match role {
-            Role::Metadata => FileType::METADATA,
-            Role::Mirror => FileType::METADATA_MIRROR,
-            _ => FileType::METADATA_BITMAP,
-        };
-        let is_entry = self.block(address).is_some_and(|block| Form::of(&block).is_some());
-        if is_entry && self.edit(address, Phase::Change, |bytes| bytes[27] = right.0) {
-            self.mend(83, address, format!("metadata file: its type is {}", right.0));
-        }
     }
 
     /// The file set descriptor, mended.
@@ -347,16 +266,35 @@ impl<'m, 'd> Files<'m, 'd> {
                 told.push((rule, what));
             }
         };
-        when(put(&mut block, 28, &[3, 0, 3, 0]) | put(&mut block, 40, &[0; 8]) | put(&mut block, 448, &[0; 16]) | put(&mut block, 480, &[0; 32]), 90, "fields that can have one value only");
+        when(
+            put(&mut block, 28, &[3, 0, 3, 0])
+                | put(&mut block, 40, &[0; 8])
+                | put(&mut block, 448, &[0; 16])
+                | put(&mut block, 480, &[0; 32]),
+            90,
+            "fields that can have one value only",
+        );
         when(put(&mut block, 32, &[1, 0, 0, 0, 1, 0, 0, 0]), 12, "character set lists");
         let cs0 = udf::general::CharSpec::OSTA_COMPRESSED_UNICODE;
-        when(put(&mut block, 48, cs0.as_bytes()) | put(&mut block, 240, cs0.as_bytes()), 11, "character sets");
-        when(put(&mut block, 112, label.logical_volume_identifier.as_bytes()), 45, "the label is the logical volume's");
+        when(
+            put(&mut block, 48, cs0.as_bytes()) | put(&mut block, 240, cs0.as_bytes()),
+            11,
+            "character sets",
+        );
+        when(
+            put(&mut block, 112, label.logical_volume_identifier.as_bytes()),
+            45,
+            "the label is the logical volume's",
+        );
         for (at, length, may_be_empty) in [(304, 32, false), (336, 32, true), (368, 32, true)] {
             let label = label.logical_volume_identifier.as_bytes();
             when(fields::mend_text(&mut block[at..at + length], may_be_empty, label), 13, "a text field");
         }
-        when(put(&mut block, 416, label.domain_identifier.as_bytes()), 16, "the domain is the logical volume's");
+        when(
+            put(&mut block, 416, label.domain_identifier.as_bytes()),
+            16,
+            "the domain is the logical volume's",
+        );
         if Timestamp::read_from_bytes(&block[16..28]).is_ok_and(|time| time.moment().is_none()) {
             let time = self.volume.primary().recording_date_and_time;
             when(put(&mut block, 16, time.as_bytes()), 20, "its time is the volume's");
@@ -387,10 +325,16 @@ impl<'m, 'd> Files<'m, 'd> {
     fn uncross(&mut self) {
         for (icb, piece) in std::mem::take(&mut self.crossed) {
             let blocks = self.blocks_of(&piece);
-            let copied = (blocks <= MOST_COPIED_BLOCKS && self.nodes.contains_key(&icb)).then(|| self.copy(&piece, blocks)).flatten();
+            let copied = (blocks <= MOST_COPIED_BLOCKS && self.nodes.contains_key(&icb))
+                .then(|| self.copy(&piece, blocks))
+                .flatten();
             match copied {
                 Some(new) if self.point(&piece, new.block.0) => {
-                    self.mend(113, icb, format!("entry: {blocks} blocks that something else uses too are copied to {new}"));
+                    self.mend(
+                        113,
+                        icb,
+                        format!("entry: {blocks} blocks that something else uses too are copied to {new}"),
+                    );
                 }
                 // Who owns which of its blocks is not known.
                 _ => self.complete = false,
@@ -402,7 +346,8 @@ impl<'m, 'd> Files<'m, 'd> {
         if !self.may_change_entry(piece) {
             return None;
         }
-        let bytes: Option<Vec<Vec<u8>>> = (0..blocks).map(|skip| self.block(piece.start.checked_add(skip)?)).collect();
+        let bytes: Option<Vec<Vec<u8>>> =
+            (0..blocks).map(|skip| self.block(piece.start.checked_add(skip)?)).collect();
         let bytes = bytes?;
         let new = self.allocate(piece.start.partition.0, blocks)?;
         for (skip, block) in (0..).zip(bytes) {
@@ -435,12 +380,16 @@ impl<'m, 'd> Files<'m, 'd> {
                 _ => node.names,
             };
             let links = own.saturating_add(node.subdirectories).saturating_add(u16::from(streams.is_some()));
-            if self.edit(*icb, Phase::Change, |bytes| { put(bytes, LINKS, &links.to_le_bytes()); }) {
+            if self.edit(*icb, Phase::Change, |bytes| {
+                put(bytes, LINKS, &links.to_le_bytes());
+            }) {
                 self.mend(99, *icb, format!("entry: {links} names lead to it"));
             }
             let Some(streams) = streams.and_then(|streams| nodes.get(&streams)) else { continue };
             let object = node.facts.size_bytes.saturating_add(streams.stream_bytes);
-            if self.edit(*icb, Phase::Change, |bytes| { put(bytes, OBJECT_SIZE, &object.to_le_bytes()); }) {
+            if self.edit(*icb, Phase::Change, |bytes| {
+                put(bytes, OBJECT_SIZE, &object.to_le_bytes());
+            }) {
                 self.mend(104, *icb, format!("entry: body and streams have {object} bytes"));
             }
         }
@@ -459,6 +408,16 @@ impl<'m, 'd> Files<'m, 'd> {
                 known.facts.unique_id = id;
             }
             self.name_has_id(node.parent, node.name_at, id);
+            let below = self.nodes.iter().filter(|(child, below)| {
+                below.parent == icb
+                    && below.facts.is_directory()
+                    && **child != icb
+                    && below.role == Role::Named
+            });
+            for directory in below.map(|(child, _)| *child).collect::<Vec<_>>() {
+                // The first name leads to the parent.
+                self.name_has_id(directory, 0, id);
+            }
             self.mend(105, icb, format!("entry: its unique id is another's too; it gets {id}"));
         }
     }

@@ -7,8 +7,8 @@ use udf::file::{FileIdentifierDescriptor as Identifier, FileType, characteristic
 use udf::general::{Descriptor, LongAd, ShortAd, Tag, text};
 use zerocopy::IntoBytes;
 
+use super::body::{Dangling, low};
 use super::bytes::{Want, get16, get32, get64, put, seal};
-use super::directory::{Dangling, low};
 use super::entry::{Facts, Form, LINKS, Loaded, OBJECT_SIZE, SIZE};
 use super::files::{Files, Node, Role};
 use super::plan::Phase;
@@ -68,16 +68,30 @@ impl Files<'_, '_> {
                 orphans.insert(address, orphan);
             }
         }
+        orphans.retain(|icb, orphan| !self.is_unfinished(*icb, orphan));
         orphans
+    }
+
+    /// Whether it is a `lost+found` that a repair had made when it was interrupted: it has an id that was never given, and
+    /// only names that such a directory has.
+    fn is_unfinished(&self, icb: BlockAddress, orphan: &Orphan) -> bool {
+        let next = self.volume.integrity().map_or(0, |integrity| integrity.next_unique_id);
+        let is_ours = |bytes: &Vec<u8>| {
+            bytes[18] & characteristics::PARENT != 0
+                || text::decode_lossy(name_of(bytes)) == format!("block-{}", get32(bytes, 24))
+        };
+        orphan.is_directory && orphan.unique_id >= next && self.identifiers(icb).iter().all(is_ours)
     }
 
     /// Names that say which entry they meant by its unique id.
     fn match_names(&mut self, orphans: &mut BTreeMap<BlockAddress, Orphan>) {
         for name in std::mem::take(&mut self.dangling) {
             let fits = |orphan: &Orphan| {
-                name.unique_id.is_some_and(|id| low(orphan.unique_id) == id) && orphan.is_directory == name.is_directory
+                name.unique_id.is_some_and(|id| low(orphan.unique_id) == id)
+                    && orphan.is_directory == name.is_directory
             };
-            let mut found = orphans.iter().filter(|(_, orphan)| fits(orphan)).map(|(icb, orphan)| (*icb, *orphan));
+            let mut found =
+                orphans.iter().filter(|(_, orphan)| fits(orphan)).map(|(icb, orphan)| (*icb, *orphan));
             let (Some((icb, orphan)), None) = (found.next(), found.next()) else {
                 if !self.match_known(&name) {
                     self.dangling.push(name);
@@ -99,8 +113,11 @@ impl Files<'_, '_> {
     /// A name whose entry is known, because it has another.
     fn match_known(&mut self, name: &Dangling) -> bool {
         let Some(id) = name.unique_id.filter(|_| !name.is_directory) else { return false };
-        let fits = |node: &Node| node.role == Role::Named && low(node.facts.unique_id) == id && !node.facts.is_directory();
-        let mut found = self.nodes.iter().filter(|(_, node)| fits(node)).map(|(icb, node)| (*icb, node.facts.unique_id));
+        let fits = |node: &Node| {
+            node.role == Role::Named && low(node.facts.unique_id) == id && !node.facts.is_directory()
+        };
+        let mut found =
+            self.nodes.iter().filter(|(_, node)| fits(node)).map(|(icb, node)| (*icb, node.facts.unique_id));
         let (Some((icb, id)), None) = (found.next(), found.next()) else { return false };
         if !self.lead_to(name, icb, id, false) {
             return false;
@@ -115,7 +132,9 @@ impl Files<'_, '_> {
         let Loaded::Entry(facts) = self.load(icb, Role::Named, None) else { return false };
         self.register(icb, facts, Role::Named, parent, name_at);
         if facts.is_directory() {
-            self.nodes.entry(parent).and_modify(|node| node.subdirectories = node.subdirectories.saturating_add(1));
+            self.nodes
+                .entry(parent)
+                .and_modify(|node| node.subdirectories = node.subdirectories.saturating_add(1));
         }
         true
     }
@@ -150,12 +169,21 @@ impl Files<'_, '_> {
             if taken.contains(&called) || !self.is_unshared(icb) {
                 continue;
             }
-            names.push(NewName { called, icb, unique_id: orphan.unique_id, is_directory: orphan.is_directory });
+            names.push(NewName {
+                called,
+                icb,
+                unique_id: orphan.unique_id,
+                is_directory: orphan.is_directory,
+            });
         }
         let Some(places) = self.add_names(home, &names) else { return };
         for (name, at) in names.iter().zip(places) {
             if self.take_in(name.icb, home, at) {
-                self.mend(126, name.icb, format!("entry: no name leads to it; it becomes \"/{LOST_AND_FOUND}/{}\"", name.called));
+                self.mend(
+                    126,
+                    name.icb,
+                    format!("entry: no name leads to it; it becomes \"/{LOST_AND_FOUND}/{}\"", name.called),
+                );
             }
         }
         self.walk();
@@ -172,7 +200,9 @@ impl Files<'_, '_> {
                 let used = self.spaces.get(usize::from(piece.start.partition.0)).map(|space| &space.used);
                 let end = piece.start.block.0.saturating_add(self.blocks_of(piece));
                 piece.kind == udf::general::ExtentKind::Unallocated
-                    || used.is_some_and(|used| end <= used.len() && (piece.start.block.0..end).all(|block| !used.get(block)))
+                    || used.is_some_and(|used| {
+                        end <= used.len() && (piece.start.block.0..end).all(|block| !used.get(block))
+                    })
             })
     }
 
@@ -192,7 +222,9 @@ impl Files<'_, '_> {
         let Some(body) = self.body(directory) else { return Vec::new() };
         let mut found = Vec::new();
         let mut at = 0;
-        while let Some(len) = body.bytes.get(at..).and_then(|rest| Identifier::split(rest, directory).ok().map(|_| rest)) {
+        while let Some(len) =
+            body.bytes.get(at..).and_then(|rest| Identifier::split(rest, directory).ok().map(|_| rest))
+        {
             let total = Identifier::peek(len, directory).map_or(4, Identifier::total_len);
             found.push(len[..total.min(len.len())].to_vec());
             at += total;
@@ -204,7 +236,9 @@ impl Files<'_, '_> {
     fn lost_and_found(&mut self, root: BlockAddress) -> Option<BlockAddress> {
         for bytes in self.identifiers(root) {
             let icb = BlockAddress::new(get16(&bytes, 28), get32(&bytes, 24));
-            if text::decode_lossy(name_of(&bytes)) == LOST_AND_FOUND && bytes[18] & characteristics::DELETED == 0 {
+            if text::decode_lossy(name_of(&bytes)) == LOST_AND_FOUND
+                && bytes[18] & characteristics::DELETED == 0
+            {
                 return self.known(icb).is_some_and(|facts| facts.is_directory()).then_some(icb);
             }
         }
@@ -228,8 +262,18 @@ impl Files<'_, '_> {
         self.write_entry(icb, &mut entry, Phase::Fill);
         let name = NewName { called: LOST_AND_FOUND.into(), icb, unique_id, is_directory: true };
         let at = *self.add_names(root, &[name])?.first()?;
-        let facts = Facts { kind: FileType::DIRECTORY, unique_id, size_bytes: body.len() as u64, streams: None };
-        let node = Node { facts, role: Role::Named, names: 1, subdirectories: 0, stream_bytes: 0, parent: root, name_at: at, whole: true };
+        let facts =
+            Facts { kind: FileType::DIRECTORY, unique_id, size_bytes: body.len() as u64, streams: None };
+        let node = Node {
+            facts,
+            role: Role::Named,
+            names: 1,
+            subdirectories: 0,
+            stream_bytes: 0,
+            parent: root,
+            name_at: at,
+            whole: true,
+        };
         self.nodes.insert(icb, node);
         self.nodes.entry(root).and_modify(|node| node.subdirectories = node.subdirectories.saturating_add(1));
         self.mend(126, icb, format!("directory: \"/{LOST_AND_FOUND}\" is made"));
@@ -253,7 +297,11 @@ impl Files<'_, '_> {
     /// Adds names to a directory, by recording its body anew: within the entry if it fits, else in blocks that are free. The
     /// entry, which is one block, decides which of the bodies counts. Where the new names begin.
     fn add_names(&mut self, directory: BlockAddress, names: &[NewName]) -> Option<Vec<usize>> {
-        let old: Vec<Vec<u8>> = self.identifiers(directory).into_iter().filter(|bytes| bytes[18] & characteristics::DELETED == 0).collect();
+        let old: Vec<Vec<u8>> = self
+            .identifiers(directory)
+            .into_iter()
+            .filter(|bytes| bytes[18] & characteristics::DELETED == 0)
+            .collect();
         let mut entry = self.block(directory)?;
         let form = Form::of(&entry)?;
         let (start, _) = form.allocation(&entry)?;
@@ -265,7 +313,13 @@ impl Files<'_, '_> {
             let mark = if name.is_directory { characteristics::DIRECTORY } else { 0 };
             let mut bytes = Vec::new();
             let icb = LongAd::icb(bytes_of_block, name.icb, id);
-            Identifier::new(mark, icb).append_to(&[], &text::encode(&name.called), &mut bytes, self.seal(), 0);
+            Identifier::new(mark, icb).append_to(
+                &[],
+                &text::encode(&name.called),
+                &mut bytes,
+                self.seal(),
+                0,
+            );
             new.push(bytes);
         }
         let length: usize = new.iter().map(Vec::len).sum();
@@ -278,7 +332,10 @@ impl Files<'_, '_> {
         for bytes in &mut new {
             let skip = if embedded { 0 } else { u32::try_from(body.len() / self.block_size().len()).ok()? };
             let location = place.block.0.checked_add(skip)?;
-            let want = Want { crc_bytes: bytes.len() - Tag::LEN, ..self.mender.want(Identifier::IDENTIFIER, location) };
+            let want = Want {
+                crc_bytes: bytes.len() - Tag::LEN,
+                ..self.mender.want(Identifier::IDENTIFIER, location)
+            };
             seal(bytes, &want);
             places.push(body.len());
             body.extend_from_slice(bytes);
@@ -323,7 +380,7 @@ impl Files<'_, '_> {
         }
     }
 
-    fn release(&mut self, pieces: &super::entry::Pieces) {
+    fn release(&mut self, pieces: &super::extents::Pieces) {
         for piece in &pieces.list {
             let blocks = self.blocks_of(piece);
             if let Some(space) = self.spaces.get_mut(usize::from(piece.start.partition.0)) {

@@ -4,7 +4,8 @@
 //!   plan      what a repair is: mends with their reasons, sectors in steps
 //!   overlay   the device with the repair laid over it: all reading, so that what is mended first helps with the rest
 //!   sequences fields anchors                   from the device to the descriptors
-//!   files entry directory                      the tree: what can be proved is sealed again, what cannot is left
+//!   files                                      the tree: what can be proved is sealed again, what cannot is left; on it
+//!     metadata  entry extents  body directory name
 //!   lost                                       entries that no name leads to
 //!   space close                                free space from what is used; counts; integrity
 //!   undo      what was there before, and the way back; carrying a plan out
@@ -14,13 +15,17 @@
 //! is in the plan's `after`, which is what `udf::check` says of the overlay. File data is never written over.
 
 mod anchors;
+mod body;
 mod bytes;
 mod close;
 mod directory;
 mod entry;
+mod extents;
 mod fields;
 mod files;
 mod lost;
+mod metadata;
+mod name;
 mod overlay;
 mod plan;
 mod sequences;
@@ -93,7 +98,11 @@ impl Mender<'_> {
                 let Some(mut block) = self.overlay.sector(sector) else { continue };
                 // Behind a map of type 1, which has 6 bytes.
                 let is_logical = block.starts_with(&TagIdentifier::LOGICAL_VOLUME.0.to_le_bytes());
-                if is_logical && get32(&block, 264) == 70 && block[440] == 1 && bytes::put(&mut block, 446 + 58, &[right]) {
+                if is_logical
+                    && get32(&block, 264) == 70
+                    && block[440] == 1
+                    && bytes::put(&mut block, 446 + 58, &[right])
+                {
                     bytes::reseal(&mut block);
                     changed |= self.overlay.put(sector, phase, block);
                 }
@@ -147,7 +156,8 @@ pub fn plan(device: &dyn ReadAt, options: &OpenOptions) -> Result<RepairPlan> {
         return Ok(nothing(before));
     }
     let errors = |report: &Report| {
-        report.count(Severity::Fatal) * 1000 + report.count(Severity::Error)
+        report.count(Severity::Fatal) * 1000
+            + report.count(Severity::Error)
             + report.omitted.values().map(|more| usize::try_from(*more).unwrap_or(usize::MAX)).sum::<usize>()
     };
     if errors(&after) > errors(&before) {
@@ -201,15 +211,16 @@ fn unless_write_once(access: u32) -> Result<()> {
     Ok(())
 }
 
+/// The integrity descriptor while the volume is being changed.
+type Opening = Option<(u32, Vec<u8>)>;
+
 /// Everything in partitions.
-fn partitions(
-    mender: &mut Mender<'_>,
-    options: &OpenOptions,
-) -> Result<(Changes, Option<(u32, Vec<u8>)>)> {
+fn partitions(mender: &mut Mender<'_>, options: &OpenOptions) -> Result<(Changes, Opening)> {
     let overlay = mender.overlay;
     let options = OpenOptions { strict: false, ..*options };
     let volume = Volume::open(overlay, &options)?;
-    let known = |kind: &PartitionKind| matches!(kind, PartitionKind::Physical { .. } | PartitionKind::Metadata(_));
+    let known =
+        |kind: &PartitionKind| matches!(kind, PartitionKind::Physical { .. } | PartitionKind::Metadata(_));
     if !volume.partitions().iter().all(|partition| known(&partition.kind)) {
         return Err(Error::refused(
             "the volume has a kind of partition whose files are not mended",

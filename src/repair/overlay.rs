@@ -56,7 +56,10 @@ impl<'d> Overlay<'d> {
         if self.old_sector(sector).as_ref() == Some(&bytes) {
             self.changes().remove(&sector);
         } else {
-            self.changes().insert(sector, (phase, bytes));
+            let mut changes = self.changes();
+            // What is new stays so, however often it is changed before it is written.
+            let is_new = changes.get(&sector).is_some_and(|(phase, _)| *phase == Phase::Fill);
+            changes.insert(sector, (if is_new { Phase::Fill } else { phase }, bytes));
         }
         true
     }

@@ -139,9 +139,7 @@ impl RepairPlan {
 /// Sorts changes into steps; `claims` and `opening` are what sectors are before they become what the changes make of them.
 pub(super) fn steps(overlay: &Overlay<'_>, claims: Changes, opening: Option<(u32, Vec<u8>)>) -> Vec<Step> {
     let changes = overlay.changes();
-    let claims = claims.into_iter().filter(|(sector, (_, bytes))| {
-        overlay.old_sector_is_not(*sector, bytes)
-    });
+    let claims = claims.into_iter().filter(|(sector, (_, bytes))| overlay.old_sector_is_not(*sector, bytes));
     let touches_partition = changes.values().any(|(phase, _)| {
         matches!(phase, Phase::Claim | Phase::Fill | Phase::Change | Phase::Mirror | Phase::Release)
     });

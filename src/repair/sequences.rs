@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use udf::Sector;
 use udf::general::{ExtentAd, Tag, TagIdentifier};
 use udf::revision::Revision;
-use udf::Sector;
 
 use super::Mender;
 use super::bytes::{Want, content_is_sound, get16, get32, is_sealed, is_zero, put, seal};
@@ -182,11 +182,17 @@ impl Mender<'_> {
             self.overlay.put(sector, phase, vec![0; len]);
             sector += 1;
         }
-        self.mend(rule, Sector(start), format!("the {name} volume descriptor sequence is recorded anew, from what is sound in both"));
+        self.mend(
+            rule,
+            Sector(start),
+            format!("the {name} volume descriptor sequence is recorded anew, from what is sound in both"),
+        );
     }
 
     fn same_tags(&self, descriptors: &[Recorded]) -> bool {
-        descriptors.iter().all(|one| get16(&one.bytes, 6) == self.serial && get16(&one.bytes, 2) == self.version)
+        descriptors
+            .iter()
+            .all(|one| get16(&one.bytes, 6) == self.serial && get16(&one.bytes, 2) == self.version)
     }
 }
 
@@ -194,7 +200,8 @@ impl Mender<'_> {
 fn merge(main: &Sequence, reserve: &Sequence) -> Vec<Recorded> {
     let mut slots: BTreeMap<(TagIdentifier, Vec<u8>), (usize, Recorded)> = BTreeMap::new();
     let confirmed = |one: &Recorded, other: &Sequence| {
-        one.sound || other.descriptors.iter().any(|two| two.kind == one.kind && two.content() == one.content())
+        one.sound
+            || other.descriptors.iter().any(|two| two.kind == one.kind && two.content() == one.content())
     };
     let main_ones = main.descriptors.iter().filter(|one| confirmed(one, reserve));
     let reserve_ones = reserve.descriptors.iter().filter(|one| confirmed(one, main));

@@ -126,7 +126,8 @@ impl Files<'_, '_> {
 
     /// The bitmap in the bitmap file of a metadata partition.
     fn metadata_bitmap(&self, reference: u16) -> Option<SpaceSet> {
-        let PartitionKind::Metadata(metadata) = &self.volume.partitions().get(usize::from(reference))?.kind else {
+        let PartitionKind::Metadata(metadata) = &self.volume.partitions().get(usize::from(reference))?.kind
+        else {
             return None;
         };
         let entry = metadata.bitmap.as_ref()?;
@@ -290,7 +291,11 @@ impl Files<'_, '_> {
             self.claim_first(space, set, &old);
             self.write_set(set, &new, Phase::Release);
             if let Some(place) = place {
-                self.mend(if is_metadata { 89 } else { 137 }, place, "free space is recorded by what is used".into());
+                self.mend(
+                    if is_metadata { 89 } else { 137 },
+                    place,
+                    "free space is recorded by what is used".into(),
+                );
             }
         }
     }
@@ -368,7 +373,9 @@ impl Files<'_, '_> {
     fn sectors_of(&self, set: &SpaceSet, bytes: &[u8]) -> Vec<(u32, Vec<u8>)> {
         let mut whole = Vec::new();
         if let SetKind::MetadataBitmap(Some(offset)) = set.kind {
-            let Some(mut block) = set.blocks.first().and_then(|block| self.block(*block)) else { return Vec::new() };
+            let Some(mut block) = set.blocks.first().and_then(|block| self.block(*block)) else {
+                return Vec::new();
+            };
             put(&mut block, offset, bytes);
             reseal(&mut block);
             whole = block;

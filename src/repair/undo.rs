@@ -80,7 +80,10 @@ impl Undo {
     /// What a file holds.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         Self::parse(bytes).ok_or_else(|| {
-            Error::refused("this is no undo file, or it is damaged", "name the file that `repair` has written")
+            Error::refused(
+                "this is no undo file, or it is damaged",
+                "name the file that `repair` has written",
+            )
         })
     }
 
@@ -131,10 +134,14 @@ impl Undo {
     }
 
     fn unless_changed(&self, device: &dyn ReadAt) -> Result<()> {
-        let hint = "the undo file belongs to the volume as `repair` left it; what came later would be destroyed";
+        let hint =
+            "the undo file belongs to the volume as `repair` left it; what came later would be destroyed";
         if device.size_bytes() != self.image_bytes {
             let (now, then) = (device.size_bytes(), self.image_bytes);
-            return Err(Error::refused(format!("the volume has {now} bytes, when it was repaired {then}"), hint));
+            return Err(Error::refused(
+                format!("the volume has {now} bytes, when it was repaired {then}"),
+                hint,
+            ));
         }
         for kept in &self.sectors {
             let mut now = vec![0; self.block_size.len()];
@@ -157,9 +164,9 @@ impl Undo {
 
 /// FNV-1a: enough to notice that something is not what it was.
 fn digest(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xCBF2_9CE4_8422_2325, |sum, byte| {
-        (sum ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3)
-    })
+    bytes
+        .iter()
+        .fold(0xCBF2_9CE4_8422_2325, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3))
 }
 
 /// Carries a plan out. The undo file, if one is wanted, is durable by then: that is the caller's part.

@@ -74,7 +74,9 @@ fn usage(error: &clap::Error) -> ExitCode {
     let command = || std::env::args_os().skip(1).find(|word| !word.as_encoded_bytes().starts_with(b"-"));
     match error.exit_code() {
         0 => ExitCode::SUCCESS,
-        _ if ["check", "repair"].iter().any(|name| command().as_deref() == Some(OsStr::new(name))) => fsck::USAGE.into(),
+        _ if ["check", "repair"].iter().any(|name| command().as_deref() == Some(OsStr::new(name))) => {
+            fsck::USAGE.into()
+        }
         _ => 2.into(),
     }
 }

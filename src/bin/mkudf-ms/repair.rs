@@ -69,10 +69,12 @@ impl Work<'_> {
         }
         if !self.flags.no_undo {
             let path = self.undo_path();
-            keep(&path, &Undo::keep(&plan, device)?.to_bytes())
-                .with_context(|| format!("cannot write the undo file {}; nothing was changed", path.display()))?;
+            keep(&path, &Undo::keep(&plan, device)?.to_bytes()).with_context(|| {
+                format!("cannot write the undo file {}; nothing was changed", path.display())
+            })?;
             let image = self.flags.image.display();
-            self.report.note(&format!("to take it back: mkudf-ms repair --revert {} {image}", path.display()));
+            self.report
+                .note(&format!("to take it back: mkudf-ms repair --revert {} {image}", path.display()));
         }
         repair::apply(&plan, device)?;
         let after = check(device, &self.open(), &mut |_| ());
@@ -109,7 +111,8 @@ impl Work<'_> {
     fn is_wanted(&self, plan: &RepairPlan) -> anyhow::Result<bool> {
         if !io::stdin().is_terminal() {
             self.report.failure(&format!("{}: nothing was changed: nobody can be asked here", self.name()));
-            self.report.failure("hint: --yes repairs without a question, --dry-run only shows what it would do");
+            self.report
+                .failure("hint: --yes repairs without a question, --dry-run only shows what it would do");
             return Ok(false);
         }
         let sectors = text::things(plan.sectors() as u64, "sector", "sectors");
@@ -125,11 +128,11 @@ impl Work<'_> {
 
     fn undo_path(&self) -> PathBuf {
         self.flags.undo.clone().unwrap_or_else(|| {
-            let device = self.flags.image.metadata().is_ok_and(|found| found.file_type().is_block_device());
-            let mut path = self.flags.image.clone().into_os_string();
-            if device {
-                path = self.flags.image.file_name().unwrap_or_default().to_owned();
-            }
+            let image = &self.flags.image;
+            let is_device = image.metadata().is_ok_and(|found| found.file_type().is_block_device());
+            // Beside an image; of a device here, since /dev is no place for files.
+            let path = if is_device { image.file_name().unwrap_or_default() } else { image.as_os_str() };
+            let mut path = path.to_owned();
             path.push(".undo");
             path.into()
         })
@@ -141,7 +144,11 @@ impl Work<'_> {
         for mend in &plan.mends {
             if json {
                 let rule = format!("R{:03}", mend.rule);
-                writeln!(out, "{}", json!({"mend": mend.what, "rule": rule, "place": mend.place.to_string()}))?;
+                writeln!(
+                    out,
+                    "{}",
+                    json!({"mend": mend.what, "rule": rule, "place": mend.place.to_string()})
+                )?;
             } else {
                 writeln!(out, "mend {}", text::escaped(&mend.to_string()))?;
             }
@@ -149,7 +156,11 @@ impl Work<'_> {
         for (number, step) in (1..).zip(&plan.steps) {
             let sectors: Vec<u32> = step.writes.iter().map(|write| write.sector).collect();
             if json {
-                writeln!(out, "{}", json!({"step": number, "purpose": step.phase.purpose(), "sectors": sectors}))?;
+                writeln!(
+                    out,
+                    "{}",
+                    json!({"step": number, "purpose": step.phase.purpose(), "sectors": sectors})
+                )?;
                 continue;
             }
             let shown: Vec<String> = sectors.iter().take(SHOWN_SECTORS).map(ToString::to_string).collect();
@@ -160,7 +171,11 @@ impl Work<'_> {
         for finding in plan.left() {
             if json {
                 let rule = finding.rule.to_string();
-                writeln!(out, "{}", json!({"left": finding.message, "rule": rule, "place": finding.place.to_string(), "severity": finding.severity.to_string()}))?;
+                writeln!(
+                    out,
+                    "{}",
+                    json!({"left": finding.message, "rule": rule, "place": finding.place.to_string(), "severity": finding.severity.to_string()})
+                )?;
             } else {
                 writeln!(out, "left {}", text::escaped(&finding.to_string()))?;
             }
