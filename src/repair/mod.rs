@@ -36,7 +36,7 @@ use udf::check::{Report, Severity, check};
 use udf::general::{ExtentAd, TagIdentifier};
 use udf::read::{Found, OpenOptions, PartitionKind, ReadAt, Volume};
 use udf::revision::Revision;
-use udf::volume::AccessType;
+use udf::volume::{ANCHOR_SECTOR, AccessType};
 use udf::{BlockSize, Place, Sector};
 
 pub use plan::{Mend, Phase, RepairPlan, Step, Write};
@@ -135,7 +135,10 @@ pub fn plan(device: &dyn ReadAt, options: &OpenOptions) -> Result<RepairPlan> {
         after: before.clone(),
         before,
     };
-    if before.worst() <= Some(Severity::Note) {
+    // Two anchors are enough, but many readers know only the first.
+    let first = found.session_start.0.saturating_add(ANCHOR_SECTOR);
+    let has_first = found.anchors.iter().any(|anchor| anchor.sector.0 == first);
+    if before.worst() <= Some(Severity::Note) && has_first {
         return Ok(nothing(before));
     }
     let overlay = Overlay::new(device, block_size);
