@@ -87,6 +87,7 @@ pub mod media;
 pub mod plan;
 pub mod progress;
 pub mod render;
+pub mod repair;
 pub mod scan;
 pub mod session;
 pub mod stream;

@@ -1,7 +1,7 @@
 //! The checker: sound volumes have no finding, each planted fault has the one of its rule, and nothing brings it down.
 
-mod faults;
+pub(crate) mod faults;
 mod foreign;
-mod image;
+pub(crate) mod image;
 mod optical;
 mod sound;

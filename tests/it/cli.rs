@@ -3,6 +3,7 @@
 mod growing;
 mod making;
 mod reading;
+mod repairing;
 
 use std::ffi::OsStr;
 use std::fs;
@@ -116,7 +117,8 @@ fn json_lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-const COMMANDS: [&str; 8] = ["create", "append", "ls", "cat", "extract", "info", "sessions", "check"];
+const COMMANDS: [&str; 9] =
+    ["create", "append", "ls", "cat", "extract", "info", "sessions", "check", "repair"];
 
 #[test]
 fn help_and_version_are_no_errors() {
@@ -153,6 +155,8 @@ fn wrong_usage_has_its_own_code() {
     bench.fails(2, ["ls"]);
     bench.fails(16, ["check", "--frobnicate"]);
     bench.fails(16, ["-q", "check"]);
+    bench.fails(16, ["repair"]);
+    bench.fails(16, ["repair", "--undo", "x", "--no-undo", "x.udf"]);
     let mut wrong_epoch = bench.command(["create", "-o", "x.udf", "src"]);
     assert_eq!(wrong_epoch.env("SOURCE_DATE_EPOCH", "yesterday").status().unwrap().code(), Some(2));
     assert!(!bench.path("x.udf").exists());

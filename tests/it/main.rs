@@ -11,6 +11,7 @@ mod faults;
 mod history;
 mod limits;
 mod power_cut;
+mod repair;
 mod round_trip;
 mod seeds;
 mod support;

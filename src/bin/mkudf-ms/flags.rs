@@ -26,7 +26,8 @@ Examples:
 
 Exit status: 0 done; 1 failed; 2 wrong usage; 3 done, but something was lost on
 the way (a file changed while it was read, a name had to be changed). `check`
-returns fsck's: 0 clean, 4 errors, 8 could not check, 16 wrong usage.";
+returns fsck's: 0 clean, 4 errors, 8 could not check, 16 wrong usage; so does
+`repair`, and 1 if errors were corrected.";
 
 /// Build UDF volumes, and grow them session by session without rewriting what is there.
 #[derive(Debug, Parser)]
@@ -91,6 +92,8 @@ pub(crate) enum Command {
     Revert(Box<Revert>),
     #[command(disable_version_flag = true)]
     Check(Check),
+    #[command(disable_version_flag = true)]
+    Repair(Repair),
     #[command(disable_version_flag = true)]
     Media(Media),
     #[command(disable_version_flag = true)]
@@ -474,4 +477,41 @@ pub(crate) struct Revert {
 pub(crate) struct Check {
     #[command(flatten)]
     pub(crate) reading: Reading,
+}
+
+const REPAIR_HELP: &str = "\
+What is mended is proved: a field is changed if it can have one value only, or if
+another structure confirms it; whatever else is wrong is listed and left. File
+data is never written over, older sessions are never touched, and nothing is
+written to write-once media. The undo file holds what was there before.
+
+Exit status: 0 nothing wrong; 1 errors corrected; 4 errors left; 8 could not
+repair; 16 wrong usage; 2 without --yes where nobody can be asked, or the answer
+was no.";
+
+/// Mend a damaged volume in place
+#[derive(Debug, Args)]
+#[command(after_help = REPAIR_HELP)]
+pub(crate) struct Repair {
+    /// Do not ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    /// Show what would be done and why, and change nothing
+    #[arg(short = 'n', long, conflicts_with_all = ["yes", "revert"])]
+    pub(crate) dry_run: bool,
+    /// Where the undo file goes [default: IMAGE.undo]
+    #[arg(long, value_name = "FILE", conflicts_with = "no_undo")]
+    pub(crate) undo: Option<PathBuf>,
+    /// Write no undo file
+    #[arg(long)]
+    pub(crate) no_undo: bool,
+    /// Take a repair back, bit for bit
+    #[arg(long, value_name = "UNDOFILE", conflicts_with_all = ["undo", "no_undo"])]
+    pub(crate) revert: Option<PathBuf>,
+    /// Block size, where it cannot be found out
+    #[arg(short, long, value_name = "BYTES", value_parser = values::block_size)]
+    pub(crate) block_size: Option<BlockSize>,
+    /// An image file or a block device
+    #[arg(value_name = "IMAGE")]
+    pub(crate) image: PathBuf,
 }

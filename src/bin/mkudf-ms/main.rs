@@ -15,6 +15,7 @@ mod job;
 mod list;
 mod media;
 mod open;
+mod repair;
 mod report;
 mod revert;
 mod sessions;
@@ -54,27 +55,29 @@ fn main() -> ExitCode {
             report.error(&error);
             match (&flags.command, report::is_cancelled(&error)) {
                 (_, true) => INTERRUPTED.into(),
-                (Command::Check(_), _) => fsck::OPERATIONAL.into(),
+                (Command::Check(_) | Command::Repair(_), _) => fsck::OPERATIONAL.into(),
                 _ => Ending::Failed.into(),
             }
         }
     }
 }
 
-/// Exit codes of fsck, which `check` has too.
+/// Exit codes of fsck, which `check` and `repair` have too.
 mod fsck {
     pub(crate) const OPERATIONAL: u8 = 8;
     pub(crate) const USAGE: u8 = 16;
 }
 
-/// Help and version are no errors; anything else is wrong usage, which `check` has its own code for.
+/// Help and version are no errors; anything else is wrong usage, which `check` and `repair` have their own code for.
 fn usage(error: &clap::Error) -> ExitCode {
     // Nobody can be told that standard error is closed.
     let _ = error.print();
-    let is_check = || std::env::args_os().skip(1).find(|word| !word.as_encoded_bytes().starts_with(b"-"));
+    let command = || std::env::args_os().skip(1).find(|word| !word.as_encoded_bytes().starts_with(b"-"));
     match error.exit_code() {
         0 => ExitCode::SUCCESS,
-        _ if is_check().as_deref() == Some(OsStr::new("check")) => fsck::USAGE.into(),
+        _ if ["check", "repair"].iter().any(|name| command().as_deref() == Some(OsStr::new(name))) => {
+            fsck::USAGE.into()
+        }
         _ => 2.into(),
     }
 }
@@ -92,6 +95,7 @@ fn run(command: &Command, report: &Report) -> anyhow::Result<Ending> {
         Command::Revert(flags) => revert::run(flags, report),
         Command::Check(flags) => check::run(flags, report),
         Command::Close(flags) => disc::close(flags, report),
+        Command::Repair(flags) => repair::run(flags, report),
         Command::Media(_) => media::run(report),
     }
 }

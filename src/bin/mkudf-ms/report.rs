@@ -16,15 +16,20 @@ pub(crate) enum Ending {
     Failed,
     /// Something of the input did not arrive as it was.
     Losses,
-    /// `check`: there are errors.
+    /// `check` and `repair`: there are errors.
     ErrorsFound,
+    /// `repair`: there were errors.
+    Corrected,
+    /// `repair`: nobody has said that it may.
+    Unconfirmed,
 }
 
 impl From<Ending> for ExitCode {
     fn from(ending: Ending) -> Self {
         Self::from(match ending {
             Ending::Done => 0,
-            Ending::Failed => 1,
+            Ending::Failed | Ending::Corrected => 1,
+            Ending::Unconfirmed => 2,
             Ending::Losses => 3,
             Ending::ErrorsFound => 4,
         })

@@ -16,7 +16,7 @@ use super::image::Image;
 
 /// Which volume a fault is planted in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum On {
+pub(crate) enum On {
     /// 2.01: one partition, extended file entries.
     Plain,
     /// 2.01 with blocks of 4096 bytes.
@@ -38,10 +38,10 @@ enum On {
 }
 
 /// The rules that are broken, where, and by what.
-type Fault = (&'static [u8], On, fn(&mut Image));
+pub(crate) type Fault = (&'static [u8], On, fn(&mut Image));
 
 impl On {
-    fn image(self) -> Image {
+    pub(crate) fn image(self) -> Image {
         match self {
             Self::Plain => Image::new(Revision::V2_01, BlockSize::B2048),
             Self::Large => Image::new(Revision::V2_01, BlockSize::B4096),
@@ -62,11 +62,11 @@ impl On {
     }
 }
 
-fn tables() -> Vec<Fault> {
+pub(crate) fn tables() -> Vec<Fault> {
     [volume::FAULTS, files::FAULTS, metadata::FAULTS, streams::FAULTS, optical::FAULTS].concat()
 }
 
-fn rules(report: &Report) -> BTreeSet<String> {
+pub(crate) fn rules(report: &Report) -> BTreeSet<String> {
     let findings = report.findings.iter().filter(|finding| finding.severity > Severity::Note);
     findings.map(|finding| finding.rule.to_string()).collect()
 }

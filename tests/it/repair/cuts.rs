@@ -1,0 +1,100 @@
+//! Power cuts during a repair: whatever part of the writes reached the medium, the next repair ends where this one would have.
+
+use mkudf_ms::device::{Event, MemoryDevice, Recorder};
+use mkudf_ms::repair;
+
+use super::{applied, files, findings, plan};
+use crate::check::faults::{On, tables};
+use crate::check::image::{Image, put};
+use crate::support::random::Random;
+
+const SUBSETS: usize = 6;
+
+fn cut_everywhere(image: &Image, context: &str) -> usize {
+    let plan_of = plan(image).unwrap();
+    let whole = applied(image, &plan_of);
+    let (expected, left) = (files(&whole), findings(&whole).len());
+    let recorder = Recorder::new(MemoryDevice::from(image.bytes.clone()));
+    repair::apply(&plan_of, &recorder).unwrap();
+    let mut durable = image.bytes.clone();
+    let mut group: Vec<(usize, Vec<u8>)> = Vec::new();
+    let mut random = Random::new(3);
+    let mut states = 0;
+    let put_all = |bytes: &mut Vec<u8>, writes: &[&(usize, Vec<u8>)]| {
+        for (at, new) in writes {
+            put(bytes, *at, new);
+        }
+    };
+    for event in recorder.into_parts().1 {
+        match event {
+            Event::Write { offset_bytes, bytes } => {
+                group.push((usize::try_from(offset_bytes).unwrap(), bytes))
+            }
+            Event::Flush => {
+                let mut subsets: Vec<Vec<&(usize, Vec<u8>)>> =
+                    (0..group.len()).map(|end| group[..end].iter().collect()).collect();
+                for _ in 0..SUBSETS.min(1 << group.len()) {
+                    subsets.push(group.iter().filter(|_| random.below(2) == 0).collect());
+                }
+                for writes in subsets {
+                    let mut cut = Image { bytes: durable.clone(), block_size: image.block_size };
+                    put_all(&mut cut.bytes, &writes);
+                    let again =
+                        plan(&cut).unwrap_or_else(|error| panic!("{context}, state {states}: {error}"));
+                    let after = applied(&cut, &again);
+                    assert!(
+                        findings(&after).len() <= left,
+                        "{context}, state {states}: {:#?}",
+                        findings(&after)
+                    );
+                    assert!(files(&after) == expected, "{context}, state {states}: other files");
+                    states += 1;
+                }
+                put_all(&mut durable, &group.iter().collect::<Vec<_>>());
+                group.clear();
+            }
+            Event::Reserve(_) => {}
+        }
+    }
+    assert!(durable == whole.bytes);
+    states
+}
+
+#[test]
+fn lead_to_the_same_volume() {
+    let mut states = 0;
+    for (number, (expected, on, plant)) in tables().into_iter().enumerate() {
+        let mut image = on.image();
+        plant(&mut image);
+        let Ok(plan) = plan(&image) else { continue };
+        // Of what cannot be opened or walked in full nothing can be compared.
+        if plan.is_empty() || !findings(&applied(&image, &plan)).is_empty() {
+            continue;
+        }
+        states += cut_everywhere(&image, &format!("number {number}, {expected:?} in {on:?}"));
+    }
+    assert!(states > 400, "only {states} states");
+}
+
+#[test]
+fn of_a_volume_with_much_damage() {
+    let mut image = On::Rewritable.image();
+    let [other] = image.entry("other")[..] else { unreachable!() };
+    let position = image.sector(other)[220..224].to_vec();
+    let sectors = image.entry("data");
+    image.change(&sectors, |entry| put(entry, 220, &position));
+    for name in ["/x", "/sub"] {
+        image.change_name(name, |name| {
+            name[18] |= 4;
+            put(name, 20, &[0; 16]);
+            name[38] = 254;
+        });
+    }
+    image.change_name("big/n0003", |name| put(name, 38, b"\x08n0004"));
+    let sectors = image.integrity();
+    image.change(&sectors, |integrity| put(integrity, 28, &[0]));
+    let [main, _] = image.sequences();
+    image.sector(main + 1).fill(0);
+    let states = cut_everywhere(&image, "much damage");
+    assert!(states > 20, "only {states} states");
+}

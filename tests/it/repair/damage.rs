@@ -1,0 +1,230 @@
+//! Damage as it happens: lost sequences and anchors, stale bitmaps, orphans, files that share blocks, a torn mirror.
+
+use udf::general::{Tag, TagIdentifier as Kind};
+use udf::{BlockSize, Revision};
+
+use super::{files, findings, plan, repaired};
+use crate::check::faults::On;
+use crate::check::image::{Image, add32, get32, put};
+
+/// Where partition and bitmap of a rewritable volume begin, the one in sectors, the other in blocks.
+fn places(image: &mut Image) -> (u32, u32) {
+    let [partition, _] = image.descriptor(Kind::PARTITION);
+    (get32(image.sector(partition), 188), get32(image.sector(partition), 56 + 12))
+}
+
+type Damage = (&'static str, On, fn(&mut Image));
+
+/// Damage after which everything is as it was before.
+const RESTORED: &[Damage] = &[
+    ("the main sequence is gone", On::Plain, |image| {
+        let [main, _] = image.sequences();
+        (main..main + 16).for_each(|sector| image.sector(sector).fill(0xEE));
+    }),
+    ("the reserve sequence is gone", On::Plain, |image| {
+        let [_, reserve] = image.sequences();
+        (reserve..reserve + 16).for_each(|sector| image.sector(sector).fill(0xEE));
+    }),
+    ("each sequence has lost what the other has", On::Split, |image| {
+        let ([partition, _], [_, logical]) =
+            (image.descriptor(Kind::PARTITION), image.descriptor(Kind::LOGICAL_VOLUME));
+        image.sector(partition).fill(0);
+        image.sector(logical)[300] ^= 0x55;
+    }),
+    ("only the last anchor is left", On::Plain, |image| {
+        let [first, second, _] = image.anchors();
+        image.sector(first).fill(0x11);
+        image.sector(second).fill(0);
+    }),
+    ("only the first anchor is left, and no recognition", On::Old, |image| {
+        let [_, second, third] = image.anchors();
+        image.sector(second).fill(0);
+        image.sector(third).fill(0x77);
+        image.sector(17)[1] = b'X';
+    }),
+    ("the integrity descriptor is gone", On::Rewritable, |image| {
+        let [integrity] = image.integrity();
+        image.sector(integrity).fill(0);
+    }),
+    ("an update was interrupted: open, and the bitmap is rubbish", On::Rewritable, |image| {
+        let sectors = image.integrity();
+        image.change(&sectors, |integrity| {
+            put(integrity, 28, &[0]);
+            put(integrity, 80, &[9, 9]);
+            put(integrity, 88 + 32, &[7, 7]);
+            put(integrity, 40, &[17]);
+        });
+        let (start, bitmap) = places(image);
+        image.sector(start + bitmap)[24..60].fill(0xA5);
+    }),
+    ("the bitmap's head is gone", On::Rewritable, |image| {
+        let (start, bitmap) = places(image);
+        image.sector(start + bitmap)[..24].fill(0);
+    }),
+    ("an entry of the metadata file is damaged", On::Split, |image| {
+        let [main, _] = image.entry("data")[..] else { unreachable!() };
+        image.sector(main)[60..200].fill(0x3C);
+    }),
+    ("an entry of the mirror is damaged", On::Split, |image| {
+        let [_, mirror] = image.entry("data")[..] else { unreachable!() };
+        image.sector(mirror)[60..200].fill(0x3C);
+    }),
+    ("a directory's body is damaged in the metadata file", On::Split, |image| {
+        let volume = image.volume();
+        let big = volume.lookup("big").unwrap();
+        let start = volume.extents(&big).next().unwrap().unwrap().start;
+        drop(volume);
+        let [main, _] = image.copies(start)[..] else { unreachable!() };
+        image.sector(main)[100..900].fill(0x42);
+    }),
+    ("an address beside a name is wrong, the id is right", On::Rewritable, |image| {
+        image.change_name("/other", |name| put(name, 24, &[0xFF; 4]));
+    }),
+];
+
+#[test]
+fn is_undone() {
+    for (what, on, damage) in RESTORED {
+        let sound = on.image();
+        let mut image = sound.clone();
+        damage(&mut image);
+        assert!(!findings(&image).is_empty(), "{what}: nothing found");
+        let after = repaired(&image, what);
+        assert_eq!(findings(&after), [""; 0], "{what}");
+        assert!(files(&after) == files(&sound), "{what}: not the same files");
+    }
+}
+
+#[test]
+fn orphans_become_files_of_lost_and_found() {
+    for block_size in [BlockSize::B512, BlockSize::B2048] {
+        let mut image = Image::new(Revision::V2_01, block_size);
+        image.make_rewritable();
+        let sound = files(&image);
+        // The root's names of a file and of a directory are struck out as if they had never been.
+        for name in ["/other", "/big"] {
+            image.change_name(name, |name| {
+                name[18] |= 4;
+                put(name, 20, &[0; 16]);
+                name[38] = 254;
+            });
+        }
+        let after = repaired(&image, "orphans");
+        assert_eq!(findings(&after), [""; 0]);
+        let found = files(&after);
+        let prefix = if found.keys().any(|path| path.starts_with('/')) { "/" } else { "" };
+        let lost: Vec<_> =
+            found.keys().filter(|path| path.starts_with(&format!("{prefix}lost+found/"))).collect();
+        assert_eq!(lost.len(), 122, "a file, a directory, and the 120 in it");
+        let other = &sound[&format!("{prefix}other")].body;
+        assert!(found.iter().any(|(path, item)| path.contains("lost+found/block-") && item.body == *other));
+    }
+}
+
+#[test]
+fn a_second_repair_adds_to_lost_and_found() {
+    let mut image = On::Rewritable.image();
+    let strike = |image: &mut Image, name: &str| {
+        image.change_name(name, |name| {
+            name[18] |= 4;
+            put(name, 20, &[0; 16]);
+            name[38] = 254;
+        });
+    };
+    strike(&mut image, "/other");
+    let mut image = repaired(&image, "the first orphan");
+    strike(&mut image, "/x");
+    let image = repaired(&image, "the second orphan");
+    assert_eq!(findings(&image), [""; 0]);
+    let lost = files(&image).keys().filter(|path| path.contains("lost+found/")).count();
+    assert_eq!(lost, 2);
+}
+
+#[test]
+fn shared_blocks_are_copied() {
+    let mut image = On::Rewritable.image();
+    let [other] = image.entry("other")[..] else { unreachable!() };
+    let position = image.sector(other)[220..224].to_vec();
+    let sectors = image.entry("data");
+    image.change(&sectors, |entry| put(entry, 220, &position));
+    let before = files(&image);
+    let after = repaired(&image, "shared blocks");
+    assert_eq!(findings(&after), [""; 0]);
+    assert!(before == files(&after), "both read as they did");
+    let extents = |path: &str| {
+        let volume = after.volume();
+        let entry = volume.lookup(path).unwrap();
+        volume.extents(&entry).next().unwrap().unwrap().start
+    };
+    assert_ne!(extents("other"), extents("data"));
+}
+
+#[test]
+fn a_name_that_leads_nowhere_goes_and_what_it_meant_is_found() {
+    let mut image = On::Rewritable.image();
+    image.change_name("/other", |name| put(name, 20, &[0; 16]));
+    let after = repaired(&image, "a name without an ICB");
+    assert_eq!(findings(&after), [""; 0]);
+    assert!(files(&after).keys().any(|path| path.contains("lost+found/block-")));
+}
+
+#[test]
+fn an_embedded_body_that_its_crc_does_not_fit_is_left() {
+    // Nothing else tells what the bytes were.
+    let mut image = On::Plain.image();
+    let [sector] = image.entry("dir/file")[..] else { unreachable!() };
+    image.sector(sector)[218] ^= 1;
+    let plan = plan(&image).unwrap();
+    assert!(
+        plan.is_empty() && plan.left().any(|finding| finding.rule.to_string() == "R004"),
+        "{:?}",
+        plan.mends
+    );
+}
+
+#[test]
+fn a_wrong_crc_with_another_fault_is_left() {
+    let mut image = On::Plain.image();
+    let [sector] = image.entry("other")[..] else { unreachable!() };
+    add32(image.sector(sector), 220, 1);
+    let plan = plan(&image).unwrap();
+    // The extent still fits, but it is not the file's: it runs into another.
+    assert!(plan.left().next().is_some() || plan.is_empty(), "{:?}", plan.mends);
+}
+
+#[test]
+fn older_sessions_are_not_touched() {
+    use crate::support::build::{Append, append, create, spec};
+    use crate::support::folder::Folder;
+    use mkudf_ms::device::MemoryDevice;
+    let mut folder = Folder::new(5);
+    folder.change(30);
+    let device = MemoryDevice::new();
+    create(folder.path(), &spec(Revision::V2_01, BlockSize::B2048), &device).unwrap();
+    let old_bytes = device.into_bytes();
+    let device = MemoryDevice::from(old_bytes.clone());
+    folder.change(5);
+    append(&device, &Append { folder: folder.path(), mirror: true, update: false, fixed_size: false })
+        .unwrap();
+    let mut image = Image { bytes: device.into_bytes(), block_size: BlockSize::B2048 };
+    // Every entry of the old session loses its seal.
+    let mut spoiled = 0;
+    for at in (300 * 2048..old_bytes.len()).step_by(2048) {
+        let block = &mut image.bytes[at..at + 2048];
+        if Tag::read(block).unwrap().kind() == Kind::EXTENDED_FILE_ENTRY
+            && Tag::read(block).unwrap().checksum != 0
+        {
+            block[8] ^= 0x5A;
+            spoiled += 1;
+        }
+    }
+    assert!(spoiled > 5, "{spoiled}");
+    let first_old = 300 * 2048;
+    if let Ok(plan) = plan(&image) {
+        let touched = plan.steps.iter().flat_map(|step| &step.writes).any(|write| {
+            let at = write.sector as usize * 2048;
+            (first_old..old_bytes.len()).contains(&at) && write.sector > 600
+        });
+        assert!(!touched, "{:?}", plan.mends);
+    }
+}
