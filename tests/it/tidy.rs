@@ -74,3 +74,22 @@ fn unsafe_code_is_where_it_is_allowed() {
         );
     }
 }
+
+#[test]
+fn every_tolerance_is_written_down_and_has_its_test() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let document = fs::read_to_string(root.join("docs/tolerances.md")).unwrap();
+    let words: Vec<_> = document.split('`').skip(1).step_by(2).collect();
+    let warnings = fs::read_to_string(root.join("udf/src/read/warning.rs")).unwrap();
+    let remedies = warnings.split_once("pub enum Remedy {").unwrap().1.split_once("\n}").unwrap().0;
+    let is_variant = |line: &&str| line.starts_with("    ") && !line.trim_start().starts_with("//");
+    for line in remedies.lines().filter(is_variant) {
+        let name = line.trim().split(['(', ',']).next().unwrap();
+        assert!(words.contains(&name), "{name} is not in docs/tolerances.md");
+    }
+    let code: String = sources().into_iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    let is_test = |word: &&&str| word.matches('_').count() > 2;
+    for test in words.iter().filter(is_test) {
+        assert!(code.contains(&format!("fn {test}(")), "docs/tolerances.md names {test}, which is no test");
+    }
+}

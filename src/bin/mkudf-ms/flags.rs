@@ -330,16 +330,33 @@ pub(crate) struct Reading {
     /// Which session: 1 is the oldest, -1 the newest [default: the newest]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) session: Option<i32>,
-    /// Block size, where it cannot be found out
-    #[arg(short, long, value_name = "BYTES", value_parser = values::block_size)]
-    pub(crate) block_size: Option<BlockSize>,
+    #[command(flatten)]
+    pub(crate) place: Place,
     /// An image file or a block device
     #[arg(value_name = "IMAGE")]
     pub(crate) image: PathBuf,
 }
 
+/// Where a volume is on what it is read from, and how far it may be bent.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Place {
+    /// Block size, where it cannot be found out
+    #[arg(short, long, value_name = "BYTES", value_parser = values::block_size)]
+    pub(crate) block_size: Option<BlockSize>,
+    /// Where the last session begins, in an image of a whole disc
+    #[arg(long, value_name = "SECTOR")]
+    pub(crate) session_start: Option<u32>,
+    /// The last recorded sector, if the image or the device goes on behind it
+    #[arg(long, value_name = "SECTOR")]
+    pub(crate) last_sector: Option<u32>,
+    /// Refuse a volume that is not as the standard demands, where it would be read all the same
+    #[arg(long)]
+    pub(crate) strict: bool,
+}
+
 /// List files
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(crate) struct Ls {
     #[command(flatten)]
     pub(crate) reading: Reading,
@@ -418,9 +435,8 @@ pub(crate) struct Info {
 /// List the sessions of a volume, oldest first
 #[derive(Debug, Args)]
 pub(crate) struct Sessions {
-    /// Block size, where it cannot be found out
-    #[arg(short, long, value_name = "BYTES", value_parser = values::block_size)]
-    pub(crate) block_size: Option<BlockSize>,
+    #[command(flatten)]
+    pub(crate) place: Place,
     /// An image file or a block device
     #[arg(value_name = "IMAGE")]
     pub(crate) image: PathBuf,

@@ -6,9 +6,10 @@ use anyhow::Context as _;
 use mkudf_ms::Error;
 use mkudf_ms::device::FileReader;
 use mkudf_ms::session::{self, Session};
+use udf::Sector;
 use udf::read::{OpenOptions, Volume};
 
-use crate::flags::Reading;
+use crate::flags::{Place, Reading};
 use crate::report::Report;
 
 /// A volume in an image or on a device.
@@ -28,8 +29,19 @@ pub(crate) fn open(reading: &Reading, report: &Report) -> anyhow::Result<OpenVol
 
 /// How to open the session asked for.
 pub(crate) fn options(device: &FileReader, reading: &Reading) -> anyhow::Result<OpenOptions> {
-    let newest = crate::disc::newest(&reading.image, reading.block_size)?;
+    let newest = newest(&reading.image, &reading.place)?;
     reading.session.map_or(Ok(newest), |number| choose(device, number, &newest))
+}
+
+/// How to open the newest session.
+pub(crate) fn newest(image: &Path, place: &Place) -> anyhow::Result<OpenOptions> {
+    let known = crate::disc::newest(image, place.block_size)?;
+    Ok(OpenOptions {
+        session_start: place.session_start.map(Sector).or(known.session_start),
+        last_sector: place.last_sector.map(Sector),
+        strict: place.strict,
+        ..known
+    })
 }
 
 /// How to open a session: from 1 on the oldest first, from -1 down the newest first.

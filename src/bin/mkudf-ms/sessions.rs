@@ -14,7 +14,7 @@ use crate::{facts, open, text};
 /// Lists the sessions.
 pub(crate) fn run(flags: &Sessions, report: &Report) -> anyhow::Result<Ending> {
     let device = open::device(&flags.image)?;
-    let options = crate::disc::newest(&flags.image, flags.block_size)?;
+    let options = open::newest(&flags.image, &flags.place)?;
     let sessions = session::sessions(&device, &options).with_context(|| flags.image.display().to_string())?;
     let mut out = io::stdout().lock();
     if !report.json {

@@ -63,6 +63,38 @@ fn json_says_all_of_a_file() {
 }
 
 #[test]
+fn sessions_are_opened_by_their_start_and_bent_volumes_only_if_asked_for() {
+    let bench = Bench::with_volume();
+    fs::write(bench.path("new.txt"), "new").unwrap();
+    bench.done(["append", "v.udf", "new.txt=new.txt"]);
+    let starts: Vec<_> = json_lines(&bench.done(["sessions", "--json", "v.udf"]))
+        .iter()
+        .map(|session| session["start"].to_string())
+        .collect();
+    assert_eq!(bench.done(["ls", "--session-start", &starts[1], "v.udf"]), "a.txt\nlink\nnew.txt\nsub\n");
+    bench.done(["ls", "--strict", "v.udf"]);
+    bench.fails(1, ["ls", "--session-start", "7", "v.udf"]);
+
+    // Without the anchors at its end it is read all the same, but not by who is strict.
+    let image = fs::File::options().write(true).open(bench.path("v.udf")).unwrap();
+    image.set_len(image.metadata().unwrap().len() - 2048).unwrap();
+    let listing = bench.done(["ls", "v.udf"]);
+    assert_eq!(listing, "a.txt\nlink\nnew.txt\nsub\n");
+    let last = (fs::metadata(bench.path("v.udf")).unwrap().len() / 2048 - 300).to_string();
+    bench.fails(1, ["ls", "--strict", "--last-sector", &last, "v.udf"]);
+}
+
+#[test]
+fn streams_that_are_not_there_are_told() {
+    let bench = Bench::with_volume();
+    assert_eq!(bench.done(["ls", "--streams", "v.udf"]), "");
+    assert_eq!(bench.done(["ls", "--streams", "v.udf", "a.txt"]), "");
+    assert!(bench.fails(1, ["cat", "--stream", "x", "v.udf", "a.txt"]).contains("stream \"x\" of a.txt"));
+    assert!(bench.fails(1, ["cat", "--stream", "x", "v.udf"]).contains("of the volume"));
+    bench.fails(2, ["cat", "v.udf"]);
+}
+
+#[test]
 fn cat_prints_bytes_and_goes_on_after_an_error() {
     let bench = Bench::with_volume();
     let run = bench.run(["cat", "v.udf", "a.txt", "none", "/sub", "sub/hard"]);

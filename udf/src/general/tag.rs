@@ -251,6 +251,16 @@ mod tests {
     }
 
     #[test]
+    fn a_crc_length_of_0_is_no_crc() {
+        let mut bytes = [7; 64];
+        let seal = Seal { descriptor_version: 2, serial_number: 1 };
+        Tag::seal_partly(&mut bytes, TagIdentifier::PRIMARY_VOLUME, seal, 5, 0);
+        bytes[8] = 9;
+        bytes[4] = Tag::read(&bytes).unwrap().expected_checksum();
+        Tag::check(&bytes, TagIdentifier::PRIMARY_VOLUME, 5, "test", Place::Within).unwrap();
+    }
+
+    #[test]
     fn a_crc_longer_than_the_bytes_is_an_error() {
         let bytes = sealed();
         let fault = Tag::check(&bytes[..40], TagIdentifier::FILE_SET, 9, "test", Place::Within);

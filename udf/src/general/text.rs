@@ -231,6 +231,24 @@ mod tests {
     }
 
     #[test]
+    fn illegal_text_is_shown_all_the_same() {
+        for (bytes, shown) in [
+            (&[8, b'a', 0xE9][..], "a\u{E9}"),
+            (&[254, b'a'], "a"),
+            (&[255, 0, b'a'], "a"),
+            (&[16, 0xD8, 0x3D, 0, b'a'], "\u{FFFD}a"),
+            (&[16, 0xFE, 0xFF, 0, b'a'], "\u{FFFD}a"),
+            (&[16, 0, b'a', 0], "a"),
+            (&[9, 0xC3, 0xA9], "\u{E9}"),
+            (&[9, 0xFF], "\u{FFFD}"),
+            (&[8], ""),
+            (&[], ""),
+        ] {
+            assert_eq!(decode_lossy(bytes), shown, "{bytes:?}");
+        }
+    }
+
+    #[test]
     fn a_field_holds_two_bytes_less_than_its_size() {
         assert!(DString::<32>::new(&"x".repeat(30)).is_some());
         assert!(DString::<32>::new(&"x".repeat(31)).is_none());

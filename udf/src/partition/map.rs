@@ -22,6 +22,20 @@ pub enum PartitionMap {
     Unsupported(EntityIdentifier),
 }
 
+impl PartitionMap {
+    /// The volume of the set that the partition is on; 0, which no volume is, of a kind that is not read.
+    #[must_use]
+    pub fn volume_sequence_number(&self) -> u16 {
+        match self {
+            Self::Physical(map) => map.volume_sequence_number.get(),
+            Self::Sparable(map) => map.volume_sequence_number.get(),
+            Self::Virtual(map) => map.volume_sequence_number.get(),
+            Self::Metadata(map) => map.volume_sequence_number.get(),
+            Self::Unsupported(_) => 0,
+        }
+    }
+}
+
 /// The maps in a logical volume descriptor's table, one after the other.
 #[derive(Clone, Debug)]
 pub struct PartitionMaps<'a> {

@@ -206,6 +206,24 @@ mod tests {
     }
 
     #[test]
+    fn a_lost_bitmap_file_is_a_warning() {
+        for (bitmap, is_there) in [(600_u32, false), (METADATA.0, true)] {
+            let mut fixture = Fixture::with_metadata();
+            for start in [super::super::fixture::MAIN, super::super::fixture::RESERVE] {
+                let (logical, mut maps) = fixture.logical(2);
+                maps[6 + 48..6 + 52].copy_from_slice(&bitmap.to_le_bytes());
+                fixture.write(start + 1, start + 1, &logical, &maps);
+            }
+            let volume = fixture.open();
+            assert_eq!(metadata(&volume).bitmap.is_some(), is_there);
+            let remedies: Vec<_> = volume.warnings().iter().map(|warning| warning.remedy).collect();
+            assert_eq!(remedies, if is_there { &[][..] } else { &[Remedy::NoBitmapFile] });
+            let options = OpenOptions { strict: true, ..OpenOptions::default() };
+            assert_eq!(Volume::open(&fixture.image, &options).is_ok(), is_there);
+        }
+    }
+
+    #[test]
     fn blocks_that_cannot_be_read_or_are_damaged_are_read_from_the_mirror() {
         let mut fixture = Fixture::with_metadata();
         let [first, _] = METADATA_BLOCKS.map(|block| PARTITION + block);

@@ -103,6 +103,7 @@ impl Opened {
             let fault = Fault::Field { field: "logical block size", value: recorded.into() };
             return Err(Corrupt::new(LogicalVolumeDescriptor::NAME, sequences.0.start(), fault).into());
         }
+        partition::unless_of_first_volume(descriptors.primary.volume_sequence_number.get())?;
         let partitions = partition::load(device, block_size, &descriptors, last, &mut warnings)?;
         check_anchor_count(found, &partitions, &mut warnings)?;
         let space = Space { device, block_size, partitions };
@@ -312,6 +313,18 @@ mod tests {
                 "{when}: {error}"
             );
         }
+    }
+
+    #[test]
+    fn sets_of_volumes_are_refused_by_name() {
+        let mut fixture = Fixture::plain(BlockSize::B2048);
+        for start in [MAIN, RESERVE] {
+            let (logical, mut maps) = fixture.logical(2);
+            maps[2] = 3;
+            fixture.write(start + 1, start + 1, &logical, &maps);
+        }
+        let error = open(&fixture).unwrap_err();
+        assert!(matches!(&error, Error::Unsupported(_)) && error.to_string().contains("volume 3"), "{error}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The partitions of a logical volume: its partition maps, matched with the partition descriptors that they name.
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::{boxed::Box, format, vec::Vec};
 
 use super::ReadAt;
 use super::metadata::MetadataPartition;
@@ -9,7 +9,7 @@ use super::space::Space;
 use super::sparable::SparablePartition;
 use super::virtual_partition::VirtualPartition;
 use super::warning::{Remedy, Warnings};
-use crate::error::{Corrupt, Fault, Place, Result};
+use crate::error::{Corrupt, Error, Fault, Place, Result};
 use crate::general::EntityIdentifier;
 use crate::partition::{MetadataPartitionMap, PartitionMap, PartitionMaps, VirtualPartitionMap};
 use crate::units::{BlockSize, PartitionReference, Sector};
@@ -64,7 +64,9 @@ pub(super) fn load<R: ReadAt>(
     let mut partitions = Vec::new();
     let mut upon_others = Vec::new();
     for (map, reference) in PartitionMaps::new(&descriptors.logical.map_table).take(count).zip(0_u16..) {
-        let partition = match map? {
+        let map = map?;
+        unless_of_first_volume(map.volume_sequence_number())?;
+        let partition = match map {
             PartitionMap::Physical(map) => physical(map.partition_number.get(), descriptors, warnings)?,
             PartitionMap::Sparable(map) => {
                 let partition = physical(map.partition_number.get(), descriptors, warnings)?;
@@ -115,6 +117,16 @@ impl Partition {
             _ => None,
         }
     }
+}
+
+/// An error that says so, if a part of the logical volume is on another volume of a set.
+pub(super) fn unless_of_first_volume(number: u16) -> Result<()> {
+    // 0 stands for nothing and is what some writers leave there.
+    if number <= 1 {
+        return Ok(());
+    }
+    let what = format!("a logical volume on several volumes of a set, of which volume {number} is one");
+    Err(Error::Unsupported(what))
 }
 
 fn unsupported(identifier: EntityIdentifier) -> Partition {
