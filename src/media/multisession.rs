@@ -197,7 +197,7 @@ mod tests {
         let usable = supported.map(|yes| yes && !medium.is_closed);
         let chosen: Result<usize, u32> = match (in_use, usable) {
             ([true, true], _) => Err(0xC0AA_B162),
-            ([true, false], [true, _]) | ([false, false], [true, _]) => Ok(0),
+            ([true | false, false], [true, _]) => Ok(0),
             ([false, true], [_, true]) | ([false, false], [false, true]) => Ok(1),
             ([false, false], [false, false]) => Err(0xC0AA_B15C),
             ([true, false], [false, _]) | ([false, true], [_, false]) => Err(0xC0AA_B15B),

@@ -98,7 +98,7 @@ impl Plan {
         let mut unique_ids = UniqueIds::new(FIRST_UNIQUE_ID);
         let kept = |_| Ok(0);
         let spaces =
-            Spaces::lay_out(tree, order, &mut unique_ids, shape, 0, shape.file_set_blocks(), &kept, None)?;
+            Spaces::lay_out(tree, order, &mut unique_ids, shape, (0, shape.file_set_blocks()), &kept, None)?;
         unique_ids.give_to(&further_names)?;
         let layout = if rules.metadata_partition {
             layout::metadata_file(&spaces, spec.redundant_metadata, spec.block_size)?
@@ -173,7 +173,7 @@ impl Plan {
         let relabelled = spec.label.as_ref().is_some_and(|label| *label != base.label);
         let (spaces, layout, file_set_block) = if let Some(metadata) = &base.metadata {
             let old = metadata.main.last().map_or(0, |run| run.first + run.blocks);
-            let spaces = Spaces::lay_out(tree, order, &mut unique_ids, shape, old, 0, &capacity_of, None)?;
+            let spaces = Spaces::lay_out(tree, order, &mut unique_ids, shape, (old, 0), &capacity_of, None)?;
             let patch = layout::Changes { entries: &changed, file_set: relabelled };
             let layout =
                 layout::grown_metadata_file(tree, &spaces, &patch, metadata, first, base.block_size)?;
@@ -184,8 +184,7 @@ impl Plan {
                 order,
                 &mut unique_ids,
                 shape,
-                first,
-                shape.file_set_blocks(),
+                (first, shape.file_set_blocks()),
                 &capacity_of,
                 None,
             )?;

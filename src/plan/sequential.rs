@@ -138,7 +138,7 @@ impl Plan {
         let partition_start = Sector(target.content_start()?);
         let kept = |_| Ok(0);
         let mut numbers = 1..u32::MAX;
-        let spaces = Spaces::lay_out(tree, order, &mut unique_ids, shape, 0, 1, &kept, Some(&mut numbers))?;
+        let spaces = Spaces::lay_out(tree, order, &mut unique_ids, shape, (0, 1), &kept, Some(&mut numbers))?;
         unique_ids.give_to(&further_names)?;
         let heads = Heads::new(spec)?;
         let facts =
@@ -217,8 +217,7 @@ impl Plan {
             order,
             &mut unique_ids,
             shape,
-            first,
-            u32::from(heads.relabelled),
+            (first, u32::from(heads.relabelled)),
             &capacity_of,
             Some(&mut numbers),
         )?;

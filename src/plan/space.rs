@@ -188,8 +188,7 @@ impl Spaces {
         order: Order,
         unique_ids: &mut UniqueIds,
         shape: Shape,
-        first: u32,
-        reserved: u32,
+        (first, reserved): (u32, u32),
         capacity_kept: &dyn Fn(InodeId) -> Result<usize>,
         numbers: Option<&mut dyn Iterator<Item = u32>>,
     ) -> Result<Self> {

@@ -49,7 +49,7 @@ pub fn sessions<R: ReadAt>(device: &R, options: &OpenOptions) -> Result<Vec<Sess
             Err(_) => break,
         };
         if found.is_empty() && volume.virtual_table().is_some() {
-            found = tables::states(device, volume, options)?;
+            found = tables::states(device, volume, options);
             break;
         }
         let record = SessionRecord::read(volume.logical());

@@ -24,17 +24,12 @@ pub(super) fn virtual_partition<R: ReadAt>(volume: &Volume<R>) -> Option<&Virtua
 }
 
 /// The states of the volume, the newest first: each table remembers the one before it, and each session the one before.
-pub(super) fn states<R: ReadAt>(
-    device: &R,
-    newest: Volume<&R>,
-    options: &OpenOptions,
-) -> Result<Vec<Session>> {
+pub(super) fn states<R: ReadAt>(device: &R, newest: Volume<&R>, options: &OpenOptions) -> Vec<Session> {
     let mut volume = newest;
-    let Some(table) = volume.virtual_table() else { return Ok(Vec::new()) };
+    let Some(table) = volume.virtual_table() else { return Vec::new() };
     let (mut head, mut found) = (table.head.clone(), Vec::new());
     let mut open = OpenOptions { block_size: Some(volume.block_size()), ..*options };
-    loop {
-        let Some(sector) = sector_of(&volume, head.entry.icb) else { break };
+    while let Some(sector) = sector_of(&volume, head.entry.icb) {
         let start = session_start(&volume);
         if !found.is_empty() && sector < start {
             // It belongs to the session before, whose descriptors say how long the partition was.
@@ -70,7 +65,7 @@ pub(super) fn states<R: ReadAt>(
         let Ok(before) = volume.virtual_table_head(previous) else { break };
         head = before;
     }
-    Ok(found)
+    found
 }
 
 /// Where the session begins whose descriptors these are.

@@ -223,9 +223,10 @@ fn a_power_cut_leaves_the_old_state_until_the_first_icb_of_the_new_table_is_ther
             story.folder.change(20);
             let new = manifest::of_folder(story.folder.path());
             let disc = story.disc();
+            let newest = story.newest();
             let request = Request {
                 folder: story.folder.path(),
-                open: story.newest(),
+                open: newest,
                 target: Some(target(&disc)),
                 update: true,
             };
@@ -236,14 +237,14 @@ fn a_power_cut_leaves_the_old_state_until_the_first_icb_of_the_new_table_is_ther
             stream(&plan, &tree, &recorder, Some(&volume), &Progress::new(), &options).unwrap();
             let (disc, events) = recorder.into_parts();
             drop(disc);
-            judge_prefixes(&story, &new, &events, volume.into_bytes());
+            judge_prefixes(&story, &newest, &new, &events, volume.into_bytes());
         }
     }
 }
 
 /// Every prefix of what was written, sector by sector near the end, opens as the old state or the new one; and the disc goes
 /// on from there.
-fn judge_prefixes(story: &Story, new: &Manifest, events: &[Event], old: Vec<u8>) {
+fn judge_prefixes(story: &Story, newest: &OpenOptions, new: &Manifest, events: &[Event], old: Vec<u8>) {
     let mut written = Vec::new();
     let mut start = None;
     for event in events {
@@ -268,7 +269,7 @@ fn judge_prefixes(story: &Story, new: &Manifest, events: &[Event], old: Vec<u8>)
         };
         let context = format!("{}, {count} of {sectors} sectors", story.context);
         let of_new_session = Volume::open(&device, &fresh).ok().filter(|_| start / 2048 > 288);
-        let volume = of_new_session.map_or_else(|| Volume::open(&device, &story.newest()), Ok);
+        let volume = of_new_session.map_or_else(|| Volume::open(&device, newest), Ok);
         let volume = volume.unwrap_or_else(|error| panic!("{context}: {error}"));
         let found = manifest::of_volume(&volume);
         if found == *new {

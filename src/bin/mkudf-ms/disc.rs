@@ -73,13 +73,27 @@ impl Blank<'_> {
 /// Where the next write to a disc goes, if it can be appended to.
 pub(crate) fn target(disc: &SimulatedMedium, closes_session: bool) -> mkudf_ms::Result<SequentialTarget> {
     let offered = disc.multisession();
-    let chosen = multisession::choose(&offered, disc.state()).map_err(|error| refused(error))?;
+    let chosen = multisession::choose(&offered, disc.state()).map_err(refused)?;
     match &chosen.mechanism {
         Mechanism::Sequential(facts) => {
+            facts.open_session_start.map_or(Ok(()), |start| unless_broken_off(disc, start))?;
             Ok(SequentialTarget { closes_session, ..SequentialTarget::of(facts) })
         }
         _ => Err(refused(MultisessionError::IncompatibleMultisessionType)),
     }
+}
+
+/// A session that broke off before its own anchor: what is appended to it no drive would find once it is closed.
+fn unless_broken_off(disc: &SimulatedMedium, start: u32) -> mkudf_ms::Result<()> {
+    let options = OpenOptions { session_start: Some(Sector(start)), ..OpenOptions::default() };
+    let is_whole = Volume::open(disc, &options).is_ok_and(|volume| volume.found().session_start.0 == start);
+    if is_whole {
+        return Ok(());
+    }
+    Err(Error::refused(
+        format!("the session that begins at sector {start} broke off before its descriptors were complete"),
+        "what was recorded before it can be read as ever: extract it, and take a new disc",
+    ))
 }
 
 fn refused(error: MultisessionError) -> Error {
