@@ -65,6 +65,9 @@ pub enum Error {
     /// The options contradict each other or the medium.
     #[error("{0}")]
     Options(String),
+    /// The builder refuses it.
+    #[error(transparent)]
+    Build(#[from] crate::builder::BuildError),
     /// A source is not what it was when it was added.
     #[error("{path:?}: {how}; nothing that depends on it was made current\nhint: add it again, as it is now")]
     DataStreamInconsistency {

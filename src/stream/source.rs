@@ -109,7 +109,9 @@ impl<'a> Sources<'a> {
     /// An error if anything that was read so far is not what it was when it was added.
     pub(super) fn unless_consistent(&self) -> Result<()> {
         let shared = std::mem::take(&mut *lock(&self.shared));
-        shared.into_iter().for_each(|file| self.release(file));
+        for file in shared {
+            self.release(file);
+        }
         self.unless_read_badly()
     }
 
@@ -190,7 +192,7 @@ impl<'a> Sources<'a> {
         if old_bytes != new_bytes {
             let how = format!("it had {old_bytes} bytes, and has {new_bytes} now");
             self.trouble(inode, |trouble| trouble.change(how));
-        } else if self.are_times_kept && modified != self.tree.inode(inode).attributes.modified {
+        } else if self.are_times_kept && modified != self.tree.host_time(inode) {
             self.trouble(inode, |trouble| trouble.change(String::from("it was modified")));
         }
         Ok(())

@@ -1,5 +1,7 @@
 //! Changes that can be taken back: moving names, and a journal of how to have the tree as it was.
 
+use udf::general::Moment;
+
 use super::{Attributes, Content, Exists, InodeId, Name, NodeId, Text, Tree};
 
 /// How to take back one change.
@@ -78,8 +80,18 @@ impl Tree {
 
     /// Gives an inode other attributes.
     pub fn set_attributes(&mut self, inode: InodeId, attributes: Attributes) {
-        self.note(Undo::Attributes(inode, self.inode(inode).attributes));
+        let old = self.inode(inode).attributes;
+        self.note(Undo::Attributes(inode, old));
+        if matches!(self.inode(inode).content, Content::Host(_)) {
+            self.host_times.entry(inode).or_insert(old.modified);
+        }
         self.inodes[inode.index()].attributes = attributes;
+    }
+
+    /// When a file of the host was last modified, as far as it was looked at.
+    #[must_use]
+    pub fn host_time(&self, inode: InodeId) -> Moment {
+        self.host_times.get(&inode).copied().unwrap_or(self.inode(inode).attributes.modified)
     }
 
     /// Gives a name, with all below it, another place and another text.

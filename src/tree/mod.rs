@@ -62,6 +62,8 @@ pub struct Tree {
     holes: Vec<Box<[DataRange]>>,
     bodies: Vec<std::sync::Arc<[u8]>>,
     inputs: Vec<Input>,
+    /// Times of files of the host that are recorded with others.
+    host_times: std::collections::BTreeMap<InodeId, udf::general::Moment>,
     gone: Vec<(NodeId, InodeId)>,
     /// What to do, last first, to have the tree as it was; `None` while nobody wants to know.
     journal: Option<Vec<Undo>>,
@@ -93,6 +95,7 @@ impl Tree {
             holes: Vec::new(),
             bodies: Vec::new(),
             inputs: Vec::new(),
+            host_times: std::collections::BTreeMap::new(),
             gone: Vec::new(),
             journal: None,
         };
