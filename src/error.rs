@@ -65,6 +65,25 @@ pub enum Error {
     /// The options contradict each other or the medium.
     #[error("{0}")]
     Options(String),
+    /// The builder refuses it.
+    #[error(transparent)]
+    Build(#[from] crate::builder::BuildError),
+    /// A source is not what it was when it was added.
+    #[error("{path:?}: {how}; nothing that depends on it was made current\nhint: add it again, as it is now")]
+    DataStreamInconsistency {
+        /// On the host, or as whoever added it called it.
+        path: PathBuf,
+        /// What was noticed.
+        how: String,
+    },
+    /// The disc is not the one that was imported, or it was written to since.
+    #[error(
+        "the disc is not what it was when it was imported: {what}\nhint: import it again, and make the changes anew"
+    )]
+    DiscMismatch {
+        /// What differs.
+        what: String,
+    },
     /// Somebody asked to stop.
     #[error("cancelled")]
     Cancelled,
@@ -75,6 +94,19 @@ impl Error {
     pub fn host(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Host { action, path, source }
+    }
+
+    /// [`Error::DataStreamInconsistency`], from what would otherwise be a warning.
+    #[must_use]
+    pub fn inconsistent(warning: Warning) -> Self {
+        match warning {
+            Warning::Unreadable { path, why, size_bytes, missing_bytes } => Self::DataStreamInconsistency {
+                path,
+                how: format!("{why}: {missing_bytes} of its {size_bytes} bytes are missing"),
+            },
+            Warning::Changed { path, how } => Self::DataStreamInconsistency { path, how },
+            other => Self::Options(other.to_string()),
+        }
     }
 
     /// [`Error::Refused`].

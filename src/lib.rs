@@ -80,6 +80,7 @@
 //! ```
 #![deny(unsafe_code)]
 
+pub mod builder;
 pub mod device;
 pub mod error;
 pub mod extract;

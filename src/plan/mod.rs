@@ -354,6 +354,20 @@ impl Plan {
         blocks.sum::<u64>() * u64::from(self.block_size().bytes())
     }
 
+    /// Files that have blocks of their own among those that are written: first sector and number of blocks, in their order.
+    pub fn files<'a>(&'a self, tree: &'a Tree) -> impl Iterator<Item = (InodeId, Sector, u32)> + 'a {
+        let size = self.block_size();
+        self.spaces.files.iter().map(move |inode| {
+            let block = self.spaces.places[inode.0 as usize].body;
+            let blocks = match self.spaces.targets.get(inode) {
+                Some(target) => size.blocks_for(target.len() as u64),
+                None => extents::recorded_blocks(tree, *inode, size),
+            };
+            let start = Sector(self.partition_start.0 + self.layout.data + block);
+            (*inode, start, u32::try_from(blocks).unwrap_or(u32::MAX))
+        })
+    }
+
     /// The directory with a body of its own that begins at or before `block` of the metadata space, and its index.
     pub(crate) fn body_before(&self, block: u32) -> usize {
         self.spaces.bodies.partition_point(|body| body.first <= block).saturating_sub(1)

@@ -165,11 +165,16 @@ impl Plan {
             Content::Memory(body) if is_embedded(tree.body(body).len() as u64, capacity, self.shape) => {
                 embedded(tree.body(body).to_vec())
             }
-            Content::Host(file) if is_embedded(file.size_bytes, capacity, self.shape) => {
-                let length = super::to_usize(file.size_bytes);
-                Body { bytes: None, length, information_length: file.size_bytes, ..embedded(Vec::new()) }
+            Content::Host(_) | Content::Input(_)
+                if is_embedded(tree.size_bytes(id), capacity, self.shape) =>
+            {
+                let information_length = tree.size_bytes(id);
+                let length = super::to_usize(information_length);
+                Body { bytes: None, length, information_length, ..embedded(Vec::new()) }
             }
-            Content::Host(_) | Content::Memory(_) => self.extents(tree, id, tree.size_bytes(id)),
+            Content::Host(_) | Content::Memory(_) | Content::Input(_) => {
+                self.extents(tree, id, tree.size_bytes(id))
+            }
             Content::Device(..) | Content::None => embedded(Vec::new()),
         }
     }

@@ -100,11 +100,13 @@ impl Plan {
             let from = From::Volume { offset_bytes: entry.offset_bytes, mirror: None };
             return Some((0, u64::from(self.block_size().bytes()), from));
         }
-        let tree::Content::Host(file) = inode.content else { return None };
-        let capacity = self.shape.capacity(inode);
-        let embedded = file.size_bytes > 0 && is_embedded(file.size_bytes, capacity, self.shape);
+        if !matches!(inode.content, tree::Content::Host(_) | tree::Content::Input(_)) {
+            return None;
+        }
+        let (size_bytes, capacity) = (tree.size_bytes(id), self.shape.capacity(inode));
+        let embedded = size_bytes > 0 && is_embedded(size_bytes, capacity, self.shape);
         let head = (self.block_size().len() - capacity) as u64;
-        embedded.then_some((head, file.size_bytes, From::File { inode: id, offset_bytes: 0 }))
+        embedded.then_some((head, size_bytes, From::File { inode: id, offset_bytes: 0 }))
     }
 
     pub(super) fn metadata(&self, tree: &Tree, first: u32, out: &mut [u8]) {

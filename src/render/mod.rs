@@ -49,7 +49,7 @@ impl Render for Plan {
             Content::Metadata { first: base } => self.metadata_fetches(tree, base + first, blocks, each),
             Content::Data { first: base } => {
                 self.data_pieces(tree, base + first, blocks, &mut |inode, offset_bytes, at_bytes, bytes| {
-                    if matches!(tree.inode(inode).content, tree::Content::Host(_)) {
+                    if matches!(tree.inode(inode).content, tree::Content::Host(_) | tree::Content::Input(_)) {
                         each(Fetch { at_bytes, bytes, from: From::File { inode, offset_bytes } });
                     }
                 });

@@ -10,11 +10,12 @@ impl Scanner<'_> {
     /// Gives a directory the attributes of another one that meets it.
     pub(super) fn impose(&mut self, directory: NodeId, attributes: Attributes) {
         let telling = |of: &Attributes| (of.mode, of.uid, of.gid, of.modified);
-        let inode = self.tree.inode_mut(self.tree.node(directory).inode);
+        let id = self.tree.node(directory).inode;
+        let inode = self.tree.inode(id);
         // Looking at a directory changes its time of access: by itself no reason to record it again.
         let same = inode.kept.is_some() && telling(&inode.attributes) == telling(&attributes);
         if self.options.on_conflict != Conflict::Keep && !same {
-            inode.attributes = attributes;
+            self.tree.set_attributes(id, attributes);
             self.touch(directory);
         }
     }
@@ -47,7 +48,7 @@ impl Scanner<'_> {
             }
         }
         if sameness == Sameness::Content {
-            self.tree.inode_mut(inode).attributes = found.attributes;
+            self.tree.set_attributes(inode, found.attributes);
             self.outcome.changed_attributes.insert(inode);
             self.outcome.replaced += 1;
         } else {

@@ -1,6 +1,6 @@
 //! The end of an import: what became of the old names, and the facts that the next session is planned on.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use udf::general::{LongAd, Seal};
 use udf::read::{MetadataFile, PartitionKind, ReadAt};
@@ -13,11 +13,25 @@ use crate::error::{Error, Result, Warning};
 use crate::plan::frame::{PARTITION_START, reserve_slots};
 use crate::plan::{Base, BaseMetadata, Frame, Run};
 use crate::scan::Outcome;
-use crate::tree::{Attributes, Content, Kept, Kind, NodeId, Tree};
+use crate::tree::{Attributes, Content, Kept, Kind, Tree};
 
 impl<R: ReadAt> Import<R> {
     /// Ends the import: counts what is gone, and returns what the next session builds on, with what was noticed.
     pub fn finish(mut self, tree: &mut Tree, outcome: &Outcome) -> Result<(Base, Vec<Warning>)> {
+        let base = self.end(tree, outcome)?;
+        Ok((base, self.warnings))
+    }
+
+    /// What [`finish`](Self::finish) would return, with the import and its tree to be used further. `tree` is a copy.
+    pub(crate) fn preview(&mut self, tree: &mut Tree, outcome: &Outcome) -> Result<(Base, Vec<Warning>)> {
+        let (entries, further_names) = (self.entries.clone(), self.further_names.clone());
+        let base = self.end(tree, outcome);
+        (self.entries, self.further_names) = (entries, further_names);
+        self.relinked.clear();
+        Ok((base?, self.warnings.clone()))
+    }
+
+    fn end(&mut self, tree: &mut Tree, outcome: &Outcome) -> Result<Base> {
         for directory in &outcome.changed_directories {
             mark_changed(tree, *directory);
         }
@@ -42,27 +56,26 @@ impl<R: ReadAt> Import<R> {
             base.next_unique_id += 1;
             base.files = base.files.saturating_add(1);
         }
-        Ok((base, self.warnings))
+        Ok(base)
     }
 
     fn count_gone(&self, tree: &Tree, names: &mut Names) -> Result<()> {
-        let gone: HashSet<NodeId> = tree.gone().iter().map(|(node, _)| *node).collect();
-        for (node, inode) in tree.gone() {
-            // What lay in a directory that is gone itself is counted with that.
-            let mut above = tree.node(*node).parent;
-            let mut inside = gone.contains(&above);
-            while above != tree.root() && !inside {
-                above = tree.node(above).parent;
-                inside = gone.contains(&above);
-            }
-            if let Some(kept) = tree.inode(*inode).kept.filter(|_| !inside) {
-                self.count_entry(&kept, names)?;
+        for (_, inode) in tree.gone() {
+            let inode = tree.inode(*inode);
+            if let Some(kept) = inode.kept {
+                // What lay in a directory that was in the tree is listed by itself; it may also have been moved elsewhere.
+                let is_loaded = matches!(inode.content, Content::Directory(_));
+                self.count_entry(&kept, is_loaded, names)?;
             }
         }
         Ok(())
     }
 
-    fn count_entry(&self, kept: &Kept, names: &mut Names) -> Result<()> {
+    fn count_entry(&self, kept: &Kept, is_loaded: bool, names: &mut Names) -> Result<()> {
+        if is_loaded {
+            names.directories += 1;
+            return Ok(());
+        }
         let entry = self.volume.entry(&LongAd::icb(kept.icb_bytes, kept.icb, 0))?;
         if !entry.is_directory() {
             names.gone(entry.icb, entry.links);

@@ -335,7 +335,7 @@ fn kept(icb: &LongAd, characteristics: u8) -> Kept {
     }
 }
 
-fn kind_of(kind: FileType) -> Option<Kind> {
+pub(crate) fn kind_of(kind: FileType) -> Option<Kind> {
     match kind {
         FileType::DIRECTORY => Some(Kind::Directory),
         FileType::REGULAR | FileType::REAL_TIME | FileType::UNSPECIFIED => Some(Kind::File),
@@ -348,7 +348,7 @@ fn kind_of(kind: FileType) -> Option<Kind> {
     }
 }
 
-fn attributes(entry: &Entry) -> Attributes {
+pub(crate) fn attributes(entry: &Entry) -> Attributes {
     let modified = moment(&entry.modified);
     Attributes {
         mode: u16::try_from(entry.mode() & 0o7777).unwrap_or(0),

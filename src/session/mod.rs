@@ -13,3 +13,4 @@ pub use close::end_of_session;
 pub use diff::{Change, Difference, diff};
 pub use history::{Session, sessions};
 pub use import::{Import, ImportOptions};
+pub(crate) use import::{attributes, kind_of};

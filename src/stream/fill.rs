@@ -4,13 +4,23 @@ use udf::Place;
 use udf::general::Tag;
 
 use super::chunk::{Chunk, Piece};
-use super::work::Writer;
+use super::source::Sources;
 use crate::device::buffer::length;
 use crate::error::{Error, Result};
 use crate::plan::{From, Mirror};
 use crate::render::Render;
+use crate::tree::Tree;
+use udf::read::ReadAt;
 
-impl<R: Render + ?Sized> Writer<'_, R> {
+/// Everything that the bytes of a plan come from.
+pub(super) struct Filler<'a, R: ?Sized> {
+    pub(super) plan: &'a R,
+    pub(super) tree: &'a Tree,
+    pub(super) volume: Option<&'a dyn ReadAt>,
+    pub(super) sources: &'a Sources<'a>,
+}
+
+impl<R: Render + ?Sized> Filler<'_, R> {
     /// Puts a chunk together in `out`, whatever that holds; tells whether anything was fetched for it.
     pub(super) fn fill(&self, chunk: &Chunk, out: &mut [u8]) -> Result<bool> {
         let mut is_fetched = false;
@@ -75,7 +85,7 @@ impl<R: Render + ?Sized> Writer<'_, R> {
         Ok(())
     }
 
-    fn read_volume(&self, offset_bytes: u64, out: &mut [u8]) -> Result<()> {
+    pub(super) fn read_volume(&self, offset_bytes: u64, out: &mut [u8]) -> Result<()> {
         let bytes = out.len() as u64;
         let read = match self.volume {
             Some(volume) => volume.read_at(offset_bytes, out),

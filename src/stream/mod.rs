@@ -8,11 +8,15 @@ mod chunk;
 mod fill;
 mod source;
 mod take;
+mod tape;
 #[cfg(test)]
 mod tests;
 mod trouble;
 mod turn;
+mod view;
 mod work;
+
+pub use view::PlanReader;
 
 use udf::read::ReadAt;
 
@@ -32,11 +36,14 @@ pub struct StreamOptions {
     /// The times in the tree are those of the host, so that a file of another time has changed since. To be unset if times
     /// were imposed or clamped.
     pub are_times_kept: bool,
+    /// A source that is not what it was when it was looked at is [`Error::DataStreamInconsistency`], noticed before the next
+    /// step begins, so that an older session stays the newest one; and not just a warning.
+    pub is_strict: bool,
 }
 
 impl Default for StreamOptions {
     fn default() -> Self {
-        Self { threads: 0, are_times_kept: true }
+        Self { threads: 0, are_times_kept: true, is_strict: false }
     }
 }
 
@@ -76,6 +83,9 @@ pub fn stream<R: Render + ?Sized>(
     let writer = work::Writer { plan, tree, device, volume, progress, sources: &sources, threads };
     for step in plan.steps() {
         writer.write(step)?;
+        if options.is_strict {
+            sources.unless_consistent()?;
+        }
         device.flush().map_err(Error::Flush)?;
     }
     Ok(sources.finish())

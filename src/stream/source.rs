@@ -1,6 +1,6 @@
 //! The files that data come from: opened, read, and compared with what they were when they were looked at.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -11,10 +11,11 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 use udf::general::Moment;
 
+use super::tape::Tape;
 use super::trouble::Trouble;
 use crate::device::buffer::length;
 use crate::device::lock;
-use crate::error::Warning;
+use crate::error::{Error, Result, Warning};
 use crate::tree::{Content, HostFile, InodeId, Tree};
 
 /// All files of a tree, for all threads. What is wrong with them is remembered, not returned.
@@ -25,6 +26,8 @@ pub(super) struct Sources<'a> {
     /// Files that are read in several parts, most recent last: one is opened and looked at once, not for every part.
     shared: Mutex<VecDeque<Arc<Shared>>>,
     most_shared: usize,
+    /// Bodies that somebody else reads.
+    tapes: Mutex<HashMap<InodeId, Arc<Mutex<Tape>>>>,
     troubles: Mutex<BTreeMap<InodeId, Trouble>>,
     /// Somebody else's files cannot be opened so that the time of their last access stays.
     keeps_access_time: AtomicBool,
@@ -43,6 +46,7 @@ impl<'a> Sources<'a> {
             are_times_kept,
             shared: Mutex::default(),
             most_shared: threads + 2,
+            tapes: Mutex::default(),
             troubles: Mutex::default(),
             keeps_access_time: AtomicBool::new(true),
         }
@@ -62,7 +66,24 @@ impl<'a> Sources<'a> {
             Content::Memory(body) => {
                 out.copy_from_slice(&self.tree.body(body)[length(offset_bytes)..][..out.len()]);
             }
+            Content::Input(_) => self.read_input(inode, offset_bytes, out),
             _ => out.fill(0),
+        }
+    }
+
+    fn read_input(&self, inode: InodeId, offset_bytes: u64, out: &mut [u8]) {
+        let Content::Input(input) = self.tree.inode(inode).content else { return out.fill(0) };
+        let tape = Arc::clone(lock(&self.tapes).entry(inode).or_default());
+        let read = lock(&tape).read(self.tree.input(input), offset_bytes, out);
+        match read {
+            Ok(None) => {}
+            Ok(Some(how)) => self.trouble(inode, |trouble| trouble.change(how)),
+            Err((done, why)) => {
+                let missing = &mut out[done..];
+                missing.fill(0);
+                let (start, bytes) = (offset_bytes + done as u64, missing.len() as u64);
+                self.trouble(inode, |trouble| trouble.miss(start, bytes, || why));
+            }
         }
     }
 
@@ -75,19 +96,41 @@ impl<'a> Sources<'a> {
     }
 
     /// What there is to tell of the files, when all has been read.
-    pub(super) fn finish(self) -> Vec<Warning> {
+    pub(super) fn finish(&self) -> Vec<Warning> {
         let shared = std::mem::take(&mut *lock(&self.shared));
         for file in shared {
             self.release(file);
         }
-        let troubles = std::mem::take(&mut *lock(&self.troubles));
-        let warning = |(inode, trouble): (InodeId, Trouble)| match self.tree.inode(inode).content {
-            Content::Host(host) => trouble.into_warning(self.tree.host_path(&host), host.size_bytes),
-            _ => None,
-        };
-        let mut warnings: Vec<_> = troubles.into_iter().filter_map(warning).collect();
+        let mut warnings = self.warnings();
         warnings.sort();
         warnings
+    }
+
+    /// An error if anything that was read so far is not what it was when it was added.
+    pub(super) fn unless_consistent(&self) -> Result<()> {
+        let shared = std::mem::take(&mut *lock(&self.shared));
+        for file in shared {
+            self.release(file);
+        }
+        self.unless_read_badly()
+    }
+
+    /// The same, but files that are still open count only when they are closed.
+    pub(super) fn unless_read_badly(&self) -> Result<()> {
+        self.warnings().into_iter().min().map_or(Ok(()), |warning| Err(Error::inconsistent(warning)))
+    }
+
+    fn warnings(&self) -> Vec<Warning> {
+        let troubles = lock(&self.troubles);
+        let told = troubles.iter().filter_map(|(inode, trouble)| {
+            let path = match self.tree.inode(*inode).content {
+                Content::Host(host) => self.tree.host_path(&host),
+                Content::Input(input) => self.tree.input(input).path.clone(),
+                _ => return None,
+            };
+            trouble.to_warning(path, self.tree.size_bytes(*inode))
+        });
+        told.collect()
     }
 
     /// Reads a small file: four calls of the kernel.
@@ -149,7 +192,7 @@ impl<'a> Sources<'a> {
         if old_bytes != new_bytes {
             let how = format!("it had {old_bytes} bytes, and has {new_bytes} now");
             self.trouble(inode, |trouble| trouble.change(how));
-        } else if self.are_times_kept && modified != self.tree.inode(inode).attributes.modified {
+        } else if self.are_times_kept && modified != self.tree.host_time(inode) {
             self.trouble(inode, |trouble| trouble.change(String::from("it was modified")));
         }
         Ok(())

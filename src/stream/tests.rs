@@ -17,7 +17,7 @@ use udf::read::ReadAt;
 const MANY: usize = 5;
 
 fn options(threads: usize) -> StreamOptions {
-    StreamOptions { threads, are_times_kept: true }
+    StreamOptions { threads, ..StreamOptions::default() }
 }
 
 fn run(fake: &Fake, host: &Host, device: &dyn WriteAt, threads: usize) -> crate::Result<Vec<Warning>> {

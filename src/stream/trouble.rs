@@ -43,12 +43,12 @@ impl Trouble {
     }
 
     /// What to tell of it.
-    pub(super) fn into_warning(self, path: PathBuf, size_bytes: u64) -> Option<Warning> {
+    pub(super) fn to_warning(&self, path: PathBuf, size_bytes: u64) -> Option<Warning> {
         let missing_bytes: u64 = self.missing.iter().map(|(start, end)| end - start).sum();
         if missing_bytes > 0 {
-            return Some(Warning::Unreadable { path, why: self.why, size_bytes, missing_bytes });
+            return Some(Warning::Unreadable { path, why: self.why.clone(), size_bytes, missing_bytes });
         }
-        self.how.map(|how| Warning::Changed { path, how })
+        self.how.clone().map(|how| Warning::Changed { path, how })
     }
 }
 
@@ -67,7 +67,7 @@ mod tests {
         assert_eq!(trouble.missing, BTreeMap::from([(0, 65)]));
         let (path, why) = (PathBuf::from("x"), String::from("at 0"));
         let expected = Warning::Unreadable { path: path.clone(), why, size_bytes: 99, missing_bytes: 65 };
-        assert_eq!(trouble.into_warning(path, 99), Some(expected));
+        assert_eq!(trouble.to_warning(path, 99), Some(expected));
     }
 
     #[test]
@@ -75,7 +75,7 @@ mod tests {
         let mut trouble = Trouble::default();
         trouble.change(String::from("it grew"));
         let expected = Warning::Changed { path: PathBuf::from("x"), how: String::from("it grew") };
-        assert_eq!(trouble.into_warning(PathBuf::from("x"), 9), Some(expected));
-        assert_eq!(Trouble::default().into_warning(PathBuf::from("x"), 9), None);
+        assert_eq!(trouble.to_warning(PathBuf::from("x"), 9), Some(expected));
+        assert_eq!(Trouble::default().to_warning(PathBuf::from("x"), 9), None);
     }
 }

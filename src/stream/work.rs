@@ -4,6 +4,7 @@ use udf::Sector;
 use udf::read::ReadAt;
 
 use super::chunk::{CHUNK_BYTES, Chunk, Chunks, pieces};
+use super::fill::Filler;
 use super::source::Sources;
 use super::take::{Stretch, split};
 use super::turn::{StopOnPanic, Ticket, Turns};
@@ -83,7 +84,8 @@ impl<R: Render + ?Sized> Writer<'_, R> {
         let block_size = self.plan.block_size();
         let bytes = block_size.bytes_in(chunk.blocks());
         let out = buffer.part(block_size.offset_of(chunk.start()), length(bytes));
-        let is_fetched = self.fill(chunk, out)?;
+        let Self { plan, tree, volume, sources, .. } = *self;
+        let is_fetched = Filler { plan, tree, volume, sources }.fill(chunk, out)?;
         if !turns.wait(ticket) {
             return Ok(());
         }

@@ -97,6 +97,8 @@ pub enum Content {
     Host(HostFile),
     /// Bytes in memory; [`Tree::body`](super::Tree::body).
     Memory(u32),
+    /// What somebody else reads for us; [`Tree::input`](super::Tree::input).
+    Input(u32),
     /// The target of a symbolic link, in UTF-8.
     Target(Text),
     /// Major and minor number of a device.

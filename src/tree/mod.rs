@@ -5,6 +5,8 @@
 //! two flat tables, names in one arena, because a tree may hold millions.
 
 mod inode;
+mod input;
+mod journal;
 mod name;
 
 use std::ffi::OsStr;
@@ -15,7 +17,10 @@ use std::path::{Path, PathBuf};
 pub use inode::{
     Attributes, Content, DirectoryId, HostDirectoryId, HostFile, Inode, InodeId, Kept, Kind, Text,
 };
+pub use input::{Input, OpenInput};
 pub use name::{Name, NameFault};
+
+use journal::Undo;
 
 /// Which node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,7 +37,7 @@ pub struct Node {
 }
 
 /// The children of a directory, in the order of their names.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Directory {
     node: NodeId,
     children: Vec<NodeId>,
@@ -47,6 +52,7 @@ struct HostDirectory {
 }
 
 /// What is to be on the volume.
+#[derive(Clone)]
 pub struct Tree {
     nodes: Vec<Node>,
     inodes: Vec<Inode>,
@@ -55,7 +61,12 @@ pub struct Tree {
     host_directories: Vec<HostDirectory>,
     holes: Vec<Box<[DataRange]>>,
     bodies: Vec<std::sync::Arc<[u8]>>,
+    inputs: Vec<Input>,
+    /// Times of files of the host that are recorded with others.
+    host_times: std::collections::BTreeMap<InodeId, udf::general::Moment>,
     gone: Vec<(NodeId, InodeId)>,
+    /// What to do, last first, to have the tree as it was; `None` while nobody wants to know.
+    journal: Option<Vec<Undo>>,
 }
 
 /// A stretch of a sparse file that holds data; what lies between is a hole.
@@ -83,7 +94,10 @@ impl Tree {
             host_directories: Vec::new(),
             holes: Vec::new(),
             bodies: Vec::new(),
+            inputs: Vec::new(),
+            host_times: std::collections::BTreeMap::new(),
             gone: Vec::new(),
+            journal: None,
         };
         let inode = tree.add_directory(root);
         tree.inodes[inode.index()].links = 1;
@@ -229,8 +243,8 @@ impl Tree {
         DirectoryId(id)
     }
 
-    /// Names that were taken out of the tree, or given to something else, while they stood for a kept inode, in that order.
-    /// What was below them is not listed.
+    /// Names that were taken out of the tree, or given to something else, while they stood for a kept inode; and those that
+    /// were below them, as far as they were in the tree.
     #[must_use]
     pub fn gone(&self) -> &[(NodeId, InodeId)] {
         &self.gone
@@ -258,11 +272,13 @@ impl Tree {
             panic!("{} is no directory", self.path(parent))
         };
         self.directories[directory.0 as usize].children.insert(at, id);
+        self.note(Undo::Link(id));
         Ok(id)
     }
 
     /// Lets a name stand for another inode; what was below it is no longer in the tree. Returns how many names went.
     pub fn replace(&mut self, id: NodeId, inode: InodeId) -> usize {
+        self.note(Undo::Replace { node: id, inode: self.node(id).inode, gone: self.gone.len() });
         let gone = self.forget(id) - 1;
         self.nodes[id.0 as usize].inode = inode;
         self.count(id, inode);
@@ -287,22 +303,23 @@ impl Tree {
         let Content::Directory(directory) = self.inode_of(parent).content else { return 0 };
         let Ok(at) = self.position(parent, self.name(id)) else { return 0 };
         self.directories[directory.0 as usize].children.remove(at);
+        self.note(Undo::Unlink { node: id, gone: self.gone.len() });
         self.forget(id)
     }
 
     /// Counts a name, and all below it, out of the links of their inodes.
     fn forget(&mut self, id: NodeId) -> usize {
-        let inode = self.node(id).inode;
-        if self.inode(inode).kept.is_some() {
-            self.gone.push((id, inode));
-        }
         let mut gone = vec![id];
         let mut names = 0;
         while let Some(id) = gone.pop() {
             names += 1;
             gone.extend(self.children(id));
-            let inode = &mut self.inodes[self.nodes[id.0 as usize].inode.index()];
+            let inode_id = self.nodes[id.0 as usize].inode;
+            let inode = &mut self.inodes[inode_id.index()];
             inode.links = inode.links.saturating_sub(1);
+            if inode.kept.is_some() {
+                self.gone.push((id, inode_id));
+            }
         }
         names
     }
@@ -398,8 +415,25 @@ impl Tree {
         match self.inode(inode).content {
             Content::Host(HostFile { size_bytes, .. }) => size_bytes,
             Content::Memory(body) => self.body(body).len() as u64,
+            Content::Input(input) => self.input(input).size_bytes,
             _ => 0,
         }
+    }
+
+    /// Remembers where a body of a known length can be read from.
+    ///
+    /// # Panics
+    /// Beyond 2^32 such bodies.
+    pub fn add_input(&mut self, input: Input) -> Content {
+        let id = u32::try_from(self.inputs.len()).expect("fewer than 2^32 inputs");
+        self.inputs.push(input);
+        Content::Input(id)
+    }
+
+    /// Where a body can be read from.
+    #[must_use]
+    pub fn input(&self, id: u32) -> &Input {
+        &self.inputs[id as usize]
     }
 }
 

@@ -45,7 +45,7 @@ fn build(folder: &Path, revision: Revision, device: &dyn WriteAt, threads: usize
     let mut tree = Tree::new(options.made);
     scan(&mut tree, &mut NoSession, &[Source::new(folder)], &options, &Progress::new()).unwrap();
     let plan = Plan::create(&tree, &spec(revision, BlockSize::B2048)).unwrap();
-    let stream_options = StreamOptions { threads, are_times_kept: false };
+    let stream_options = StreamOptions { threads, are_times_kept: false, is_strict: false };
     let warnings = stream(&plan, &tree, device, None, &Progress::new(), &stream_options).unwrap();
     assert_eq!(warnings, []);
 }

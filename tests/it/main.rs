@@ -1,6 +1,7 @@
 //! Everything that is judged through the public face, in one binary.
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a failed test may panic")]
 
+mod builder;
 mod check;
 mod cli;
 mod corpus;

@@ -268,6 +268,7 @@ pub(crate) fn stream_options(effort: &Effort, imposed: bool, times: &Times) -> S
     StreamOptions {
         threads: effort.threads.map_or(0, usize::from),
         are_times_kept: !imposed && !times.is_reproducible,
+        is_strict: false,
     }
 }
 

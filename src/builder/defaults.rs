@@ -1,0 +1,113 @@
+//! What a volume is made with: everything that would otherwise come from the environment, with defaults from a medium.
+
+use udf::general::Moment;
+use udf::read::ReadAt;
+use udf::{BlockSize, Revision};
+
+use crate::device::WriteAt;
+use crate::media::Medium;
+use crate::plan::{Identifiers, Spec, Uuid};
+use crate::tree::Attributes;
+
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
+/// With which properties a volume is made. Same defaults, same changes, same bytes.
+#[derive(Clone, Debug)]
+pub struct Defaults {
+    /// The revision of a new volume.
+    pub revision: Revision,
+    /// The block size of a new volume: the sector size of its medium.
+    pub block_size: BlockSize,
+    /// Which volume a new one is. The label is `logical_volume`.
+    pub identifiers: Identifiers,
+    /// The time of recording, and of whatever has none of its own.
+    pub now: Moment,
+    /// The zone in which times are recorded, in minutes east of UTC.
+    pub zone_minutes: i16,
+    /// From 2.50 on: the metadata is recorded a second time, far from the first.
+    pub redundant_metadata: bool,
+    /// Small files are recorded inside their entries.
+    pub embed: bool,
+    /// Blocks of the medium, which the volume may not exceed; `None` for no limit.
+    pub capacity_blocks: Option<u32>,
+    /// Every write to the medium begins at a multiple of so many blocks, and is a multiple of them long.
+    pub write_unit_blocks: u32,
+    /// The target is a device of just `capacity_blocks` blocks, and not a file that ends where the volume ends.
+    pub is_device: bool,
+    /// A source that cannot be read, or is no longer what it was when it was added, is an error and not a warning.
+    pub is_strict: bool,
+    /// Owner of what has none.
+    pub uid: u32,
+    /// Group of what has none.
+    pub gid: u32,
+}
+
+impl Defaults {
+    /// What suits a medium. The UUID of a new volume is made of `now`; to have volumes of one microsecond told apart, set
+    /// [`Identifiers::uuid`].
+    #[must_use]
+    pub fn for_medium(medium: &Medium, label: &str, now: Moment) -> Self {
+        Self {
+            revision: medium.revision,
+            block_size: medium.block_size,
+            identifiers: Identifiers {
+                logical_volume: label.into(),
+                volume: None,
+                volume_set: None,
+                file_set: None,
+                uuid: Uuid::new(now, u32::try_from(now.microseconds.rem_euclid(1_000_000)).unwrap_or(0)),
+                owner: String::new(),
+                organization: String::new(),
+                contact: String::new(),
+                application: String::from("mkudf-ms"),
+            },
+            now,
+            zone_minutes: 0,
+            redundant_metadata: true,
+            embed: true,
+            capacity_blocks: medium.capacity_blocks,
+            write_unit_blocks: medium.write_unit_blocks,
+            is_device: false,
+            is_strict: true,
+            uid: u32::MAX,
+            gid: u32::MAX,
+        }
+    }
+
+    /// What suits a device: its sectors, and its size where that is fixed. Anything else is that of an image file.
+    #[must_use]
+    pub fn for_device<D: WriteAt + ReadAt>(device: &D, label: &str, now: Moment) -> Self {
+        let image = Medium::find("image").unwrap_or(&crate::media::ALL[0]);
+        let mut defaults = Self::for_medium(image, label, now);
+        if let Some(size) = device.sector_size_bytes().and_then(BlockSize::new) {
+            defaults.block_size = size;
+        }
+        if let Some(bytes) = device.capacity_bytes() {
+            let blocks = bytes / u64::from(defaults.block_size.bytes());
+            defaults.capacity_blocks = Some(u32::try_from(blocks).unwrap_or(u32::MAX));
+            defaults.is_device = true;
+        }
+        defaults
+    }
+
+    pub(super) fn spec(&self) -> Spec {
+        Spec {
+            revision: self.revision,
+            block_size: self.block_size,
+            identifiers: self.identifiers.clone(),
+            now: self.now,
+            zone_minutes: self.zone_minutes,
+            redundant_metadata: self.redundant_metadata,
+            embed: self.embed,
+            device_blocks: self.capacity_blocks.filter(|_| self.is_device),
+        }
+    }
+
+    pub(super) fn file_attributes(&self) -> Attributes {
+        let Self { uid, gid, now, .. } = *self;
+        Attributes { mode: 0o644, uid, gid, accessed: now, modified: now, changed: now, created: now }
+    }
+
+    pub(super) fn directory_attributes(&self) -> Attributes {
+        Attributes { mode: 0o755, ..self.file_attributes() }
+    }
+}
