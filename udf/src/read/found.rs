@@ -1,11 +1,12 @@
 //! Searching a device for a volume (ECMA-167 3/8.4.2, UDF 2.2.3): block size, recognition, anchors. Nothing is trusted yet.
 
 use alloc::{format, vec, vec::Vec};
+use core::fmt::Write as _;
 
 use super::ReadAt;
 use super::device::read_exact;
-use super::recognition;
 use super::space::whole_blocks;
+use super::{partition_table, recognition};
 use crate::error::{Error, Result};
 use crate::general::{Descriptor, ExtentAd};
 use crate::units::{BlockSize, Sector};
@@ -197,9 +198,18 @@ pub(super) fn nothing_found<R: ReadAt>(device: &R, options: &OpenOptions) -> Err
         _ => "and the recognition sequence does not name UDF either",
     };
     let sizes = sizes.iter().map(alloc::string::ToString::to_string).collect::<Vec<_>>().join(", ");
-    Error::NotUdf(format!(
+    let mut text = format!(
         "no anchor at sector 256 of the session at {session}, nor at the end, for blocks of {sizes} bytes, {says}"
-    ))
+    );
+    for start in partition_table::partitions_with_udf(device) {
+        // Writing to a text cannot fail.
+        let _ = write!(
+            text,
+            "; but a partition of this disk holds a volume, from byte {start} on: name the partition's own device, or make \
+             one for it (losetup --offset {start})"
+        );
+    }
+    Error::NotUdf(text)
 }
 
 #[cfg(test)]

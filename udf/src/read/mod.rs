@@ -35,6 +35,7 @@ mod mapping;
 mod metadata;
 mod open;
 mod partition;
+mod partition_table;
 mod path;
 mod recognition;
 mod sectors;
