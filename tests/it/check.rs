@@ -4,4 +4,5 @@ mod faults;
 mod foreign;
 mod image;
 mod optical;
+mod reads;
 mod sound;
