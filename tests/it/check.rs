@@ -4,4 +4,5 @@ pub(crate) mod faults;
 mod foreign;
 pub(crate) mod image;
 mod optical;
+mod reads;
 mod sound;

@@ -1,24 +1,31 @@
 //! `check`: what is wrong with a volume, a line a finding; the exit code is fsck's.
 
 use std::io::{self, IsTerminal, Write};
+use std::time::SystemTime;
 
 use anyhow::Context as _;
 use mkudf_ms::progress::Progress;
 use serde_json::json;
 use udf::check::{self, CheckProgress, Finding, Severity};
+use udf::general::Moment;
 use udf::read::{OpenOptions, ReadAt, Volume};
 use udf::{Error, Place};
 
 use crate::bar::Bar;
 use crate::flags::Check;
 use crate::report::{Ending, Report};
-use crate::{open, text};
+use crate::{explain, open, text};
 
 /// Checks the volume, in the session asked for.
 pub(crate) fn run(flags: &Check, report: &Report) -> anyhow::Result<Ending> {
-    let name = || flags.reading.image.display().to_string();
-    let device = open::device(&flags.reading.image)?;
-    let options = open::options(&device, &flags.reading).with_context(name)?;
+    if let Some(explained) = flags.explain {
+        return explain::run(explained, report);
+    }
+    // An image is required where no rule is.
+    let reading = flags.reading.as_ref().context("no image")?;
+    let name = || reading.image.display().to_string();
+    let device = open::device(&reading.image)?;
+    let options = open::options(&device, reading).with_context(name)?;
     let volume = match Volume::open(&device, &options) {
         Ok(volume) => Some(volume),
         Err(Error::Corrupt(_)) => None,
@@ -40,6 +47,9 @@ pub(crate) fn run(flags: &Check, report: &Report) -> anyhow::Result<Ending> {
     }
     let count = |severity| found.count(severity) as u64;
     let errors = count(Severity::Error) + count(Severity::Fatal);
+    if report.json {
+        writeln!(out, "{}", summary(&found))?;
+    }
     report.note(&format!(
         "{}: {}, {}; {}, {}, {} in use",
         name(),
@@ -56,7 +66,10 @@ pub(crate) fn run(flags: &Check, report: &Report) -> anyhow::Result<Ending> {
 fn watched<R: ReadAt>(device: &R, options: &OpenOptions, report: &Report) -> check::Report {
     let progress = Progress::new();
     let _bar = Bar::watch(&progress, report);
-    check::check(device, options, &mut |CheckProgress { files, directories, .. }| {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok();
+    let now = now.and_then(|since| i64::try_from(since.as_micros()).ok());
+    let now = now.map(|microseconds| Moment { microseconds });
+    check::check_at(device, options, now, &mut |CheckProgress { files, directories, .. }| {
         progress.add_files((files + directories).saturating_sub(progress.files()));
     })
 }
@@ -68,6 +81,25 @@ fn sector_of<R: ReadAt>(volume: Option<&Volume<R>>, place: Place) -> Option<u32>
         Place::Block(address) => volume?.locate(address).ok().map(|run| run.sector.0),
         Place::Within => None,
     }
+}
+
+/// What all findings add up to.
+fn summary(found: &check::Report) -> serde_json::Value {
+    let omitted: serde_json::Map<_, _> =
+        found.omitted.iter().map(|(rule, more)| (rule.to_string(), json!(more))).collect();
+    json!({
+        "summary": {
+            "worst": found.worst().map(|severity| severity.to_string()),
+            "fatal": found.count(Severity::Fatal),
+            "errors": found.count(Severity::Error),
+            "warnings": found.count(Severity::Warning),
+            "notes": found.count(Severity::Note),
+            "omitted": omitted,
+            "files": found.files,
+            "directories": found.directories,
+            "blocks_used": found.blocks_used,
+        }
+    })
 }
 
 fn object(finding: &Finding, sector: Option<u32>) -> serde_json::Value {

@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use udf::{BlockSize, Revision};
 
+mod check;
 mod disc;
 
+pub(crate) use check::{Check, Explained};
 pub(crate) use disc::{Close, LayoutChoice, Media};
 
 use crate::values::{self, Mode, Owner, Size};
@@ -486,13 +488,6 @@ pub(crate) struct Revert {
     pub(crate) label: Option<String>,
     #[command(flatten)]
     pub(crate) effort: Effort,
-}
-
-/// Look for errors in a volume, rule by rule; nothing is changed
-#[derive(Debug, Args)]
-pub(crate) struct Check {
-    #[command(flatten)]
-    pub(crate) reading: Reading,
 }
 
 const REPAIR_HELP: &str = "\

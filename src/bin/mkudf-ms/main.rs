@@ -7,6 +7,7 @@ mod check;
 mod create;
 mod diff;
 mod disc;
+mod explain;
 mod extract;
 mod facts;
 mod flags;

@@ -1,3 +1,5 @@
+//! Tests of simulated media: what is allowed, what is refused, and what a drive would report.
+
 use super::*;
 
 fn disc(folder: &tempfile::TempDir, name: &str) -> SimulatedMedium {

@@ -182,7 +182,7 @@ impl Image {
         let label = self.sector(logical.unwrap())[84..212].to_vec();
         let integrity = self.sector(INTEGRITY).to_vec();
         let entries: Vec<u8> = entries.iter().flat_map(|entry| entry.to_le_bytes()).collect();
-        let (kind, body) = if revision >= Revision::V2_00 {
+        let (kind, body) = if revision.rules().streams {
             let mut header = vec![0; 152];
             put(&mut header, 0, &[152]);
             put(&mut header, 4, &label);

@@ -195,6 +195,25 @@ fn info_has_an_object_too() {
 }
 
 #[test]
+fn rules_are_explained() {
+    let bench = Bench::new();
+    let one = bench.done(["check", "--explain", "R042"]);
+    for part in
+        ["R042, error at worst (UDF 2.2.2.5)", "volume set identifier", "If it is broken:", "What to do:"]
+    {
+        assert!(one.contains(part), "{one}");
+    }
+    for spelling in ["r42", "42"] {
+        assert_eq!(bench.done(["check", "--explain", spelling]), one);
+    }
+    assert!(bench.done(["check", "--explain", "57"]).contains("It is not looked at: "));
+    let all = bench.done(["check", "--explain", "all"]);
+    assert_eq!(all.lines().count(), 141);
+    let objects = json_lines(&bench.done(["check", "--explain", "ALL", "--json"]));
+    assert_eq!((objects.len(), &objects[140]["rule"]), (141, &json!("R140")));
+}
+
+#[test]
 fn check_ends_with_the_bits_of_fsck() {
     let bench = Bench::with_volume();
     for revision in ["1.02", "1.50", "2.00", "2.01", "2.50", "2.60"] {
@@ -214,6 +233,10 @@ fn check_ends_with_the_bits_of_fsck() {
     image[at] ^= 1;
     fs::write(bench.path("v.udf"), image).unwrap();
     let findings = json_lines(&bench.ends(4, ["check", "--json", "v.udf"]));
+    let (summary, findings) = findings.split_last().unwrap();
+    assert_eq!(summary["summary"]["worst"], "error", "{summary}");
+    let errors = findings.iter().filter(|finding| finding["severity"] == "error").count();
+    assert_eq!(summary["summary"]["errors"], errors, "{summary}");
     let finding = findings.iter().find(|finding| finding["severity"] == "error").unwrap();
     for key in ["rule", "clause", "message"] {
         assert!(!finding[key].as_str().unwrap().is_empty(), "{finding}");
@@ -221,5 +244,8 @@ fn check_ends_with_the_bits_of_fsck() {
     assert!(findings.iter().any(|finding| finding["sector"] == at / 2048), "{findings:?}");
     assert!(bench.ends(4, ["check", "v.udf"]).lines().any(|line| line.starts_with("error R")));
     bench.fails(8, ["check", "none.udf"]);
+    bench.fails(16, ["check"]);
+    bench.fails(16, ["check", "--explain", "R141"]);
+    bench.fails(16, ["check", "--explain", "R042", "v.udf"]);
     bench.fails(8, ["check", "src/a.txt"]);
 }

@@ -27,6 +27,8 @@ const MAX_SECTORS: u32 = 1024;
 const LEAST_BYTES: u32 = 8192;
 /// The highest revision that readers must know of any volume: what is new in 2.60 concerns those who write (UDF 2.2.6.4).
 const MOST_TO_READ: u16 = 0x0250;
+/// The number of the revision that brought the fields for them.
+const FIRST_WITH_REVISIONS: u16 = 0x0102;
 /// Ids below are reserved (UDF 3.2.1.1).
 pub(super) const FIRST_UNIQUE_ID: u32 = 16;
 /// Above, old systems cannot tell ids apart (UDF 3.2.1.1).
@@ -196,7 +198,7 @@ impl<R: ReadAt> Context<'_, R> {
         partitions: &[PartitionDescriptor],
     ) {
         // The fields came with 1.02; before it they are reserved.
-        if self.revision_number < Revision::V1_02.number() {
+        if self.revision_number < FIRST_WITH_REVISIONS {
             return;
         }
         let recorded = Revisions {
@@ -204,7 +206,7 @@ impl<R: ReadAt> Context<'_, R> {
             write: used.minimum_udf_write_revision.get(),
             most: used.maximum_udf_write_revision.get(),
         };
-        self.known_revisions(at, &recorded);
+        self.known_revisions(at, recorded);
         let Revisions { read, write, .. } = recorded;
         let (least_read, least_write) = self.least_revisions(maps, partitions);
         if read < least_read.number() || write < least_write.number() {
@@ -217,8 +219,8 @@ impl<R: ReadAt> Context<'_, R> {
     }
 
     /// Whether the revisions exist and fit that of the volume.
-    pub(super) fn known_revisions(&mut self, at: At, recorded: &Revisions) {
-        let Revisions { read, write, most } = *recorded;
+    pub(super) fn known_revisions(&mut self, at: At, recorded: Revisions) {
+        let Revisions { read, write, most } = recorded;
         for (number, name) in [(read, "minimum read"), (write, "minimum write"), (most, "maximum write")] {
             if Revision::from_number(number).is_none() {
                 self.error(72, at, format_args!("{name} revision is {number:#06x}, which does not exist"));

@@ -1,7 +1,7 @@
 //! What is wrong with a volume, rule by rule: [`check`] looks at everything and goes on whatever it finds.
 //!
 //! ```text
-//!   rule      the table of rules, R000 to R140
+//!   rule      the table of rules, R000 to R140; advice  what each means for people
 //!   finding   what breaks one, and the report
 //!   context   device, revision, findings; on it the checks of
 //!     seal  text  identifier  time                       what all descriptors share
@@ -18,6 +18,7 @@
 //! nonetheless; a reference that leads nowhere is told, and then what was counted is no longer compared with what should be
 //! there. Every entry is read once. Memory goes with the number of entries and, at a bit a block, with the volume.
 
+mod advice;
 mod allocation;
 mod anchor;
 mod attribute;

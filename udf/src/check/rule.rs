@@ -2,6 +2,8 @@
 
 use core::{fmt, str::FromStr};
 
+use super::advice::ADVICE;
+
 /// How grave a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
@@ -36,6 +38,18 @@ impl Rule {
     pub fn info(self) -> &'static RuleInfo {
         // The table is complete and in order: a test sees to it.
         RULES.get(usize::from(self.0)).unwrap_or(&UNKNOWN)
+    }
+
+    /// What it means for those who read the volume when the rule is broken.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        ADVICE.get(usize::from(self.0)).map_or("", |(meaning, _)| meaning)
+    }
+
+    /// What can be done then.
+    #[must_use]
+    pub fn remedy(self) -> &'static str {
+        ADVICE.get(usize::from(self.0)).map_or("", |(_, remedy)| remedy)
     }
 }
 
@@ -263,6 +277,7 @@ mod tests {
             assert_eq!(info.rule, Rule(number));
             assert_eq!(info.rule.info(), info);
             assert!(info.text.ends_with('.') && !info.clause.is_empty());
+            assert!(info.rule.meaning().ends_with('.') && info.rule.remedy().ends_with('.'));
             assert_eq!(info.rule.to_string().parse(), Ok(info.rule));
         }
         for text in ["", "R", "R141", "113x", "-1", "R-1", "999"] {

@@ -18,8 +18,8 @@ use crate::volume::PartitionDescriptor;
 /// Packets are ECC blocks, of DVD or of CD (UDF 2.2.9).
 const PACKET_BLOCKS: [u16; 2] = [16, 32];
 /// The size of the fixed part of a table, and what sizes are multiples of.
-const LEAST_TABLE_BYTES: u32 = size_of::<SparingTable>() as u32;
-const ENTRY_BYTES: u32 = size_of::<SparingEntry>() as u32;
+const LEAST_TABLE_BYTES: u32 = 56;
+const ENTRY_BYTES: u32 = 8;
 const MAX_TABLES: u8 = 4;
 /// Original locations from here to the one of defective packets are reserved (UDF 2.2.12).
 const FIRST_RESERVED: u32 = SparingEntry::DEFECTIVE;

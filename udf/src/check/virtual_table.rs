@@ -8,15 +8,17 @@ use super::integrity::{Integrity, Revisions};
 use super::logical::{Map, MapKind};
 use super::role::Role;
 use super::text::Empty;
-use crate::general::{EntityIdentifier, LongAd};
+use crate::general::{LongAd, Tag, TagIdentifier};
 use crate::partition::{NO_BLOCK, VirtualTableHeader};
-use crate::read::{PartitionKind, ReadAt, VirtualPartition, VirtualTableForm, VirtualTableHead};
+use crate::read::{
+    PartitionKind, ReadAt, VirtualPartition, VirtualTable, VirtualTableForm, VirtualTableHead,
+};
 use crate::units::{BlockAddress, PartitionReference};
 use crate::volume::{AccessType, PartitionDescriptor};
 
 pub(super) const TABLE: &str = "virtual allocation table";
 /// What implementation use begins with, if there is any: an entity identifier.
-const LEAST_USE_BYTES: u16 = size_of::<EntityIdentifier>() as u16;
+const LEAST_USE_BYTES: u16 = 32;
 /// Generations that are followed: a disc that is closed and opened again and again has some hundreds.
 const MAX_GENERATIONS: u32 = 1 << 12;
 /// Unused blocks that are told of; of one rule no more findings are kept.
@@ -98,9 +100,7 @@ impl<R: ReadAt> Files<'_, R> {
         if streams.is_some() {
             self.error(77, at, format_args!("it has streams"));
         }
-        if crate::general::Tag::read(&block)
-            .is_some_and(|tag| tag.kind() == crate::general::TagIdentifier::EXTENDED_FILE_ENTRY)
-        {
+        if Tag::read(&block).is_some_and(|tag| tag.kind() == TagIdentifier::EXTENDED_FILE_ENTRY) {
             self.context.note(
                 77,
                 at,
@@ -126,7 +126,7 @@ impl<R: ReadAt> Files<'_, R> {
 
     fn virtual_table_header(&mut self, at: At, header: &VirtualTableHeader, has_untold_use: bool) {
         let bytes = header.length_of_implementation_use.get();
-        if bytes != 0 && bytes < LEAST_USE_BYTES || bytes % 4 != 0 {
+        if bytes != 0 && bytes < LEAST_USE_BYTES || !bytes.is_multiple_of(4) {
             self.error(75, at, format_args!("{bytes} bytes of implementation use"));
         }
         if has_untold_use {
@@ -150,7 +150,7 @@ impl<R: ReadAt> Files<'_, R> {
             write: header.minimum_udf_write_revision.get(),
             most: header.maximum_udf_write_revision.get(),
         };
-        self.context.known_revisions(at, &revisions);
+        self.context.known_revisions(at, revisions);
     }
 
     /// Each entry must be a block that exists.
@@ -159,7 +159,7 @@ impl<R: ReadAt> Files<'_, R> {
         let Some(lower) = self.partition(upper.lower) else { return };
         let blocks = lower.length_blocks;
         let volume = self.volume;
-        let entries = volume.virtual_table().map(|table| table.entries()).unwrap_or_default();
+        let entries = volume.virtual_table().map(VirtualTable::entries).unwrap_or_default();
         if entries.is_empty() {
             self.warning(76, at, format_args!("it is empty"));
         } else if entries.len() as u64 > u64::from(blocks) {

@@ -51,7 +51,16 @@ fn a_sector_that_cannot_be_read_is_told() {
 #[test]
 fn random_damage_is_survived() {
     let mut random = Random::new(7);
-    for on in [On::Plain, On::Old, On::Split, On::Rewritable] {
+    for on in [
+        On::Plain,
+        On::Old,
+        On::Split,
+        On::Rewritable,
+        On::PseudoOverwrite,
+        On::OldVirtual,
+        On::Virtual,
+        On::Sparable,
+    ] {
         let sound = on.image();
         let blocks: Vec<usize> = (0..sound.bytes.len() / 2048)
             .filter(|block| sound.bytes[block * 2048..(block + 1) * 2048].iter().any(|byte| *byte != 0))

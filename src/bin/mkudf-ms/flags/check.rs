@@ -1,0 +1,43 @@
+//! The options of `check`.
+
+use std::str::FromStr;
+
+use clap::Args;
+use udf::check::{Rule, UnknownRule};
+
+use super::Reading;
+
+const CHECK_HELP: &str = "\
+A line a finding: how grave it is, the rule, the file or structure, where it lies and
+the clause of the standard. Notes are shown with --verbose. With --json an object a
+finding, and at the end one with the key `summary`.
+
+Exit status: 0 no errors (warnings and notes are none); 4 errors were found; 8 the
+volume could not be checked; 16 wrong usage.";
+
+/// Look for errors in a volume, rule by rule; nothing is changed
+#[derive(Debug, Args)]
+#[command(after_help = CHECK_HELP)]
+#[command(mut_arg("image", |image| image.required(false).required_unless_present("explain")))]
+pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) reading: Option<Reading>,
+    /// Tell what a rule demands, what it means and what to do: R042, 42, or all
+    #[arg(long, value_name = "RULE", conflicts_with = "image")]
+    pub(crate) explain: Option<Explained>,
+}
+
+/// Rules to be explained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Explained {
+    All,
+    One(Rule),
+}
+
+impl FromStr for Explained {
+    type Err = UnknownRule;
+
+    fn from_str(text: &str) -> Result<Self, UnknownRule> {
+        if text.eq_ignore_ascii_case("all") { Ok(Self::All) } else { text.parse().map(Self::One) }
+    }
+}
