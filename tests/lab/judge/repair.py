@@ -98,12 +98,9 @@ def judge(context):
     for job in jobs:
         if job["id"] in shown:
             # Links of directories were the kernel's count, and are the standard's now.
-            lines = compare.differences(links(truth[job["volume"]]), links(shown[job["id"]]), skip=("ctime",))
+            want = compare.expected(truth[job["volume"]])
+            lines = compare.differences(want, shown[job["id"]], skip=("ctime", "nlink"))
             report.verdict(f"repair/{job['volume']}/{job['damage']}/kernel", lines)
-
-
-def links(entries):
-    return [{key: value for key, value in entry.items() if key != "nlink"} if entry["type"] == "directory" else entry for entry in entries]
 
 
 def mounted(report, jobs, folder):
