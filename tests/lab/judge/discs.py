@@ -26,7 +26,7 @@ class Disc:
 
     def __init__(self, context, sources, work, medium, revision):
         self.product, self.report, self.sources = context.product, context.report, sources
-        self.medium, self.revision = medium, revision
+        self.medium, self.revision, self.block = medium, revision, SECTOR
         self.name, self.folder = f"discs/{medium}-{revision}", f"{work}/{medium}-{revision}"
         self.states, self.wants, self.start = [], [], 0
 
@@ -99,14 +99,15 @@ class Disc:
         shutil.rmtree(self.folder) if not self.report.keep else None
 
     def udfinfo(self, stage, image, want):
-        """Label, and that it finds the table; it counts as the session's own descriptor does, so not those of later states."""
+        """Label, and that it finds the table; its revision is the least that readers must know, which without a
+        metadata partition is 2.01.  It counts files as the session's first state does, so that is not compared."""
         if not shutil.which("udfinfo"):
             return self.report.lacking(f"{self.name}/{stage}/udfinfo", "udfinfo is not installed")
         start = ["--startblock", str(self.start)] if stage == "append-3" else []
         done = subprocess.run(["udfinfo", *start, image], capture_output=True, text=True)
         told = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line and not line.startswith("start="))
         last = str(os.path.getsize(image) // SECTOR - 1)
-        wanted = {"label": commands.LABEL, "udfrev": self.revision, "vatblock": last, "accesstype": "writeonce"}
+        wanted = {"label": commands.LABEL, "udfrev": min(self.revision, "2.01"), "vatblock": last, "accesstype": "writeonce"}
         lines = [f"{key} is {told.get(key)!r}, not {value!r}" for key, value in wanted.items() if told.get(key) != value]
         self.report.verdict(f"{self.name}/{stage}/udfinfo", lines if done.returncode == 0 else [done.stderr[-300:]])
 
