@@ -26,7 +26,8 @@ class Disc:
 
     def __init__(self, context, sources, work, medium, revision):
         self.product, self.report, self.sources = context.product, context.report, sources
-        self.medium, self.revision = medium, revision
+        self.medium, self.volume_revision, self.block = medium, revision, SECTOR
+        self.revision = min(revision, "2.01")      # what readers must know where there is no metadata partition
         self.name, self.folder = f"discs/{medium}-{revision}", f"{work}/{medium}-{revision}"
         self.states, self.wants, self.start = [], [], 0
 
@@ -46,7 +47,7 @@ class Disc:
 
     def create(self, image, _):
         root, want = self.sources.ready("rich")
-        self.product.create(image, root, medium=self.medium, revision=self.revision, label=commands.LABEL)
+        self.product.create(image, root, medium=self.medium, revision=self.volume_revision, label=commands.LABEL)
         return want
 
     def append_1(self, image, want):
@@ -70,7 +71,7 @@ class Disc:
 
     def jobs(self):
         """Each state by itself; in the last one the newest session by its start, and the others by their last block."""
-        job = f"disc-{self.medium}-{self.revision}".replace("+", "p")
+        job = f"disc-{self.medium}-{self.volume_revision}".replace("+", "p")
         for stage, image in zip(STAGES, self.states):
             yield {"id": f"{job}-{stage}", "image": image, "sector": SECTOR}
         if len(self.states) == len(STAGES):
@@ -85,7 +86,7 @@ class Disc:
         wants["by-start"] = self.wants[-1] if self.wants else None
         wants.update({f"back-to-{stage}": want for stage, want in zip(STAGES[:3], self.wants)})
         for job in self.jobs():
-            stage = job["id"].removeprefix(f"disc-{self.medium}-{self.revision}-".replace("+", "p"))
+            stage = job["id"].removeprefix(f"disc-{self.medium}-{self.volume_revision}-".replace("+", "p"))
             result = results.get(job["id"]) or {"error": "never mounted"}
             if result["error"]:
                 self.report.fail(f"{self.name}/{stage}", f"{result['error']}; {result.get('dmesg', '')[-300:]}")
@@ -99,7 +100,8 @@ class Disc:
         shutil.rmtree(self.folder) if not self.report.keep else None
 
     def udfinfo(self, stage, image, want):
-        """Label, and that it finds the table; it counts as the session's own descriptor does, so not those of later states."""
+        """Label, and that it finds the table; its revision is the least that readers must know, which without a
+        metadata partition is 2.01.  It counts files as the session's first state does, so that is not compared."""
         if not shutil.which("udfinfo"):
             return self.report.lacking(f"{self.name}/{stage}/udfinfo", "udfinfo is not installed")
         start = ["--startblock", str(self.start)] if stage == "append-3" else []
