@@ -33,7 +33,7 @@ mod space;
 mod undo;
 
 use udf::check::{Report, Severity, check};
-use udf::general::{ExtentAd, TagIdentifier};
+use udf::general::{EntityIdentifier, ExtentAd, TagIdentifier};
 use udf::read::{Found, OpenOptions, PartitionKind, ReadAt, Volume};
 use udf::revision::Revision;
 use udf::volume::{ANCHOR_SECTOR, AccessType};
@@ -189,6 +189,7 @@ fn volume_space(mender: &mut Mender<'_>, found: &Found) -> Result<()> {
                 }
                 TagIdentifier::LOGICAL_VOLUME => {
                     mender.take(ExtentAd::new(get32(bytes, 432), Sector(get32(bytes, 436))));
+                    take_sparing_tables(mender, bytes);
                 }
                 _ => {}
             }
@@ -201,6 +202,23 @@ fn volume_space(mender: &mut Mender<'_>, found: &Found) -> Result<()> {
         "both volume descriptor sequences are lost, and with them where the partition lies",
         "an older session may still be readable",
     ))
+}
+
+/// Notes where sparing tables lie, which are outside partitions (UDF 2.2.9).
+fn take_sparing_tables(mender: &mut Mender<'_>, logical: &[u8]) {
+    let mut maps = logical.get(440..).unwrap_or_default();
+    while let [kind, length, ..] = *maps {
+        let Some((map, rest)) = maps.split_at_checked(usize::from(length.max(2))) else { break };
+        if kind == 2
+            && map.len() == 64
+            && map[5..].starts_with(EntityIdentifier::SPARABLE_PARTITION.as_bytes())
+        {
+            for table in 0..usize::from(map[42].min(4)) {
+                mender.take(ExtentAd::new(get32(map, 44), Sector(get32(map, 48 + 4 * table))));
+            }
+        }
+        maps = rest;
+    }
 }
 
 fn unless_write_once(access: u32) -> Result<()> {
@@ -222,8 +240,12 @@ fn partitions(mender: &mut Mender<'_>, options: &OpenOptions) -> Result<(Changes
     let overlay = mender.overlay;
     let options = OpenOptions { strict: false, ..*options };
     let volume = Volume::open(overlay, &options)?;
-    let known =
-        |kind: &PartitionKind| matches!(kind, PartitionKind::Physical { .. } | PartitionKind::Metadata(_));
+    let known = |kind: &PartitionKind| {
+        matches!(
+            kind,
+            PartitionKind::Physical { .. } | PartitionKind::Sparable(_) | PartitionKind::Metadata(_)
+        )
+    };
     if !volume.partitions().iter().all(|partition| known(&partition.kind)) {
         return Err(Error::refused(
             "the volume has a kind of partition whose files are not mended",

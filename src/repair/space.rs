@@ -77,8 +77,8 @@ impl Files<'_, '_> {
     pub(super) fn load_spaces(&mut self) {
         for (partition, reference) in self.volume.partitions().iter().zip(0_u16..) {
             let sets = match &partition.kind {
-                PartitionKind::Physical { .. } => self.sets_of(partition.number, reference),
-                _ => self.metadata_bitmap(reference).into_iter().collect(),
+                PartitionKind::Metadata(_) => self.metadata_bitmap(reference).into_iter().collect(),
+                _ => self.sets_of(partition.number, reference),
             };
             let mut space = Space {
                 used: Bits::new(partition.length_blocks),
@@ -357,6 +357,8 @@ impl Files<'_, '_> {
         let mut bytes = vec![0; old.len()];
         bytes[..40].copy_from_slice(&old[..40]);
         put(&mut bytes, 27, &[1]);
+        // Short descriptors, and nothing else.
+        bytes[34] &= !7;
         put(&mut bytes, 36, &u32::try_from(runs.len() * 8).ok()?.to_le_bytes());
         for (index, (first, count)) in runs.iter().enumerate() {
             let length = ExtentKind::Allocated.with_length(count * self.block_size().bytes());

@@ -28,7 +28,7 @@ fn cut_everywhere(image: &Image, context: &str) -> usize {
     for event in recorder.into_parts().1 {
         match event {
             Event::Write { offset_bytes, bytes } => {
-                group.push((usize::try_from(offset_bytes).unwrap(), bytes))
+                group.push((usize::try_from(offset_bytes).unwrap(), bytes));
             }
             Event::Flush => {
                 let mut subsets: Vec<Vec<&(usize, Vec<u8>)>> =

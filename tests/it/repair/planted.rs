@@ -26,6 +26,18 @@ const LEFT: &[(&[u8], On, &str)] = &[
         "how long the partition is was told in two places, both wrong in the same way",
     ),
     (&[33, 140], On::Plain, "the same"),
+    (
+        &[0, 10, 29, 33, 51],
+        On::Plain,
+        "the image is cut off before its integrity descriptor, and cannot grow",
+    ),
+    (&[56, 68], On::Plain, "which of two partitions is the right one nobody knows"),
+    (&[72], On::PseudoOverwrite, "write-once media are refused, whatever their drives pretend"),
+    (
+        &[91],
+        On::Split,
+        "an entry of a chain of entries takes part in it, and is not turned into another kind",
+    ),
     (&[140], On::Plain, "the same"),
     (&[50, 56], On::Plain, "a partition that no map names may be somebody's"),
     (&[55], On::Plain, "a bitmap takes blocks, and without one nobody knows which are free"),
@@ -68,10 +80,11 @@ fn each_is_mended_or_left_for_a_reason() {
         plant(&mut image);
         let context = format!("number {number}, {expected:?} in {on:?}");
         let reason = LEFT.iter().position(|(rules, volume, _)| *rules == expected && *volume == on);
-        let write_once = matches!(expected, [55, 62, 124] | [55, 124]);
-        if write_once {
-            assert!(plan(&image).is_err(), "{context}");
+        if let Err(error) = plan(&image) {
             used.extend(reason);
+            if reason.is_none() {
+                wrong.push(format!("{context}: {error}"));
+            }
             continue;
         }
         let after = repaired(&image, &context);
@@ -79,7 +92,7 @@ fn each_is_mended_or_left_for_a_reason() {
             continue;
         }
         used.extend(reason);
-        if reason.is_none() || rules(&after.check()) != rules(&image.check()) {
+        if reason.is_none() || !rules(&after.check()).is_subset(&rules(&image.check())) {
             wrong.push(format!("{context}: {:#?}", findings(&after)));
         }
     }
@@ -116,8 +129,10 @@ fn files_are_as_they_were() {
             // What could be read is as it was; what could not is as it was before the fault.
             let before =
                 body(&image, path).or_else(|| findings(&after).is_empty().then(|| body(&sound, path))?);
-            if let Some(before) = before {
-                assert!(body(&after, path) == Some(before), "number {number}, {expected:?}: {path}");
+            if before.is_some() {
+                let found = body(&after, path);
+                let restored = found == body(&sound, path);
+                assert!(restored || found == before, "number {number}, {expected:?}: {path}");
                 compared += 1;
             }
         }

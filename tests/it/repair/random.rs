@@ -53,9 +53,9 @@ fn mutants() {
             let found: Vec<_> = after.check().findings.iter().map(ToString::to_string).collect();
             assert_eq!(told, found, "{on:?} {number}: what is left was told before");
             if found.is_empty() {
-                mended += 1
+                mended += 1;
             } else {
-                left += 1
+                left += 1;
             }
             for (path, body) in sound_files(&sound, &image) {
                 let volume = after.volume();
