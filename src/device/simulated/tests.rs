@@ -1,3 +1,5 @@
+//! What discs take, what they refuse, and what they say of themselves.
+
 use super::*;
 
 fn disc(folder: &tempfile::TempDir, name: &str) -> SimulatedMedium {
