@@ -1,5 +1,6 @@
 //! The command, run as users run it: every line of its help, what it prints, and with which code it ends.
 
+mod discs;
 mod growing;
 mod making;
 mod reading;
@@ -149,7 +150,7 @@ fn wrong_usage_has_its_own_code() {
     bench.fails(2, ["create", "-o", "x.udf", "-0", "src"]);
     bench.fails(2, ["create", "-o", "x.udf", "--vid", &"x".repeat(31), "src"]);
     bench.fails(2, ["create", "-o", "-", "--json", "src"]);
-    let refusal = bench.fails(2, ["create", "-o", "x.udf", "-m", "cd-r", "src"]);
+    let refusal = bench.fails(2, ["create", "-o", "x.udf", "-m", "cd-rw-packet", "src"]);
     assert!(refusal.contains("not written yet"), "{refusal}");
     bench.fails(2, ["append", "x.udf"]);
     bench.fails(2, ["ls"]);

@@ -1,4 +1,4 @@
-//! Tests of simulated media: what is allowed, what is refused, and what a drive would report.
+//! What discs take, what they refuse, and what they say of themselves.
 
 use super::*;
 
