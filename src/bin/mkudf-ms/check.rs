@@ -1,7 +1,7 @@
 //! `check`: what is wrong with a volume, a line a finding; the exit code is fsck's.
 
-use std::time::SystemTime;
 use std::io::{self, Write};
+use std::time::SystemTime;
 
 use anyhow::Context as _;
 use mkudf_ms::progress::Progress;

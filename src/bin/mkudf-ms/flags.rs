@@ -9,10 +9,12 @@ use udf::{BlockSize, Revision};
 mod check;
 mod disc;
 mod history;
+mod rescue;
 
 pub(crate) use check::{Check, Explained};
 pub(crate) use disc::{Close, LayoutChoice, Media};
 pub(crate) use history::{Diff, Revert};
+pub(crate) use rescue::Rescue;
 
 use crate::values::{self, Mode, Owner, Size};
 
@@ -102,6 +104,8 @@ pub(crate) enum Command {
     Media(Media),
     #[command(disable_version_flag = true)]
     Close(Close),
+    #[command(disable_version_flag = true)]
+    Rescue(Box<Rescue>),
 }
 
 const CREATE_EXAMPLES: &str = "\
@@ -421,7 +425,7 @@ pub(crate) struct Extract {
     /// Do not restore owner and group [default for others]
     #[arg(long, overrides_with = "same_owner")]
     pub(crate) no_same_owner: bool,
-    /// Stop before more than this is written
+    /// Stop before the files are larger than this in all, holes included
     #[arg(long, value_name = "SIZE")]
     pub(crate) max_size: Option<Size>,
     /// Threads to work with [default: one a processor]
