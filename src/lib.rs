@@ -89,6 +89,7 @@ pub mod plan;
 pub mod progress;
 pub mod render;
 pub mod repair;
+pub mod rescue;
 pub mod scan;
 pub mod session;
 pub mod stream;

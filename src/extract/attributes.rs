@@ -17,7 +17,7 @@ const NOBODY: u32 = u32::MAX;
 
 /// What is restored of a file beside its content.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Attributes {
+pub(crate) struct Attributes {
     mode: u32,
     /// Whom it is given to; `None` to leave it to us.
     owner: Option<(u32, u32)>,
@@ -28,7 +28,7 @@ pub(super) struct Attributes {
 impl Attributes {
     /// Those of an entry. Who may not give a file to its owner may not leave set-id bits on it either: they would speak
     /// for somebody else than on the volume.
-    pub(super) fn of(entry: &Entry, same_owner: bool) -> Self {
+    pub(crate) fn of(entry: &Entry, same_owner: bool) -> Self {
         let mut mode = entry.mode();
         let given = |id: u32| same_owner && id != NOBODY;
         if mode & SET_UID != 0 && !given(entry.uid) && entry.uid != rustix::process::geteuid().as_raw() {
@@ -46,7 +46,7 @@ impl Attributes {
     }
 
     /// Sets them on an open file or directory, as many as can be.
-    pub(super) fn set(&self, file: BorrowedFd<'_>) -> Result<()> {
+    pub(crate) fn set(&self, file: BorrowedFd<'_>) -> Result<()> {
         // In this order: giving a file away clears its set-id bits.
         let owner = self.owner().map_or(Ok(()), |(uid, gid)| fchown(file, uid, gid));
         let mode = fchmod(file, self.mode(owner.is_ok()));
@@ -54,7 +54,7 @@ impl Attributes {
     }
 
     /// Sets them on a thing that cannot be opened, which was just made: a FIFO, a device, a socket.
-    pub(super) fn set_unopened(&self, directory: BorrowedFd<'_>, name: &str) -> Result<()> {
+    pub(crate) fn set_unopened(&self, directory: BorrowedFd<'_>, name: &str) -> Result<()> {
         let thing =
             openat(directory, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
         let owner =
@@ -66,7 +66,7 @@ impl Attributes {
     }
 
     /// Sets them on a symbolic link, which has no mode.
-    pub(super) fn set_link(&self, directory: BorrowedFd<'_>, name: &str) -> Result<()> {
+    pub(crate) fn set_link(&self, directory: BorrowedFd<'_>, name: &str) -> Result<()> {
         let owner = self
             .owner()
             .map_or(Ok(()), |(uid, gid)| chownat(directory, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW));

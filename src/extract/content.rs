@@ -67,7 +67,7 @@ impl<R: ReadAt> Filling<'_, R> {
 
 impl<R: ReadAt> Extraction<'_, R> {
     /// Writes the body of an entry into an empty file.
-    pub(super) fn fill(
+    pub(crate) fn fill(
         &self,
         place: Place<'_>,
         entry: &Entry,
@@ -75,6 +75,8 @@ impl<R: ReadAt> Extraction<'_, R> {
         file: &File,
     ) -> Result<(), Trouble> {
         let (end_bytes, written_end_bytes, missing_bytes) = (0, 0, 0);
+        // A file of holes takes no room here, but it may where it is copied to.
+        self.limit(body.len())?;
         let mut filling =
             Filling { place, body, file, end_bytes, written_end_bytes, missing_bytes, why: None };
         if entry.form == AllocationForm::Embedded {
@@ -171,7 +173,7 @@ impl<R: ReadAt> Extraction<'_, R> {
     }
 
     fn write(&self, filling: &mut Filling<'_, R>, bytes: &[u8]) -> Result<(), Trouble> {
-        self.account(bytes.len() as u64)?;
+        self.progress.add_bytes(bytes.len() as u64);
         filling.file.write_all_at(bytes, filling.end_bytes).map_err(|error| {
             self.at(filling.place, "cannot write", Errno::from_io_error(&error).unwrap_or(Errno::IO))
         })?;
@@ -187,7 +189,6 @@ impl<R: ReadAt> Extraction<'_, R> {
             self.progress.check()?;
             let (mut from, mut to) = (stretch.device_bytes + copied_bytes, filling.end_bytes);
             let wanted_bytes = (stretch.bytes - copied_bytes).min(KERNEL_CHUNK_BYTES);
-            self.account(wanted_bytes)?;
             let wanted = usize::try_from(wanted_bytes).unwrap_or(0);
             let done = match copy_file_range(image, Some(&mut from), filling.file, Some(&mut to), wanted) {
                 Ok(done) => done as u64,
@@ -202,7 +203,7 @@ impl<R: ReadAt> Extraction<'_, R> {
                     0
                 }
             };
-            self.written_bytes.fetch_sub(wanted_bytes - done, Ordering::Relaxed);
+            self.progress.add_bytes(done);
             if done == 0 {
                 break;
             }
@@ -212,12 +213,12 @@ impl<R: ReadAt> Extraction<'_, R> {
         Ok(copied_bytes)
     }
 
-    /// Counts what is about to be written, and stops before it is too much.
-    fn account(&self, bytes: u64) -> Result<(), Trouble> {
-        self.progress.add_bytes(bytes);
-        let before_bytes = self.written_bytes.fetch_add(bytes, Ordering::Relaxed);
-        match self.options.max_size_bytes {
-            Some(limit) if before_bytes.saturating_add(bytes) > limit => {
+    /// Counts the bytes of a file, and stops before it is too much.
+    fn limit(&self, bytes: u64) -> Result<(), Trouble> {
+        let add = |before: u64| Some(before.saturating_add(bytes));
+        let before_bytes = self.file_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+        match (self.options.max_size_bytes, before_bytes) {
+            (Some(limit), Ok(before_bytes)) if before_bytes.saturating_add(bytes) > limit => {
                 let reason = format!("the files are larger than the {limit} bytes that may be written");
                 Err(Error::refused(reason, "allow more with --max-size").into())
             }

@@ -18,17 +18,17 @@ const MAX_PATH_LEN: usize = 4000;
 
 /// Which directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct FolderId(u32);
+pub(crate) struct FolderId(u32);
 
 impl FolderId {
-    pub(super) const TOP: Self = Self(0);
+    pub(crate) const TOP: Self = Self(0);
 }
 
 /// All directories that were made or joined.
 ///
 /// None is kept open: there may be more of them than a process may have open files, and opening one again is one call.
 #[derive(Debug)]
-pub(super) struct Folders {
+pub(crate) struct Folders {
     top: OwnedFd,
     list: Mutex<Vec<Folder>>,
     /// `openat2` is Linux 5.6 and some sandboxes forbid it.
@@ -46,7 +46,7 @@ struct Folder {
 
 /// What became of a directory that was to be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Made {
+pub(crate) enum Made {
     /// It is new.
     New,
     /// It was there.
@@ -55,7 +55,7 @@ pub(super) enum Made {
 
 impl Folders {
     /// Begins at a directory, which is made if it is not there; and whether there was nothing in it.
-    pub(super) fn below(target: &Path) -> Result<(Self, bool)> {
+    pub(crate) fn below(target: &Path) -> Result<(Self, bool)> {
         std::fs::create_dir_all(target).map_err(Error::host("cannot make the directory", target))?;
         // The one place where links count: the folder is the user's choice.
         let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -70,7 +70,7 @@ impl Folders {
     /// Makes a directory in `parent`, of which `host` is the descriptor, or joins the one that is there.
     ///
     /// Something else of that name is in the way, unless it is to be replaced.
-    pub(super) fn make(
+    pub(crate) fn make(
         &self,
         parent: FolderId,
         host: BorrowedFd<'_>,
@@ -102,12 +102,12 @@ impl Folders {
     }
 
     /// What a directory is to have when all in it is done.
-    pub(super) fn set_attributes(&self, id: FolderId, attributes: Attributes) {
+    pub(crate) fn set_attributes(&self, id: FolderId, attributes: Attributes) {
         self.list()[id.0 as usize].attributes = Some(attributes);
     }
 
     /// Takes the directories that wait for their attributes, those within others first.
-    pub(super) fn take_attributes(&self) -> Vec<(FolderId, Attributes)> {
+    pub(crate) fn take_attributes(&self) -> Vec<(FolderId, Attributes)> {
         let mut list = self.list();
         // A directory is entered in the list after the one that it is in.
         let ids = (0..).map(FolderId);
@@ -119,7 +119,7 @@ impl Folders {
     }
 
     /// The path of a directory on the volume, or of a file in it.
-    pub(super) fn path(&self, id: FolderId, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, id: FolderId, name: &str) -> PathBuf {
         let mut path = PathBuf::from("/");
         path.extend(self.names_to(id).iter().map(|name| &**name));
         if !name.is_empty() {
@@ -129,12 +129,12 @@ impl Folders {
     }
 
     /// Opens a directory to make things in it.
-    pub(super) fn open(&self, id: FolderId) -> rustix::io::Result<OwnedFd> {
+    pub(crate) fn open(&self, id: FolderId) -> rustix::io::Result<OwnedFd> {
         self.open_as(id, DIRECTORY | OFlags::PATH)
     }
 
     /// Opens a directory to set its attributes.
-    pub(super) fn open_itself(&self, id: FolderId) -> rustix::io::Result<OwnedFd> {
+    pub(crate) fn open_itself(&self, id: FolderId) -> rustix::io::Result<OwnedFd> {
         self.open_as(id, DIRECTORY)
     }
 

@@ -20,10 +20,10 @@ use crate::error::Warning;
 
 /// A name in an open directory of the host.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place<'h> {
-    pub(super) folder: FolderId,
-    pub(super) host: BorrowedFd<'h>,
-    pub(super) name: &'h str,
+pub(crate) struct Place<'h> {
+    pub(crate) folder: FolderId,
+    pub(crate) host: BorrowedFd<'h>,
+    pub(crate) name: &'h str,
 }
 
 impl Place<'_> {
@@ -34,7 +34,7 @@ impl Place<'_> {
 
 impl<R: ReadAt> Extraction<'_, R> {
     /// Makes what an ICB describes; what is in a directory is left to another task.
-    pub(super) fn item<'s>(
+    pub(crate) fn item<'s>(
         &'s self,
         scope: &Scope<'s>,
         place: Place<'_>,
@@ -67,7 +67,7 @@ impl<R: ReadAt> Extraction<'_, R> {
         Ok(())
     }
 
-    fn make(&self, place: Place<'_>, entry: &Entry) -> Result<(), Trouble> {
+    pub(crate) fn make(&self, place: Place<'_>, entry: &Entry) -> Result<(), Trouble> {
         match entry.kind {
             FileType::REGULAR | FileType::REAL_TIME | FileType::UNSPECIFIED => self.file(place, entry),
             FileType::SYMBOLIC_LINK => self.symbolic_link(place, entry),
@@ -127,12 +127,12 @@ impl<R: ReadAt> Extraction<'_, R> {
         outcome.map_err(|error| self.at(place, "cannot make", error))
     }
 
-    pub(super) fn at(&self, place: Place<'_>, action: &'static str, error: Errno) -> Trouble {
+    pub(crate) fn at(&self, place: Place<'_>, action: &'static str, error: Errno) -> Trouble {
         Trouble::host(action, &self.folders.path(place.folder, place.name), error)
     }
 
     /// Makes the links that waited for their files.
-    pub(super) fn link(&self) {
+    pub(crate) fn link(&self) {
         for waiting in self.links.take_waiting() {
             if self.is_over() {
                 return;
@@ -142,15 +142,14 @@ impl<R: ReadAt> Extraction<'_, R> {
                 self.folders.open(*folder).map_err(|error| self.host_trouble("cannot open", *folder, error));
             let linked = host.and_then(|host| {
                 let place = Place { folder: *folder, host: host.as_fd(), name };
-                self.link_or_make(place, &waiting.icb)
+                self.link_or_make(place, &self.volume.entry(&waiting.icb)?)
             });
             self.told(linked, || self.folders.path(*folder, name));
         }
     }
 
     /// Links a name to its file; where that cannot be, the file is made once more.
-    fn link_or_make(&self, place: Place<'_>, icb: &LongAd) -> Result<(), Trouble> {
-        let entry = self.volume.entry(icb)?;
+    pub(crate) fn link_or_make(&self, place: Place<'_>, entry: &Entry) -> Result<(), Trouble> {
         if let Some(first) = self.links.made(entry.icb) {
             let linked =
                 self.folders.open(first.folder).map_err(|error| self.at(place, "cannot link", error));
@@ -163,8 +162,8 @@ impl<R: ReadAt> Extraction<'_, R> {
                 done => return done,
             }
         }
-        self.make(place, &entry)?;
-        self.links.settle(&entry, Some(place.lasting()));
+        self.make(place, entry)?;
+        self.links.settle(entry, Some(place.lasting()));
         Ok(())
     }
 
@@ -174,7 +173,7 @@ impl<R: ReadAt> Extraction<'_, R> {
     }
 
     /// The file is there, but its owner, mode or times are not what they were.
-    pub(super) fn not_restored(
+    pub(crate) fn not_restored(
         &self,
         set: rustix::io::Result<()>,
         path: impl FnOnce() -> std::path::PathBuf,

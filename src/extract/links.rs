@@ -11,21 +11,21 @@ use super::folders::FolderId;
 
 /// A name in a directory of the host.
 #[derive(Clone, Debug)]
-pub(super) struct HostPlace {
-    pub(super) folder: FolderId,
-    pub(super) name: Box<str>,
+pub(crate) struct HostPlace {
+    pub(crate) folder: FolderId,
+    pub(crate) name: Box<str>,
 }
 
 /// A name that waits for the file that it shall be a link to.
 #[derive(Clone, Debug)]
-pub(super) struct Waiting {
-    pub(super) place: HostPlace,
-    pub(super) icb: LongAd,
+pub(crate) struct Waiting {
+    pub(crate) place: HostPlace,
+    pub(crate) icb: LongAd,
 }
 
 /// The files that have several names. A file whose entry says otherwise is made once for each name.
 #[derive(Debug, Default)]
-pub(super) struct Links {
+pub(crate) struct Links {
     shared: Mutex<Shared>,
 }
 
@@ -38,7 +38,7 @@ struct Shared {
 
 impl Links {
     /// Whether the caller is to make the file now; if not, the name waits.
-    pub(super) fn claim(&self, entry: &Entry, icb: LongAd, place: impl FnOnce() -> HostPlace) -> bool {
+    pub(crate) fn claim(&self, entry: &Entry, icb: LongAd, place: impl FnOnce() -> HostPlace) -> bool {
         if entry.links < 2 {
             return true;
         }
@@ -53,7 +53,7 @@ impl Links {
     }
 
     /// Tells where the file was made, if it was. Nothing is ever linked to a file that was here before.
-    pub(super) fn settle(&self, entry: &Entry, place: Option<HostPlace>) {
+    pub(crate) fn settle(&self, entry: &Entry, place: Option<HostPlace>) {
         if entry.links < 2 {
             return;
         }
@@ -64,12 +64,12 @@ impl Links {
     }
 
     /// Where a file was made.
-    pub(super) fn made(&self, icb: BlockAddress) -> Option<HostPlace> {
+    pub(crate) fn made(&self, icb: BlockAddress) -> Option<HostPlace> {
         self.with(|shared| shared.made.get(&icb).cloned().flatten())
     }
 
     /// Takes the names that wait, those of one directory together.
-    pub(super) fn take_waiting(&self) -> Vec<Waiting> {
+    pub(crate) fn take_waiting(&self) -> Vec<Waiting> {
         let mut waiting = self.with(|shared| std::mem::take(&mut shared.waiting));
         waiting.sort_by(|a, b| (a.place.folder, &a.place.name).cmp(&(b.place.folder, &b.place.name)));
         waiting

@@ -21,8 +21,14 @@ mod walk;
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
 
+pub(crate) use folders::{FolderId, Folders};
+pub(crate) use item::Place;
+pub(crate) use names::Names;
+pub(crate) use trouble::Trouble;
 use udf::read::{ReadAt, Volume};
+pub(crate) use walk::Extraction;
 
 use crate::error::{Error, Result, Warning};
 use crate::progress::Progress;
@@ -34,7 +40,7 @@ pub struct Options {
     pub replace: bool,
     /// Owner and group are restored, which takes root.
     pub same_owner: bool,
-    /// Stop with an error before more than so many bytes of contents are written. Holes do not count.
+    /// Stop with an error before the files have more than so many bytes in all. Holes count, and hard links once.
     pub max_size_bytes: Option<u64>,
     /// Threads to work with; `None` for one a processor.
     pub threads: Option<usize>,
@@ -59,7 +65,8 @@ pub fn extract<R: ReadAt>(
     let threads = rayon::ThreadPoolBuilder::new().num_threads(options.threads.unwrap_or(0)).build();
     let threads = threads.map_err(|error| Error::Options(format!("cannot start threads: {error}")))?;
     let (folders, is_fresh) = folders::Folders::below(target)?;
-    let extraction = walk::Extraction::new(volume, image, folders, options, progress);
+    let file_bytes = AtomicU64::new(0);
+    let extraction = Extraction::new(volume, image, &folders, options, progress, &file_bytes);
     threads.scope(|scope| match paths {
         [] => extraction.everything(scope, is_fresh),
         _ => extraction.selected(scope, paths),

@@ -11,21 +11,21 @@ const MAX_SUFFIX_LEN: usize = 16;
 
 /// The names used in one directory.
 #[derive(Debug, Default)]
-pub(super) struct Names {
+pub(crate) struct Names {
     used: HashSet<Box<str>>,
 }
 
 /// A name to use.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct HostName {
-    pub(super) text: String,
+pub(crate) struct HostName {
+    pub(crate) text: String,
     /// Why it is not the name on the volume, if it is not.
-    pub(super) changed: Option<&'static str>,
+    pub(crate) changed: Option<&'static str>,
 }
 
 impl Names {
     /// The name for what the volume calls so, in d-characters: the same if possible, and not given out before.
-    pub(super) fn take(&mut self, characters: &[u8]) -> HostName {
+    pub(crate) fn take(&mut self, characters: &[u8]) -> HostName {
         let (name, fault) = match text::decode(characters) {
             Ok(name) => (name, None),
             Err(_) => (text::decode_lossy(characters), Some("the name is no legal text")),

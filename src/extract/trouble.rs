@@ -9,7 +9,7 @@ use crate::error::Error;
 
 /// Why something was not extracted.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(crate) enum Trouble {
     /// This one; others may do better.
     Here(String),
     /// The work must end: the disk is full, somebody asked to stop.
@@ -18,7 +18,7 @@ pub(super) enum Trouble {
 
 impl Trouble {
     /// The host refused to do something: `action` is "cannot write", "cannot make the directory".
-    pub(super) fn host(action: &'static str, path: &Path, error: Errno) -> Self {
+    pub(crate) fn host(action: &'static str, path: &Path, error: Errno) -> Self {
         let everywhere = matches!(
             error,
             Errno::NOSPC

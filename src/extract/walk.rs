@@ -29,17 +29,17 @@ const MAX_PENDING: usize = 64;
 
 /// The work and how far it is.
 #[derive(Debug)]
-pub(super) struct Extraction<'a, R> {
-    pub(super) volume: &'a Volume<R>,
-    pub(super) image: Option<&'a File>,
-    pub(super) options: &'a Options,
-    pub(super) progress: &'a Progress,
-    pub(super) folders: Folders,
-    pub(super) links: Links,
-    /// Bytes of contents written.
-    pub(super) written_bytes: AtomicU64,
+pub(crate) struct Extraction<'a, R> {
+    pub(crate) volume: &'a Volume<R>,
+    pub(crate) image: Option<&'a File>,
+    pub(crate) options: &'a Options,
+    pub(crate) progress: &'a Progress,
+    pub(crate) folders: &'a Folders,
+    pub(crate) links: Links,
+    /// Bytes of the files so far, holes among them.
+    pub(crate) file_bytes: &'a AtomicU64,
     /// Until the kernel says that it cannot.
-    pub(super) kernel_copies: AtomicBool,
+    pub(crate) kernel_copies: AtomicBool,
     /// Directories of the volume that have been seen: each has one place only, whatever a damaged volume says.
     seen: Mutex<HashSet<BlockAddress>>,
     warnings: Mutex<Vec<Warning>>,
@@ -51,12 +51,13 @@ pub(super) struct Extraction<'a, R> {
 type Named = (String, LongAd);
 
 impl<'a, R: ReadAt> Extraction<'a, R> {
-    pub(super) fn new(
+    pub(crate) fn new(
         volume: &'a Volume<R>,
         image: Option<&'a File>,
-        folders: Folders,
+        folders: &'a Folders,
         options: &'a Options,
         progress: &'a Progress,
+        file_bytes: &'a AtomicU64,
     ) -> Self {
         Self {
             volume,
@@ -65,7 +66,7 @@ impl<'a, R: ReadAt> Extraction<'a, R> {
             progress,
             folders,
             links: Links::default(),
-            written_bytes: AtomicU64::new(0),
+            file_bytes,
             kernel_copies: AtomicBool::new(image.is_some()),
             seen: Mutex::default(),
             warnings: Mutex::default(),
@@ -75,7 +76,7 @@ impl<'a, R: ReadAt> Extraction<'a, R> {
     }
 
     /// Extracts all there is; the folder itself takes the root's attributes if it is fresh.
-    pub(super) fn everything<'s>(&'s self, scope: &Scope<'s>, is_fresh: bool) -> Result<()> {
+    pub(crate) fn everything<'s>(&'s self, scope: &Scope<'s>, is_fresh: bool) -> Result<()> {
         let root = self.volume.root()?;
         if is_fresh {
             self.folders.set_attributes(FolderId::TOP, self.attributes(&root));
@@ -86,7 +87,7 @@ impl<'a, R: ReadAt> Extraction<'a, R> {
     }
 
     /// Extracts some paths, if they are all there.
-    pub(super) fn selected<'s>(&'s self, scope: &Scope<'s>, paths: &[String]) -> Result<()> {
+    pub(crate) fn selected<'s>(&'s self, scope: &Scope<'s>, paths: &[String]) -> Result<()> {
         let mut chains = Vec::new();
         for names in outermost(paths) {
             chains.push(self.resolve(&names)?);
@@ -139,7 +140,7 @@ impl<'a, R: ReadAt> Extraction<'a, R> {
     }
 
     /// Extracts what is in a directory of the volume.
-    pub(super) fn directory<'s>(&'s self, scope: &Scope<'s>, id: FolderId, entry: &Entry) {
+    pub(crate) fn directory<'s>(&'s self, scope: &Scope<'s>, id: FolderId, entry: &Entry) {
         let mut names = Names::default();
         let mut batch: Vec<Named> = Vec::new();
         let listing = self.volume.directory(entry).map_err(Trouble::from);
@@ -195,15 +196,15 @@ impl<'a, R: ReadAt> Extraction<'a, R> {
     }
 
     /// Whether a directory of the volume has not been seen before. Otherwise it is in itself, or in two places.
-    pub(super) fn is_first_visit(&self, directory: &Entry) -> bool {
+    pub(crate) fn is_first_visit(&self, directory: &Entry) -> bool {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(directory.icb)
     }
 
-    pub(super) fn attributes(&self, entry: &Entry) -> Attributes {
+    pub(crate) fn attributes(&self, entry: &Entry) -> Attributes {
         Attributes::of(entry, self.options.same_owner)
     }
 
-    pub(super) fn host_trouble(
+    pub(crate) fn host_trouble(
         &self,
         action: &'static str,
         id: FolderId,
@@ -212,12 +213,12 @@ impl<'a, R: ReadAt> Extraction<'a, R> {
         Trouble::host(action, &self.folders.path(id, ""), error)
     }
 
-    pub(super) fn warn(&self, warning: Warning) {
+    pub(crate) fn warn(&self, warning: Warning) {
         self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(warning);
     }
 
     /// Notes what went wrong, and with what.
-    pub(super) fn told<T>(&self, result: Result<T, Trouble>, path: impl FnOnce() -> PathBuf) -> Option<T> {
+    pub(crate) fn told<T>(&self, result: Result<T, Trouble>, path: impl FnOnce() -> PathBuf) -> Option<T> {
         match result {
             Ok(value) => return Some(value),
             Err(Trouble::Here(why)) => self.warn(Warning::LeftOut { path: path(), why }),
@@ -227,19 +228,30 @@ impl<'a, R: ReadAt> Extraction<'a, R> {
         None
     }
 
-    pub(super) fn is_over(&self) -> bool {
+    /// Takes what there was to warn of so far, for those who tell it by themselves.
+    pub(crate) fn take_warnings(&self) -> Vec<Warning> {
+        std::mem::take(&mut *self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
         self.failure.get().is_some() || self.progress.check().is_err()
     }
 
-    /// Makes the links, gives directories their attributes, and tells how it went.
-    pub(super) fn finish(mut self) -> Result<Vec<Warning>> {
-        self.link();
-        if !self.is_over() {
-            for (id, attributes) in self.folders.take_attributes() {
-                let set = self.folders.open_itself(id).and_then(|folder| attributes.set(folder.as_fd()));
-                self.not_restored(set, || self.folders.path(id, ""));
-            }
+    /// Gives directories their attributes, now that all in them is made.
+    pub(crate) fn set_directory_attributes(&self) {
+        if self.is_over() {
+            return;
         }
+        for (id, attributes) in self.folders.take_attributes() {
+            let set = self.folders.open_itself(id).and_then(|folder| attributes.set(folder.as_fd()));
+            self.not_restored(set, || self.folders.path(id, ""));
+        }
+    }
+
+    /// Makes the links, gives directories their attributes, and tells how it went.
+    pub(crate) fn finish(mut self) -> Result<Vec<Warning>> {
+        self.link();
+        self.set_directory_attributes();
         if let Some(error) = self.failure.take() {
             return Err(error);
         }

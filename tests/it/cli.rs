@@ -5,6 +5,7 @@ mod growing;
 mod making;
 mod reading;
 mod repairing;
+mod rescuing;
 
 use std::ffi::OsStr;
 use std::fs;
@@ -118,8 +119,8 @@ fn json_lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-const COMMANDS: [&str; 9] =
-    ["create", "append", "ls", "cat", "extract", "info", "sessions", "check", "repair"];
+const COMMANDS: [&str; 10] =
+    ["create", "append", "ls", "cat", "extract", "info", "sessions", "check", "repair", "rescue"];
 
 #[test]
 fn help_and_version_are_no_errors() {

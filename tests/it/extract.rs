@@ -1,5 +1,7 @@
 //! Extraction through the library: what was in the folder comes back, and a hostile volume gets nothing outside its folder.
 
+mod hazards;
+
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;

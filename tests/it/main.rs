@@ -13,6 +13,7 @@ mod history;
 mod limits;
 mod power_cut;
 mod repair;
+mod rescue;
 mod round_trip;
 mod seeds;
 mod support;

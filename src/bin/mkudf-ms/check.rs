@@ -1,6 +1,6 @@
 //! `check`: what is wrong with a volume, a line a finding; the exit code is fsck's.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::time::SystemTime;
 
 use anyhow::Context as _;
@@ -120,5 +120,5 @@ fn line(finding: &Finding, sector: Option<u32>) -> String {
         (Place::Block(_), Some(sector)) => format!("{finding}, sector {sector}"),
         _ => finding.to_string(),
     };
-    if io::stdout().is_terminal() { text::escaped(&line).into_owned() } else { line }
+    text::escaped(&line).into_owned()
 }

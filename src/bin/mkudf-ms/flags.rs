@@ -10,11 +10,13 @@ mod check;
 mod disc;
 mod history;
 mod reading;
+mod rescue;
 
 pub(crate) use check::{Check, Explained};
 pub(crate) use disc::{Close, LayoutChoice, Media};
 pub(crate) use history::{Diff, Revert};
 pub(crate) use reading::{Cat, Extract, Info, Ls, Place, Reading, Sessions};
+pub(crate) use rescue::Rescue;
 
 use crate::values::{self, Mode, Owner, Size};
 
@@ -104,6 +106,8 @@ pub(crate) enum Command {
     Media(Media),
     #[command(disable_version_flag = true)]
     Close(Close),
+    #[command(disable_version_flag = true)]
+    Rescue(Box<Rescue>),
 }
 
 const CREATE_EXAMPLES: &str = "\

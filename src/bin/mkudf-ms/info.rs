@@ -15,8 +15,8 @@ use udf::volume::{AccessType, IntegrityType};
 use zerocopy::IntoBytes as _;
 
 use crate::flags::Info;
-use crate::open;
 use crate::report::{Ending, Report};
+use crate::{open, text};
 
 /// Prints the facts of a volume.
 pub(crate) fn run(flags: &Info, report: &Report) -> anyhow::Result<Ending> {
@@ -33,7 +33,9 @@ pub(crate) fn run(flags: &Info, report: &Report) -> anyhow::Result<Ending> {
         for (key, value) in facts {
             match value {
                 // A line of text must stay one.
-                Value::String(value) => writeln!(out, "{key}={}", value.replace('\n', " "))?,
+                Value::String(value) => {
+                    writeln!(out, "{key}={}", text::escaped(&value.replace('\n', " ")))?;
+                }
                 value => writeln!(out, "{key}={value}")?,
             }
         }

@@ -1,7 +1,7 @@
 //! `ls`: names, one a line; with attributes; as JSON. Directories are streamed, so a million entries take no memory.
 
 use std::collections::HashSet;
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, BufWriter, Write};
 
 use jiff::tz::TimeZone;
 use udf::BlockAddress;
@@ -21,7 +21,6 @@ pub(crate) fn run(flags: &Ls, report: &Report) -> anyhow::Result<Ending> {
         volume: &volume,
         flags,
         report,
-        escape: stdout.is_terminal(),
         zone: TimeZone::system(),
         out: BufWriter::with_capacity(1 << 16, stdout.lock()),
         seen: HashSet::new(),
@@ -53,8 +52,6 @@ struct Lister<'a, R> {
     volume: &'a Volume<R>,
     flags: &'a Ls,
     report: &'a Report,
-    /// Names go to a terminal.
-    escape: bool,
     zone: TimeZone,
     out: BufWriter<io::StdoutLock<'a>>,
     /// Directories that were listed: a damaged volume may have one in itself.
@@ -205,8 +202,9 @@ impl<'a, R: ReadAt> Lister<'a, R> {
         self.ending = Ending::Failed;
     }
 
+    #[allow(clippy::unused_self, reason = "all that is printed goes through here")]
     fn shown<'t>(&self, name: &'t str) -> std::borrow::Cow<'t, str> {
-        if self.escape { text::escaped(name) } else { name.into() }
+        text::escaped(name)
     }
 }
 

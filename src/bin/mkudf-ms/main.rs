@@ -18,6 +18,7 @@ mod media;
 mod open;
 mod repair;
 mod report;
+mod rescue;
 mod revert;
 mod sessions;
 mod summary;
@@ -98,5 +99,6 @@ fn run(command: &Command, report: &Report) -> anyhow::Result<Ending> {
         Command::Close(flags) => disc::close(flags, report),
         Command::Repair(flags) => repair::run(flags, report),
         Command::Media(_) => media::run(report),
+        Command::Rescue(flags) => rescue::run(flags, report),
     }
 }

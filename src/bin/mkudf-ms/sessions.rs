@@ -1,6 +1,6 @@
 //! `sessions`: which there are, oldest first.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
 use mkudf_ms::session::{self, Session};
 use serde_json::json;
@@ -53,8 +53,7 @@ fn line(session: &Session) -> String {
     if let Some((seconds, _)) = recorded.split_once('.') {
         recorded = format!("{seconds}Z");
     }
-    let label =
-        if io::stdout().is_terminal() { text::escaped(&session.label) } else { (&*session.label).into() };
+    let label = text::escaped(&session.label);
     format!(
         "{:>6} {:>10} {recorded:20} {:>9} {:>11} {:>15} {label}",
         session.number,

@@ -4,4 +4,6 @@ pub(crate) mod build;
 pub(crate) mod dump;
 pub(crate) mod folder;
 pub(crate) mod manifest;
+pub(crate) mod patch;
 pub(crate) mod random;
+pub(crate) mod scratched;

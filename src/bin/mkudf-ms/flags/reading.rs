@@ -100,7 +100,7 @@ pub(crate) struct Extract {
     /// Do not restore owner and group [default for others]
     #[arg(long, overrides_with = "same_owner")]
     pub(crate) no_same_owner: bool,
-    /// Stop before more than this is written
+    /// Stop before the files are larger than this in all, holes included
     #[arg(long, value_name = "SIZE")]
     pub(crate) max_size: Option<Size>,
     /// Threads to work with [default: one a processor]
