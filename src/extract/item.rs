@@ -41,6 +41,7 @@ impl<R: ReadAt> Extraction<'_, R> {
         icb: &LongAd,
     ) -> Result<(), Trouble> {
         let entry = self.volume.entry(icb)?;
+        self.note_streams(&entry);
         if entry.is_directory() {
             return self.subdirectory(scope, place, entry);
         }

@@ -38,6 +38,8 @@ pub(crate) struct Extraction<'a, R> {
     pub(crate) links: Links,
     /// Bytes of the files so far, holes among them.
     pub(crate) file_bytes: &'a AtomicU64,
+    /// Files and directories with named streams, which hosts have no place for.
+    with_streams: AtomicU64,
     /// Until the kernel says that it cannot.
     pub(crate) kernel_copies: AtomicBool,
     /// Directories of the volume that have been seen: each has one place only, whatever a damaged volume says.
@@ -67,6 +69,7 @@ impl<'a, R: ReadAt> Extraction<'a, R> {
             folders,
             links: Links::default(),
             file_bytes,
+            with_streams: AtomicU64::new(0),
             kernel_copies: AtomicBool::new(image.is_some()),
             seen: Mutex::default(),
             warnings: Mutex::default(),
@@ -213,6 +216,13 @@ impl<'a, R: ReadAt> Extraction<'a, R> {
         Trouble::host(action, &self.folders.path(id, ""), error)
     }
 
+    /// Counts what is left behind of an entry.
+    pub(crate) fn note_streams(&self, entry: &Entry) {
+        if entry.stream_directory.is_some() {
+            self.with_streams.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     pub(crate) fn warn(&self, warning: Warning) {
         self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(warning);
     }
@@ -257,6 +267,12 @@ impl<'a, R: ReadAt> Extraction<'a, R> {
         }
         self.progress.check()?;
         let mut warnings = self.warnings.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let with_streams = self.with_streams.into_inner();
+        if with_streams > 0 {
+            warnings.push(Warning::Note(format!(
+                "{with_streams} of them have named streams, which are not extracted: see ls --streams and cat --stream"
+            )));
+        }
         // Threads are not in step; people and tests like an order.
         warnings.sort();
         Ok(warnings)
