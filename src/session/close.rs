@@ -1,7 +1,9 @@
 //! What is written before a session is closed for good: the second anchor, and the table once more at the very end.
 
 use udf::Sector;
-use udf::general::{Descriptor, Seal, Tag};
+use udf::file::attribute::ExtendedAttributeHeaderDescriptor;
+use udf::file::{ExtendedFileEntry, FileEntry};
+use udf::general::{Descriptor, Seal, Tag, TagIdentifier};
 use udf::read::{ReadAt, Volume};
 use udf::volume::{ANCHOR_SECTOR, AnchorVolumeDescriptorPointer};
 
@@ -23,6 +25,9 @@ pub fn end_of_session<R: ReadAt>(volume: &Volume<R>, target: &SequentialTarget) 
     let table = &partition.table.head.entry;
     let mut icb = vec![0; size.len()];
     volume.read_blocks(table.icb, &mut icb)?;
+    let fixed = if table.extended { size_of::<ExtendedFileEntry>() } else { size_of::<FileEntry>() };
+    let header_len = size_of::<ExtendedAttributeHeaderDescriptor>();
+    let attributes = (table.extended_attributes.len() >= header_len).then(|| fixed..fixed + header_len);
     let first = target.next_writable.0;
     let unit = u64::from(target.write_unit_blocks.max(1));
     let end = (u64::from(first) + u64::from(ANCHOR_SECTOR) + 1).next_multiple_of(unit);
@@ -48,6 +53,10 @@ pub fn end_of_session<R: ReadAt>(volume: &Volume<R>, target: &SequentialTarget) 
         block.copy_from_slice(&icb);
         let length = Tag::LEN + usize::from(table.tag.descriptor_crc_length.get());
         let location = sector - start;
+        // The header of its attributes says where it lies, too (ECMA-167 4/14.10.1).
+        if let Some(header) = attributes.clone().and_then(|header| block.get_mut(header)) {
+            Tag::seal(header, TagIdentifier::EXTENDED_ATTRIBUTE_HEADER, seal(&table.tag), location);
+        }
         Tag::seal(&mut block[..length.min(icb.len())], table.tag.kind(), seal(&table.tag), location);
     }
     Ok((size.offset_of(Sector(first)), bytes))
