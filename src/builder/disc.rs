@@ -29,6 +29,11 @@ impl DiscIdentifier {
             digest.add(partition.as_bytes());
         }
         digest.extent(&volume, volume.logical().integrity_sequence_extent)?;
+        // On write-once media nothing else changes.
+        if let Some(table) = volume.virtual_table() {
+            digest.add(table.entries().as_bytes());
+            digest.add(&table.head.entry.icb.block.0.to_le_bytes());
+        }
         digest.add(volume.file_set().as_bytes());
         let root = volume.root()?;
         digest.add(&root.size_bytes.to_le_bytes());

@@ -74,6 +74,7 @@ impl<R: ReadAt> Import<R> {
     fn count_entry(&self, kept: &Kept, is_loaded: bool, names: &mut Names) -> Result<()> {
         if is_loaded {
             names.directories += 1;
+            names.lost.insert(kept.icb);
             return Ok(());
         }
         let entry = self.volume.entry(&LongAd::icb(kept.icb_bytes, kept.icb, 0))?;
