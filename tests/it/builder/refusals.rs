@@ -180,7 +180,7 @@ fn what_cannot_be_appended_to_is_told_why() {
     assert!(matches!(error, BuildError::IncompatiblePreviousSession { .. }), "{error}");
     assert_eq!(error.imapi().hresult, 0xC0AA_B133);
     let damaged = MemoryDevice::from(bytes);
-    damaged.write_at(288 * 2048, &[0; 64 * 2048]).unwrap();
+    damaged.write_at(288 * 2048, &vec![0; 64 * 2048]).unwrap();
     let error = why(&damaged);
     assert!(matches!(error, BuildError::ReadConsistency { .. }), "{error}");
     let exfat = MemoryDevice::from(vec![0; 1 << 20]);
