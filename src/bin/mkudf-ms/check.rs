@@ -22,7 +22,7 @@ pub(crate) fn run(flags: &Check, report: &Report) -> anyhow::Result<Ending> {
         return explain::run(explained, report);
     }
     // An image is required where no rule is.
-    let reading = flags.reading.as_ref().context("no image")?;
+    let reading = &flags.reading().context("no image")?;
     let name = || reading.image.display().to_string();
     let device = open::device(&reading.image)?;
     let options = open::options(&device, reading).with_context(name)?;

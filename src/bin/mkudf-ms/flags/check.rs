@@ -1,11 +1,12 @@
 //! The options of `check`.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
 use udf::check::{Rule, UnknownRule};
 
-use super::Reading;
+use super::{Place, Reading};
 
 const CHECK_HELP: &str = "\
 A line a finding: how grave it is, the rule, the file or structure, where it lies and
@@ -18,13 +19,26 @@ volume could not be checked; 16 wrong usage.";
 /// Look for errors in a volume, rule by rule; nothing is changed
 #[derive(Debug, Args)]
 #[command(after_help = CHECK_HELP)]
-#[command(mut_arg("image", |image| image.required(false).required_unless_present("explain")))]
 pub(crate) struct Check {
+    /// Which session: 1 is the oldest, -1 the newest [default: the newest]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    session: Option<i32>,
     #[command(flatten)]
-    pub(crate) reading: Option<Reading>,
+    place: Place,
+    /// An image file or a block device
+    #[arg(value_name = "IMAGE", required_unless_present = "explain")]
+    image: Option<PathBuf>,
     /// Tell what a rule demands, what it means and what to do: R042, 42, or all
     #[arg(long, value_name = "RULE", conflicts_with = "image")]
     pub(crate) explain: Option<Explained>,
+}
+
+impl Check {
+    /// What is checked; nothing where a rule is explained.
+    pub(crate) fn reading(&self) -> Option<Reading> {
+        let image = self.image.clone()?;
+        Some(Reading { session: self.session, place: self.place.clone(), image })
+    }
 }
 
 /// Rules to be explained.

@@ -225,7 +225,7 @@ pub(super) const FAULTS: &[Fault] = &[
     (&[0, 58], On::Plain, |image| set(image, Kind::LOGICAL_VOLUME, 212, &512u32.to_le_bytes())),
     (&[59], On::Split, |image| set(image, Kind::LOGICAL_VOLUME, 440 + 6 + 2, &[1])),
     (&[59], On::Plain, |image| set(image, Kind::LOGICAL_VOLUME, 268, &[2])),
-    (&[60], On::Plain, |image| set(image, Kind::LOGICAL_VOLUME, 442, &[2])),
+    (&[0, 60], On::Plain, |image| set(image, Kind::LOGICAL_VOLUME, 442, &[2])),
     (&[60, 61, 62], On::Split, |image| set(image, Kind::LOGICAL_VOLUME, 440 + 6 + 38, &[9])),
     (&[55, 62, 124], On::Split, |image| set(image, Kind::PARTITION, 184, &[2])),
     (&[63], On::Split, |image| set(image, Kind::LOGICAL_VOLUME, 440 + 6 + 58, &[3])),
