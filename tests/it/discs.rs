@@ -239,14 +239,14 @@ fn a_power_cut_leaves_the_old_state_until_the_first_icb_of_the_new_table_is_ther
             stream(&plan, &tree, &recorder, Some(&volume), &Progress::new(), &options).unwrap();
             let (disc, events) = recorder.into_parts();
             drop(disc);
-            judge_prefixes(&story, &newest, &new, &events, volume.into_bytes());
+            judge_prefixes(&story, &newest, &new, &events, &volume.into_bytes());
         }
     }
 }
 
 /// Every prefix of what was written, sector by sector near the end, opens as the old state or the new one; and the disc goes
 /// on from there.
-fn judge_prefixes(story: &Story, newest: &OpenOptions, new: &Manifest, events: &[Event], old: Vec<u8>) {
+fn judge_prefixes(story: &Story, newest: &OpenOptions, new: &Manifest, events: &[Event], old: &[u8]) {
     let mut written = Vec::new();
     let mut start = None;
     for event in events {
@@ -260,7 +260,7 @@ fn judge_prefixes(story: &Story, newest: &OpenOptions, new: &Manifest, events: &
     let sectors = written.len() / 2048;
     let (mut seen_old, mut seen_new) = (0, 0);
     for count in (0..sectors).filter(|count| count % 7 == 0 || count + 80 > sectors).chain([sectors]) {
-        let mut bytes = old.clone();
+        let mut bytes = old.to_vec();
         bytes.resize(start, 0);
         bytes.extend_from_slice(&written[..count * 2048]);
         let device = MemoryDevice::from(bytes);

@@ -176,7 +176,7 @@ impl Image {
 
     /// Records the table, embedded in an entry like that of the root.
     fn add_table(&mut self, revision: Revision, at: u32, entries: &[u32], unique_id: u64) {
-        let logical = (MAIN..).find(|sector| {
+        let logical = (MAIN..MAIN + 16).find(|sector| {
             Tag::read(&self.bytes[*sector as usize * 2048..]).unwrap().kind() == TagIdentifier::LOGICAL_VOLUME
         });
         let label = self.sector(logical.unwrap())[84..212].to_vec();

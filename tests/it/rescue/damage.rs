@@ -228,12 +228,8 @@ pub(crate) fn assert_left_but(case: &Case, image: &[u8], bad: &Bad, rescued: &Re
 /// The same for an image that lacks its beginning, its end, or nothing but has something before it.
 pub(crate) fn assert_left(case: &Case, image: &[u8], rescued: &Rescued, context: &str) {
     let lacking = (case.image.len() as u64).saturating_sub(image.len() as u64);
-    let bad = if case.image.starts_with(image) {
-        vec![image.len() as u64..u64::MAX]
-    } else {
-        std::iter::once(0..lacking).collect()
-    };
-    assert_left_but(case, &case.image, &bad, rescued, context);
+    let bad = [if case.image.starts_with(image) { image.len() as u64..u64::MAX } else { 0..lacking }];
+    assert_left_but(case, &case.image, &bad.to_vec(), rescued, context);
 }
 
 /// Every body of the newest session came out, of those that are wanted.

@@ -12,11 +12,15 @@ fn what_is_found_to_be_bad_is_mapped_and_the_map_tells_the_same_of_an_image() {
     for (seed, (revision, block_size)) in (301..).zip(FORMATS) {
         let case = Case::new(revision, block_size, seed, 1);
         let mut bad: Vec<_> = damage::random(&case, seed).0;
-        bad.iter_mut().for_each(|range| range.end = range.end.min(case.image.len() as u64));
+        for range in &mut bad {
+            range.end = range.end.min(case.image.len() as u64);
+        }
         bad.retain(|range| range.start < range.end);
         let from_disc = case.rescue(&case.image, bad.clone());
         let mut expected = Map::new(case.image.len() as u64, Status::Finished);
-        bad.iter().for_each(|range| expected.set(range.start, range.end, Status::Bad));
+        for range in &bad {
+            expected.set(range.start, range.end, Status::Bad);
+        }
         assert_eq!(from_disc.map, expected, "{}", case.name);
 
         // An image that ddrescue makes has zeros where it could not read.

@@ -72,7 +72,9 @@ pub(super) const FAULTS: &[Fault] = &[
     (&[75], On::Virtual, |image| {
         change(image, |table| {
             let crc = usize::from(table[10]) + 256 * usize::from(table[11]);
-            [56, 64, 212].into_iter().for_each(|at| add32(table, at, 2));
+            for at in [56, 64, 212] {
+                add32(table, at, 2);
+            }
             set_crc_length(table, crc + 2);
         });
     }),
