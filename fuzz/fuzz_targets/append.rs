@@ -42,7 +42,7 @@ fn append(image: &[u8]) -> Option<Vec<u8>> {
     let (base, _) = import.finish(&mut tree, &outcome).ok()?;
     let spec = AppendSpec { now, zone_minutes: 0, label: None, embed: true };
     let plan = Plan::append(&tree, &spec, base).ok()?;
-    let options = StreamOptions { threads: 1, are_times_kept: true };
+    let options = StreamOptions { threads: 1, ..StreamOptions::default() };
     stream(&plan, &tree, &device, Some(&device), &Progress::new(), &options).ok()?;
     Some(device.into_bytes())
 }
