@@ -7,6 +7,8 @@ use udf::volume::{ImplementationUseVolumeDescriptor, PrimaryVolumeDescriptor};
 use udf::{BlockSize, Revision, Sector};
 
 use super::SequentialTarget;
+use super::order::Order;
+use crate::error::{Error, Result};
 use crate::tree::{Attributes, InodeId, NodeId};
 
 /// The previous session.
@@ -60,6 +62,20 @@ pub struct Base {
     pub relinked: Vec<InodeId>,
     /// Entries of kept inodes that the tree has loaded.
     pub entries: HashMap<InodeId, KeptEntry>,
+}
+
+impl Base {
+    /// Bytes that the entry of a kept inode has for a body or allocation descriptors.
+    pub(super) fn capacity_of(&self, inode: InodeId) -> Result<usize> {
+        let entry = self.entries.get(&inode).map(|entry| entry.capacity_bytes as usize);
+        entry.ok_or_else(|| Error::Options(format!("entry of inode {} is not loaded", inode.0)))
+    }
+
+    /// Names of files and directories with what is new; a volume may lie about what it has.
+    pub(super) fn counts_with(&self, order: &Order) -> (u32, u32) {
+        let files = self.files.saturating_add(order.fresh_files);
+        (files, self.directories.saturating_add(order.fresh_directories))
+    }
 }
 
 /// The virtual allocation table of the previous state.

@@ -151,8 +151,7 @@ impl Plan {
         };
         let moves = base.metadata.is_none();
         let mut order = order::walk(tree, moves)?;
-        let files = base.files.saturating_add(order.fresh_files);
-        let directories = base.directories.saturating_add(order.fresh_directories);
+        let (files, directories) = base.counts_with(&order);
         let recorded = order.latest.max(spec.now).max(base.recorded);
         if !moves {
             order.changed.extend(&base.relinked);
@@ -166,10 +165,7 @@ impl Plan {
             .map(|block| block.next_multiple_of(frame::CLUSTER_BLOCKS));
         let first =
             first.ok_or_else(|| Error::Options(String::from("the free space lies before the partition")))?;
-        let capacity_of = |inode: InodeId| {
-            let entry = base.entries.get(&inode).map(|entry| entry.capacity_bytes as usize);
-            entry.ok_or_else(|| Error::Options(format!("entry of inode {} is not loaded", inode.0)))
-        };
+        let capacity_of = |inode| base.capacity_of(inode);
         let relabelled = spec.label.as_ref().is_some_and(|label| *label != base.label);
         let (spaces, layout, file_set_block) = if let Some(metadata) = &base.metadata {
             let old = metadata.main.last().map_or(0, |run| run.first + run.blocks);

@@ -25,7 +25,7 @@ use super::table::{self, Extension, Facts, Table};
 use super::{AppendSpec, Content, Layout, Plan, Segment, Spec, Step, data_bytes, layout};
 use crate::error::{Error, Result};
 use crate::media::multisession::Sequential;
-use crate::tree::{InodeId, Tree};
+use crate::tree::Tree;
 
 /// Where on the medium a state goes, and what follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -199,17 +199,13 @@ impl Plan {
         // All of them are recorded again, under the numbers that they have.
         let changed = std::mem::take(&mut order.changed);
         order.entries.extend(changed.iter().chain(&base.relinked));
-        let files = base.files + order.fresh_files;
-        let directories = base.directories + order.fresh_directories;
+        let (files, directories) = base.counts_with(&order);
         let recorded = order.latest.max(spec.now).max(base.recorded);
         let further_names = std::mem::take(&mut order.further_names);
         let mut unique_ids = UniqueIds::new(base.next_unique_id);
         let first =
             target.content_start()?.checked_sub(base.partition_start.0).ok_or_else(before_partition)?;
-        let capacity_of = |inode: InodeId| {
-            let entry = base.entries.get(&inode).map(|entry| entry.capacity_bytes as usize);
-            entry.ok_or_else(|| Error::Options(format!("entry of inode {} is not loaded", inode.0)))
-        };
+        let capacity_of = |inode| base.capacity_of(inode);
         let file_set = heads.relabelled.then_some((old.file_set_number, first));
         let mut numbers = table::free_numbers(&old.entries);
         let spaces = Spaces::lay_out(

@@ -1,5 +1,7 @@
 //! The bodies of directories: read from the better copy, written where they are, and the fields of file identifiers in them.
 
+use std::mem::offset_of;
+
 use udf::BlockAddress;
 use udf::file::{FileIdentifierDescriptor as Identifier, characteristics};
 use udf::general::{Descriptor, ExtentKind, LongAd, Tag, text};
@@ -12,12 +14,12 @@ use super::plan::Phase;
 
 pub(super) const FIXED: usize = Identifier::FIXED_LEN;
 /// The shortest file identifier.
-pub(super) const LEAST: usize = 40;
-pub(super) const CHARACTERISTICS: usize = 18;
-pub(super) const NAME_LENGTH: usize = 19;
-pub(super) const ICB: usize = 20;
-pub(super) const UNIQUE_ID: usize = ICB + 12;
-pub(super) const USE_LENGTH: usize = 36;
+pub(super) const LEAST: usize = Identifier::len_with(0, 0);
+pub(super) const CHARACTERISTICS: usize = offset_of!(Identifier, file_characteristics);
+pub(super) const NAME_LENGTH: usize = offset_of!(Identifier, length_of_file_identifier);
+pub(super) const ICB: usize = offset_of!(Identifier, icb);
+pub(super) const UNIQUE_ID: usize = offset_of!(Identifier, icb.unique_id);
+pub(super) const USE_LENGTH: usize = offset_of!(Identifier, length_of_implementation_use);
 /// Bytes of a directory that is mended.
 const MOST_BYTES: u64 = 1 << 30;
 

@@ -3,7 +3,9 @@
 use udf::Sector;
 use udf::general::{Tag, TagIdentifier, Timestamp};
 use udf::revision::Revision;
-use udf::volume::{AccessType, NOT_COUNTED};
+use udf::volume::{
+    AccessType, IntegrityImplementationUse, IntegrityType, LogicalVolumeIntegrityDescriptor, NOT_COUNTED,
+};
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::bytes::{
@@ -13,11 +15,11 @@ use super::files::Files;
 use super::plan::Phase;
 use crate::plan::record::developer;
 
-const FIXED: usize = 80;
+const FIXED: usize = size_of::<LogicalVolumeIntegrityDescriptor>();
 /// What UDF keeps behind the tables.
-const USE_BYTES: usize = 46;
-const OPEN: u32 = 0;
-const CLOSED: u32 = 1;
+const USE_BYTES: usize = size_of::<IntegrityImplementationUse>();
+const OPEN: u32 = IntegrityType::Open as u32;
+const CLOSED: u32 = IntegrityType::Close as u32;
 
 impl Files<'_, '_> {
     /// Brings the integrity descriptor up to date. Of a volume that is not understood in full nothing is counted, and it

@@ -1,7 +1,9 @@
 //! File entries: which can be trusted, which can be proved, and what is mended in them (ECMA-167 4/14.9, 4/14.17).
 
+use std::mem::offset_of;
+
 use udf::BlockAddress;
-use udf::file::FileType;
+use udf::file::{ExtendedFileEntry, FileEntry, FileType};
 use udf::general::{ExtentKind, LongAd, Tag, TagIdentifier, Timestamp};
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -29,33 +31,35 @@ pub(super) struct Form {
     pub(super) fixed: usize,
 }
 
-const PLAIN: Form = Form {
-    extended: false,
-    blocks_recorded: 64,
-    times: [72, 84, 96],
-    checkpoint: 108,
-    attribute_icb: 112,
-    developer: 128,
-    unique_id: 160,
-    attribute_bytes: 168,
-    fixed: 176,
-};
-const EXTENDED: Form = Form {
-    extended: true,
-    blocks_recorded: 72,
-    times: [80, 92, 116],
-    checkpoint: 128,
-    attribute_icb: 136,
-    developer: 168,
-    unique_id: 200,
-    attribute_bytes: 208,
-    fixed: 216,
-};
-pub(super) const LINKS: usize = 48;
-pub(super) const SIZE: usize = 56;
-pub(super) const OBJECT_SIZE: usize = 64;
-const CREATED: usize = 104;
-const STREAM_ICB: usize = 152;
+/// Where a struct has its fields.
+macro_rules! form {
+    ($entry:ident, $extended:literal) => {
+        Form {
+            extended: $extended,
+            blocks_recorded: offset_of!($entry, logical_blocks_recorded),
+            times: [
+                offset_of!($entry, access_date_and_time),
+                offset_of!($entry, modification_date_and_time),
+                offset_of!($entry, attribute_date_and_time),
+            ],
+            checkpoint: offset_of!($entry, checkpoint),
+            attribute_icb: offset_of!($entry, extended_attribute_icb),
+            developer: offset_of!($entry, implementation_identifier),
+            unique_id: offset_of!($entry, unique_id),
+            attribute_bytes: offset_of!($entry, length_of_extended_attributes),
+            fixed: size_of::<$entry>(),
+        }
+    };
+}
+
+const PLAIN: Form = form!(FileEntry, false);
+const EXTENDED: Form = form!(ExtendedFileEntry, true);
+/// The same in both.
+pub(super) const LINKS: usize = offset_of!(FileEntry, file_link_count);
+pub(super) const SIZE: usize = offset_of!(FileEntry, information_length);
+pub(super) const OBJECT_SIZE: usize = offset_of!(ExtendedFileEntry, object_size);
+const CREATED: usize = offset_of!(ExtendedFileEntry, creation_date_and_time);
+const STREAM_ICB: usize = offset_of!(ExtendedFileEntry, stream_directory_icb);
 
 impl Form {
     pub(super) fn of(block: &[u8]) -> Option<Self> {

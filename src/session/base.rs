@@ -163,8 +163,7 @@ impl<R: ReadAt> Import<R> {
         let physical = volume.partitions().first().ok_or_else(|| missing("partition"))?;
         let size = volume.block_size();
         let file_set = volume.file_set_address();
-        let device_blocks = volume.device().size_bytes() / u64::from(size.bytes());
-        let device_blocks = u32::try_from(device_blocks).unwrap_or(u32::MAX);
+        let device_blocks = u32::try_from(volume.device_blocks()).unwrap_or(u32::MAX);
         let counted = |count: Option<u32>, gone: u32| count.unwrap_or(0).saturating_sub(gone);
         let tag = volume.file_set().tag;
         Ok(Base {
@@ -251,7 +250,7 @@ impl<R: ReadAt> Import<R> {
             first = first.saturating_add(blocks);
         }
         // All of it may be recorded again: no more than there is on the device.
-        let device_blocks = self.volume.device().size_bytes() / u64::from(size.bytes());
+        let device_blocks = self.volume.device_blocks();
         if u64::from(first) > device_blocks {
             return Err(Error::refused(
                 format!("the metadata file claims {first} blocks, and the volume has {device_blocks}"),

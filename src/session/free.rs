@@ -11,7 +11,7 @@ use crate::plan::frame::CLUSTER_BLOCKS;
 /// The sector after everything that any session needs: in an image its end, on a device where the newest session ends.
 pub(super) fn free_start<R: ReadAt>(volume: &Volume<R>, newest: &Session, fixed_size: bool) -> Result<u32> {
     let size = volume.block_size();
-    let device_blocks = volume.device().size_bytes() / u64::from(size.bytes());
+    let device_blocks = volume.device_blocks();
     if !fixed_size {
         return block_number(size.blocks_for(volume.device().size_bytes()));
     }

@@ -1,24 +1,21 @@
 //! `append`: a further session onto a volume, in an image or on a device.
 
 use std::os::unix::fs::FileTypeExt;
-use std::path::Path;
 
 use anyhow::{Context as _, bail};
+use mkudf_ms::Error;
 use mkudf_ms::device::simulated::SimulatedMedium;
-use mkudf_ms::device::{BlockDevice, FileReader, ImageFile, WriteAt};
-use mkudf_ms::media::Medium;
+use mkudf_ms::media::{self, Medium};
 use mkudf_ms::plan::{AppendSpec, Plan, SequentialTarget};
 use mkudf_ms::progress::Progress;
 use mkudf_ms::scan::{self, FileId};
 use mkudf_ms::session::{Import, ImportOptions};
-use mkudf_ms::tree::Tree;
-use mkudf_ms::{Error, Warning, stream};
 use udf::read::ReadAt;
 
-use crate::bar::{self, Bar};
+use crate::bar;
+use crate::grow::{Growth, Planned, Planning};
 use crate::job::{Append, Usage};
 use crate::report::{Ending, Report};
-use crate::summary::{self, Made};
 use crate::{disc, flags};
 
 /// Appends the session.
@@ -29,29 +26,22 @@ pub(crate) fn run(flags: &flags::Append, report: &Report) -> anyhow::Result<Endi
     job.scan.skip = Some(FileId::from(&found));
     let progress = Progress::new();
     bar::cancel_on_signal(&progress)?;
+    let growth = Growth {
+        image: &flags.image,
+        effort: &flags.effort,
+        medium: flags.format.medium.as_deref().and_then(Medium::find).unwrap_or(&media::ALL[0]),
+        stream: &job.stream,
+        progress: &progress,
+        report,
+    };
     let work = Work { flags, job: &job, report, progress: &progress, sequential: None };
-    let is_device = found.file_type().is_block_device();
     if let Some(disc) = SimulatedMedium::open(&flags.image).with_context(name)? {
-        return work.disc(&disc).with_context(name);
+        return work.disc(&growth, &disc).with_context(name);
     }
-    if flags.effort.dry_run {
-        return work
-            .dry_run(&FileReader::open(&flags.image).with_context(name)?, is_device)
-            .with_context(name);
-    }
-    if is_device {
-        let device = BlockDevice::open(&flags.image).context("cannot open the device").with_context(name)?;
-        return work.write(&device, &device, is_device).with_context(name).map(|(ending, _)| ending);
-    }
-    if flags.format.close {
+    if flags.format.close && !flags.effort.dry_run && !found.file_type().is_block_device() {
         return Err(Usage("--close: the volume is not on a disc with sessions".into()).into());
     }
-    let image = ImageFile::open(&flags.image).context("cannot open the image").with_context(name)?;
-    let (ending, is_written) = work.write(&image, &image, is_device).with_context(name)?;
-    if is_written {
-        image.commit().context("cannot make the image durable").with_context(name)?;
-    }
-    Ok(ending)
+    growth.run(&work).with_context(name)
 }
 
 struct Work<'a> {
@@ -63,59 +53,25 @@ struct Work<'a> {
     sequential: Option<SequentialTarget>,
 }
 
-/// A session worked out, and what was noticed.
-struct Planned {
-    tree: Tree,
-    plan: Plan,
-    label: String,
-    warnings: Vec<Warning>,
-}
-
 impl Work<'_> {
     /// Writes a further state, or a session, of a simulated disc.
-    fn disc(self, disc: &SimulatedMedium) -> anyhow::Result<Ending> {
+    fn disc(self, growth: &Growth<'_>, disc: &SimulatedMedium) -> anyhow::Result<Ending> {
         let closes_session = self.flags.format.close;
         let work = Self { sequential: Some(disc::target(disc, closes_session)?), ..self };
         if work.flags.effort.dry_run {
-            return work.dry_run(disc, false);
+            return growth.dry_run(disc, false, &work);
         }
-        let (ending, is_written) = work.write(disc, disc, false)?;
+        let (ending, is_written) = growth.write(disc, disc, false, &work)?;
         if closes_session && is_written {
             disc.close_session().context("cannot close the session")?;
         }
         Ok(ending)
     }
+}
 
-    /// Plans and writes; whether anything was written.
-    fn write<D: ReadAt>(
-        &self,
-        reader: &D,
-        device: &dyn WriteAt,
-        is_device: bool,
-    ) -> anyhow::Result<(Ending, bool)> {
-        let bar = Bar::watch(self.progress, self.report);
-        let Some(mut planned) = self.plan(reader, is_device)? else { return Ok((self.nothing(), false)) };
-        let made = self.made(&planned);
-        made.check_capacity()?;
-        let Planned { tree, plan, .. } = &planned;
-        let more = stream::stream(plan, tree, device, Some(&reader), self.progress, &self.job.stream)?;
-        drop(bar);
-        planned.warnings.extend(more);
-        let ending = self.report.warnings(&planned.warnings);
-        made.tell(&self.name(), self.report)?;
-        Ok((ending, true))
-    }
-
-    fn dry_run<D: ReadAt>(&self, reader: &D, is_device: bool) -> anyhow::Result<Ending> {
-        let bar = Bar::watch(self.progress, self.report);
-        let Some(planned) = self.plan(reader, is_device)? else { return Ok(self.nothing()) };
-        drop(bar);
-        self.report.warnings(&planned.warnings);
-        summary::dry_run(&planned.plan, &self.made(&planned), self.report)
-    }
-
+impl Planning for Work<'_> {
     /// Imports the newest session, changes the tree as asked, and works out where that goes; `None` if nothing changes.
-    fn plan<D: ReadAt>(&self, reader: &D, is_device: bool) -> anyhow::Result<Option<Planned>> {
+    fn plan(&self, reader: &dyn ReadAt, is_device: bool) -> anyhow::Result<Option<Planned>> {
         let Self { flags, job, .. } = self;
         let open = disc::newest(&flags.image, flags.format.block_size)?;
         let options = ImportOptions {
@@ -160,20 +116,5 @@ impl Work<'_> {
         };
         let plan = Plan::append(&tree, &spec, base)?;
         Ok(Some(Planned { tree, plan, label: label.unwrap_or(old_label), warnings }))
-    }
-
-    fn made(&self, planned: &Planned) -> Made {
-        let named = self.flags.format.medium.as_deref().and_then(Medium::find);
-        let medium = named.unwrap_or(&mkudf_ms::media::ALL[0]);
-        Made::new(&planned.plan, &planned.label, &self.flags.effort, medium)
-    }
-
-    fn nothing(&self) -> Ending {
-        self.report.note(&format!("{}: nothing new to append, nothing written", self.name()));
-        Ending::Done
-    }
-
-    fn name(&self) -> String {
-        Path::display(&self.flags.image).to_string()
     }
 }

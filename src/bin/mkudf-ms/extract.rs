@@ -5,9 +5,10 @@ use std::fs::File;
 use anyhow::Context as _;
 use mkudf_ms::extract::{self, Options};
 use mkudf_ms::progress::Progress;
+use udf::BlockSize;
 
 use crate::bar::{self, Bar};
-use crate::flags::Extract;
+use crate::flags::{Extract, Restoring};
 use crate::report::{Ending, Report};
 use crate::{open, text};
 
@@ -16,13 +17,8 @@ pub(crate) fn run(flags: &Extract, report: &Report) -> anyhow::Result<Ending> {
     let volume = open::open(&flags.reading, report)?;
     let block_size = volume.block_size();
     let image = File::open(&flags.reading.image).context("cannot open the image once more")?;
-    let is_root = rustix::process::geteuid().is_root();
-    let options = Options {
-        replace: flags.force,
-        same_owner: flags.same_owner || (is_root && !flags.no_same_owner),
-        max_size_bytes: flags.max_size.map(|size| size.bytes(block_size)),
-        threads: flags.threads.map(usize::from),
-    };
+    let options =
+        Options { threads: flags.threads.map(usize::from), ..options(&flags.restoring, block_size) };
     let progress = Progress::new();
     bar::cancel_on_signal(&progress)?;
     let warnings = {
@@ -37,4 +33,15 @@ pub(crate) fn run(flags: &Extract, report: &Report) -> anyhow::Result<Ending> {
         text::bytes(progress.bytes())
     ));
     Ok(ending)
+}
+
+/// What the flags on restoring mean.
+pub(crate) fn options(restoring: &Restoring, block_size: BlockSize) -> Options {
+    let is_root = rustix::process::geteuid().is_root();
+    Options {
+        replace: restoring.force,
+        same_owner: restoring.same_owner || (is_root && !restoring.no_same_owner),
+        max_size_bytes: restoring.max_size.map(|size| size.bytes(block_size)),
+        threads: None,
+    }
 }

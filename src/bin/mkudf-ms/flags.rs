@@ -15,7 +15,7 @@ mod rescue;
 pub(crate) use check::{Check, Explained};
 pub(crate) use disc::{Close, LayoutChoice, Media};
 pub(crate) use history::{Diff, Revert};
-pub(crate) use reading::{Cat, Extract, Info, Ls, Place, Reading, Sessions};
+pub(crate) use reading::{Cat, Extract, Info, Ls, Place, Reading, Restoring, Sessions};
 pub(crate) use rescue::Rescue;
 
 use crate::values::{self, Mode, Owner, Size};

@@ -63,7 +63,7 @@ fn facts<R: ReadAt>(name: &str, volume: &Volume<R>) -> Vec<(&'static str, Value)
     let (free, used) = space(volume);
     let [soft, hard] = protection(volume);
     let yes_no = |flag: bool| if flag { "yes" } else { "no" };
-    let blocks = size_blocks(volume);
+    let blocks = volume.device_blocks();
     let domain = volume.revision_number();
     let least = integrity.and_then(|i| i.minimum_read).filter(|number| *number != 0);
     let mut facts: Vec<(&'static str, Value)> = vec![
@@ -250,10 +250,6 @@ fn sparing(block_bytes: u32, sparable: &SparablePartition) -> Vec<Area> {
 fn behind<R: ReadAt>(volume: &Volume<R>, blocks: u64) -> u64 {
     let end = areas(volume).iter().map(|area| u64::from(area.start) + u64::from(area.blocks)).max();
     blocks.saturating_sub(end.unwrap_or(0))
-}
-
-fn size_blocks<R: ReadAt>(volume: &Volume<R>) -> u64 {
-    volume.device().size_bytes() / u64::from(volume.block_size().bytes())
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod explain;
 mod extract;
 mod facts;
 mod flags;
+mod grow;
 mod info;
 mod job;
 mod list;

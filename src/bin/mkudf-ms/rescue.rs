@@ -5,7 +5,6 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::Context as _;
-use mkudf_ms::extract;
 use mkudf_ms::progress::Progress;
 use mkudf_ms::rescue::{self, Item, Map, Options, RoughDevice, Status, Summary, Verdict};
 use serde_json::json;
@@ -14,26 +13,18 @@ use udf::BlockSize;
 use crate::bar::{self, Bar};
 use crate::flags::Rescue;
 use crate::report::{Ending, Report};
-use crate::{open, text};
+use crate::{extract, open, text};
 
 /// Rescues what the flags ask for.
 pub(crate) fn run(flags: &Rescue, report: &Report) -> anyhow::Result<Ending> {
     let name = || flags.image.display().to_string();
     let map = flags.map.as_deref().map(read_map).transpose()?;
     let device = RoughDevice::new(open::device(&flags.image)?, map, flags.retries);
-    let is_root = rustix::process::geteuid().is_root();
     let options = Options {
         block_size: flags.block_size,
         deleted: flags.deleted,
         all_versions: flags.all_versions,
-        extract: extract::Options {
-            replace: flags.force,
-            same_owner: flags.same_owner || (is_root && !flags.no_same_owner),
-            max_size_bytes: flags
-                .max_size
-                .map(|size| size.bytes(flags.block_size.unwrap_or(BlockSize::B2048))),
-            threads: None,
-        },
+        extract: extract::options(&flags.restoring, flags.block_size.unwrap_or(BlockSize::B2048)),
     };
     let progress = Progress::new();
     bar::cancel_on_signal(&progress)?;

@@ -12,7 +12,7 @@ use super::found::{Found, OpenOptions};
 use super::integrity::Integrity;
 use super::open::Opened;
 use super::partition::{Partition, PartitionKind};
-use super::space::{Copy, Run, Space};
+use super::space::{Copy, Run, Space, whole_blocks};
 use super::virtual_table::{VirtualTable, VirtualTableHead};
 use super::walk::Walk;
 use super::warning::Warning;
@@ -66,6 +66,12 @@ impl<R: ReadAt> Volume<R> {
     #[must_use]
     pub fn warnings(&self) -> &[Warning] {
         &self.opened.warnings
+    }
+
+    /// Whole blocks of the device.
+    #[must_use]
+    pub fn device_blocks(&self) -> u64 {
+        whole_blocks(self.space.block_size, self.space.device.size_bytes())
     }
 
     /// The size of a block, which is a sector.

@@ -91,6 +91,16 @@ pub(crate) struct Extract {
     /// Where to; made if it is not there
     #[arg(short = 'C', long, value_name = "DIR", default_value = ".")]
     pub(crate) directory: PathBuf,
+    #[command(flatten)]
+    pub(crate) restoring: Restoring,
+    /// Threads to work with [default: one a processor]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) threads: Option<u16>,
+}
+
+/// What becomes of files on the host.
+#[derive(Debug, Args)]
+pub(crate) struct Restoring {
     /// Replace existing files
     #[arg(long)]
     pub(crate) force: bool,
@@ -103,9 +113,6 @@ pub(crate) struct Extract {
     /// Stop before the files are larger than this in all, holes included
     #[arg(long, value_name = "SIZE")]
     pub(crate) max_size: Option<Size>,
-    /// Threads to work with [default: one a processor]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub(crate) threads: Option<u16>,
 }
 
 /// Print what a volume says of itself, in the words of udfinfo

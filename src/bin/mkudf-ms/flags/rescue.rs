@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use udf::BlockSize;
 
-use crate::values::{self, Size};
+use super::Restoring;
+use crate::values;
 
 const RESCUE_HELP: &str = "\
 Examples:
@@ -50,16 +51,6 @@ pub(crate) struct Rescue {
     /// Write a map of what could be read, as ddrescue does; may be the one of --map
     #[arg(long, value_name = "FILE")]
     pub(crate) map_out: Option<PathBuf>,
-    /// Replace existing files
-    #[arg(long)]
-    pub(crate) force: bool,
-    /// Restore owner and group [default for root]
-    #[arg(long, overrides_with = "no_same_owner")]
-    pub(crate) same_owner: bool,
-    /// Do not restore owner and group [default for others]
-    #[arg(long, overrides_with = "same_owner")]
-    pub(crate) no_same_owner: bool,
-    /// Stop before the files are larger than this in all, holes included
-    #[arg(long, value_name = "SIZE")]
-    pub(crate) max_size: Option<Size>,
+    #[command(flatten)]
+    pub(crate) restoring: Restoring,
 }
