@@ -26,10 +26,10 @@ NOBODY = 65534
 SPACE_FILE = "Non-Allocatable Space"        # of sparable volumes before 2.00 (UDF 1.50 2.3.13): hidden, and no file of the tree's
 
 
-def mkudffs(folder, medium, revision, block):
+def mkudffs(folder, medium, revision, block, blocks=None, options=()):
     image = f"{folder}/{medium}-{revision}-{block}.udf"
-    run(["mkudffs", "--utf8", "--new-file", "-m", medium, "-r", revision, "-b", str(block), "--label=mkudffs é", image,
-         str(MIB * (1 << 20) // block)])
+    run(["mkudffs", "--utf8", "--new-file", "-m", medium, "-r", revision, "-b", str(block), "--label=mkudffs é", *options, image,
+         str(blocks or MIB * (1 << 20) // block)])
     return image, sector(block)
 
 
@@ -118,27 +118,30 @@ def written_otherwise(source, truth):
 
 def read(context, name, image, truth, work):
     """Our listing, our extraction and one file through `cat`, against the kernel's view."""
-    report, product = context.report, context.product
+    for command, lines in readings(context.product, image, truth, f"{work}/extracted"):
+        context.report.verdict(f"foreign/{name}/{command}", lines)
+
+
+def readings(product, image, truth, folder):
+    """(command, in what it differs from the kernel's view)"""
     group = compare.groups(truth)
     want = [dict(e, group=group.get(e["path"], e["path"])) for e in truth]
     for entry in want:
         if NOBODY in (entry["uid"], entry["gid"]):    # what the kernel shows for "not specified"
             entry["either"] = [{"uid": owner, "gid": owner} for owner in (None, -1, 0xFFFFFFFF, os.geteuid())]
     try:
-        report.verdict(f"foreign/{name}/ls", listed(want, product.listing(image)))
+        yield "ls", listed(want, product.listing(image))
     except (Refused, ValueError, KeyError, AttributeError, TypeError) as error:
-        report.fail(f"foreign/{name}/ls", f"{type(error).__name__}: {error}")
-    folder = f"{work}/extracted"
+        yield "ls", [f"{type(error).__name__}: {error}"]
     try:
         product.extract(image, folder)
-        report.verdict(f"foreign/{name}/extract", compare.differences(compare.expected(want), compare.expected(listing.walk(folder)),
-                                                                      skip={"atime", "ctime"}))
+        yield "extract", compare.differences(compare.expected(want), compare.expected(listing.walk(folder)), skip={"atime", "ctime"})
         largest = max((e for e in truth if e["type"] == "file"), key=lambda e: e["size"], default=None)
         if largest:
             data = product.cat(image, largest["path"])
             same = hashlib.sha256(data).hexdigest() == largest["sha256"]
-            report.verdict(f"foreign/{name}/cat", [] if same else [f"{largest['path']}: other contents"])
+            yield "cat", [] if same else [f"{largest['path']}: other contents"]
     except Refused as error:
-        report.fail(f"foreign/{name}/extract", str(error))
+        yield "extract", [str(error)]
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -80,10 +80,11 @@ def _text(path):
 def mount_all(jobs, work, per_job=60):
     """Has the guest mount and list every job; returns {id: result}, see guest/mounts.py for both.
 
-    One boot serves all of them, unless an image kills or hangs the kernel: the rest then get a new one."""
+    One boot serves all of them, unless an image kills or hangs the kernel: the rest then get a new one.  On a busy machine a
+    guest may only have been slow: what hangs is tried once more."""
     os.makedirs(f"{work}/results", exist_ok=True)
     left = list(jobs)
-    results = {}
+    results, again = {}, set()
     while left:
         with open(f"{work}/jobs.json", "w") as f:
             json.dump(left, f)
@@ -98,6 +99,9 @@ def mount_all(jobs, work, per_job=60):
                     results[job["id"]] = json.load(f)
         started = _text(f"{work}/results/started").strip()
         left = [job for job in left if job["id"] not in results]
+        if left and status == 124 and started not in again:
+            again.add(started)
+            continue
         if left and started == left[0]["id"]:
             what = "hangs" if status == 124 else "crashes"
             results[started] = {"error": f"the kernel {what}: {output[-300:]}"}
