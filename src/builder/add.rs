@@ -113,7 +113,7 @@ impl FileSystemImage<'_> {
                 return Err(BuildError::Exists { path: to.into() }.into());
             }
             let inode = image.tree.add_directory(image.defaults.directory_attributes());
-            image.put(&place, inode, to)
+            image.put(&place, inode, to).map(drop)
         })
     }
 
@@ -150,7 +150,7 @@ impl FileSystemImage<'_> {
         let mode = if kind == Kind::SymbolicLink { 0o777 } else { 0o644 };
         let attributes = Attributes { mode, ..self.defaults.file_attributes() };
         let inode = self.tree.add_inode(kind, attributes, content);
-        self.put(&place, inode, to)
+        self.put(&place, inode, to).map(drop)
     }
 
     /// Whether what is there makes way: a directory only if it is empty.
@@ -176,14 +176,14 @@ impl FileSystemImage<'_> {
         }
     }
 
-    fn put(&mut self, place: &Place, inode: InodeId, to: &str) -> Result<()> {
+    pub(super) fn put(&mut self, place: &Place, inode: InodeId, to: &str) -> Result<NodeId> {
         self.touch(place.parent);
         if let Some(there) = place.there {
-            self.tree.replace(there, inode);
-            return Ok(());
+            // A node of its own: what the old one stands for is still counted by it.
+            self.unlink(there);
         }
         let linked = self.tree.link(place.parent, &place.name, inode);
-        linked.map(drop).map_err(|_| BuildError::Exists { path: to.into() }.into())
+        linked.map_err(|_| BuildError::Exists { path: to.into() }.into())
     }
 }
 

@@ -3,6 +3,7 @@
 use udf::Revision;
 
 use crate::error::Error;
+use crate::media::multisession::MultisessionError;
 
 /// What the builder refuses. Nothing was changed then.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -104,6 +105,12 @@ pub enum BuildError {
     /// There is nothing on the disc to append to.
     #[error("there is nothing on the disc: its first session is a new volume")]
     EmptyDisc,
+    /// There is something on the medium already: a new volume would hide it.
+    #[error("the medium is not blank\nhint: append to what is on it, or erase it first")]
+    MediumNotBlank,
+    /// The drive offers nothing by which a session could be written now.
+    #[error("{0} ({name})", name = .0.imapi_name())]
+    Multisession(#[from] MultisessionError),
     /// What is on the disc is no UDF.
     #[error("the disc holds {found}, and no UDF to append to")]
     NoSupportedFileSystem {
@@ -160,6 +167,7 @@ const IMPORT_READ_FAILURE: ImapiCode = code("IMAPI_E_IMPORT_READ_FAILURE", 0xC0A
 const DISC_MISMATCH: ImapiCode = code("IMAPI_E_DISC_MISMATCH", 0xC0AA_B158);
 const UDF_REVISION_CHANGE_NOT_ALLOWED: ImapiCode =
     code("IMAPI_E_UDF_REVISION_CHANGE_NOT_ALLOWED", 0xC0AA_B161);
+const MEDIA_NOT_BLANK: ImapiCode = code("E_IMAPI_DF2DATA_MEDIA_NOT_BLANK", 0xC0AA_0405);
 const REQUEST_CANCELLED: ImapiCode = code("E_IMAPI_REQUEST_CANCELLED", 0xC0AA_0002);
 
 impl BuildError {
@@ -180,6 +188,8 @@ impl BuildError {
             Self::RevisionChangeNotAllowed { .. } => UDF_REVISION_CHANGE_NOT_ALLOWED,
             Self::SourceUnreadable { .. } => DATA_STREAM_READ_FAILURE,
             Self::EmptyDisc => EMPTY_DISC,
+            Self::MediumNotBlank => MEDIA_NOT_BLANK,
+            Self::Multisession(error) => code(error.imapi_name(), error.hresult()),
             Self::NoSupportedFileSystem { .. } => NO_SUPPORTED_FILE_SYSTEM,
             Self::IncompatiblePreviousSession { .. } => INCOMPATIBLE_PREVIOUS_SESSION,
             Self::ReadConsistency { .. } => READ_CONSISTENCY,
