@@ -10,7 +10,7 @@ use crate::scan::{self, Source, scan};
 use crate::tree::{Attributes, Content, InodeId, Input, Kind, NodeId};
 
 /// Bodies up to this size are kept in memory, whoever reads them: they may be recorded inside their entries, twice.
-const KEPT_UP_TO_BYTES: u64 = 4096;
+pub(super) const KEPT_UP_TO_BYTES: u64 = 4096;
 
 impl FileSystemImage<'_> {
     /// Adds the contents of a folder of the host to a directory, which is made if it is not there. Directories that meet merge;
@@ -193,7 +193,7 @@ fn rooted(path: &str) -> String {
 }
 
 /// All of a small body, which must be as long as it is said to be.
-fn read_small(path: &str, size_bytes: u64, reader: &mut dyn Read) -> Result<Vec<u8>> {
+pub(super) fn read_small(path: &str, size_bytes: u64, reader: &mut dyn Read) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut limited = reader.take(size_bytes + 1);
     limited.read_to_end(&mut bytes).map_err(Error::host("cannot read", path))?;

@@ -5,9 +5,9 @@ use udf::read::ReadAt;
 use udf::{BlockSize, Revision};
 
 use crate::device::WriteAt;
+use crate::error::Result;
 use crate::media::Medium;
 use crate::plan::{Identifiers, Plan, SequentialTarget, Spec, Uuid};
-use crate::error::Result;
 use crate::tree::{Attributes, Tree};
 
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]

@@ -15,6 +15,7 @@ mod identify;
 mod path;
 mod query;
 mod result;
+mod streams;
 
 use std::fmt;
 use std::sync::Arc;
