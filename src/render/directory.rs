@@ -61,18 +61,15 @@ impl Plan {
 
     fn parent(&self, tree: &Tree, node: NodeId, location: u32, out: &mut Vec<u8>) {
         let parent = tree.node(node).parent;
-        let (icb, flags) = match tree.stream_owner(node) {
-            // A file is what streams are below of, and their ids are its own (UDF 3.2.1.1, 3.3.5).
-            Some(owner) => {
-                let unique_id = self.spaces.places[tree.node(node).inode.index()].unique_id;
-                let kind = tree.inode(owner).kind;
-                let directory = if kind == Kind::Directory { characteristics::DIRECTORY } else { 0 };
-                (self.inode_icb(tree, owner, unique_id), directory)
-            }
-            None => {
-                let unique_id = if parent == tree.root() { 0 } else { self.name_facts(tree, parent).0 };
-                (self.icb(tree, parent, unique_id), characteristics::DIRECTORY)
-            }
+        let (icb, flags) = if let Some(owner) = tree.stream_owner(node) {
+            // Streams are below a file, and their ids are the file's (UDF 3.2.1.1, 3.3.5).
+            let unique_id = self.spaces.places[tree.node(node).inode.index()].unique_id;
+            let is_directory = tree.inode(owner).kind == Kind::Directory;
+            let flags = if is_directory { characteristics::DIRECTORY } else { 0 };
+            (self.inode_icb(tree, owner, unique_id), flags)
+        } else {
+            let unique_id = if parent == tree.root() { 0 } else { self.name_facts(tree, parent).0 };
+            (self.icb(tree, parent, unique_id), characteristics::DIRECTORY)
         };
         let flags = characteristics::PARENT | flags;
         FileIdentifierDescriptor::new(flags, icb).append_to(&[], &[], out, self.seal, location);

@@ -39,6 +39,7 @@ impl<R: ReadAt> Import<R> {
         for node in &outcome.linked {
             if let Some(kept) = tree.inode_of(*node).kept {
                 *names.change.entry(kept.icb).or_default() += 1;
+                names.linked += 1;
             }
         }
         self.count_gone(tree, &mut names)?;
@@ -56,7 +57,6 @@ impl<R: ReadAt> Import<R> {
             })?;
             base.further_names.insert(*node, (id, 0));
             base.next_unique_id += 1;
-            base.files = base.files.saturating_add(1);
         }
         Ok(base)
     }
@@ -179,7 +179,10 @@ impl<R: ReadAt> Import<R> {
         let size = volume.block_size();
         let file_set = volume.file_set_address();
         let device_blocks = u32::try_from(volume.device_blocks()).unwrap_or(u32::MAX);
-        let counted = |count: Option<u32>, gone: u32| count.unwrap_or(0).saturating_sub(gone);
+        // What is new first: of names that came and went in one session there may be more than there were.
+        let counted = |count: Option<u32>, new: u32, gone: u32| {
+            count.unwrap_or(0).saturating_add(new).saturating_sub(gone)
+        };
         let tag = volume.file_set().tag;
         Ok(Base {
             block_size: size,
@@ -197,8 +200,8 @@ impl<R: ReadAt> Import<R> {
             session_start: self.newest.session.start,
             sequences: self.newest.sequences,
             next_unique_id: integrity.next_unique_id.max(self.newest.next_unique_id).max(16),
-            files: counted(integrity.files, names.files),
-            directories: counted(integrity.directories, names.directories),
+            files: counted(integrity.files, names.linked, names.files),
+            directories: counted(integrity.directories, 0, names.directories),
             recorded: self.newest.recorded,
             free_start: self.newest.free_start,
             reserve_slot: self.reserve_slot()?,
@@ -281,6 +284,8 @@ impl<R: ReadAt> Import<R> {
 struct Names {
     files: u32,
     directories: u32,
+    /// Further names of what was there.
+    linked: u32,
     /// Files with several names: how many more, or fewer, they have now.
     change: BTreeMap<BlockAddress, i32>,
     /// ICBs that nothing refers to any more.

@@ -14,6 +14,9 @@ pub struct Streams {
 
 impl Tree {
     /// Gives an inode a directory for named streams. `below` is one of its names, by which the streams are told of.
+    ///
+    /// # Panics
+    /// Beyond 2^32 names.
     pub fn add_streams(
         &mut self,
         owner: InodeId,

@@ -86,3 +86,33 @@ fn what_is_locked_in_stays() {
     let names: Vec<_> = image.list("/").unwrap().into_iter().map(|info| info.name).collect();
     assert_eq!(names, ["a", "b"]);
 }
+
+/// More names came and went in one session than the volume had: the count must not stop at zero in between.
+#[test]
+fn names_that_come_and_go_in_one_session_are_not_counted() {
+    for revision in REVISIONS {
+        let device = super::made(revision, |image| image.add_bytes("/a", "a", Conflict::Error).unwrap());
+        let mut image = grown(&device);
+        image.add_hard_link("/a", "/b", Conflict::Error).unwrap();
+        image.add_hard_link("/b", "/c", Conflict::Error).unwrap();
+        image.remove("/a").unwrap();
+        image.remove("/b").unwrap();
+        write(&mut image, &device);
+        let volume = Volume::open(&*device, &OpenOptions::default()).unwrap();
+        assert_eq!(volume.integrity().unwrap().files, Some(1), "{revision}");
+        assert_eq!((super::body(&device, "c"), volume.lookup("c").unwrap().links), (b"a".to_vec(), 1));
+        let mut image = grown(&device);
+        for to in ["/d", "/e"] {
+            image.add_hard_link("/c", to, Conflict::Error).unwrap();
+        }
+        // A name is taken over by another file, and given back.
+        image.add_bytes("/d", "new", Conflict::Replace).unwrap();
+        image.add_hard_link("/c", "/d", Conflict::Replace).unwrap();
+        for path in ["/c", "/d", "/e"] {
+            image.remove(path).unwrap();
+        }
+        write(&mut image, &device);
+        let volume = Volume::open(&*device, &OpenOptions::default()).unwrap();
+        assert_eq!(volume.integrity().unwrap().files, Some(0), "{revision}");
+    }
+}

@@ -163,9 +163,9 @@ fn the_mechanism_is_chosen_by_the_rules_of_imapi() {
 #[test]
 fn a_medium_that_is_not_blank_is_not_begun_anew() {
     for medium in ["dvd+r", "bd-re"] {
-        let ground = Ground::disc(medium, Revision::V2_01, Some(50_000));
+        let ground = Ground::disc(medium, Revision::V2_01, Some(50_048));
         let Ground::Disc(disc, defaults, _) = &ground else { panic!() };
-        assert_eq!(probe_drive(disc).is_ok(), false, "{medium}: nothing is there yet");
+        assert!(probe_drive(disc).is_err(), "{medium}: nothing is there yet");
         ground.write(&ground.new_volume().create_result().unwrap());
         let error = FileSystemImage::new_on(disc, defaults.clone()).unwrap_err();
         assert_eq!(error.imapi().unwrap().hresult, 0xC0AA_0405, "{medium}");
@@ -205,8 +205,8 @@ fn burners_get_whole_write_units_in_ascending_order() {
             let Ground::Disc(disc, ..) = &theirs else { panic!() };
             burn(&results[1], &**disc);
             assert!(ours.bytes() == theirs.bytes(), "{medium}, state {number}");
-            let error = results[0].write_to(&MemoryDevice::new(), &Progress::new()).unwrap_err();
             if number > 0 {
+                let error = results[0].write_to(&MemoryDevice::new(), &Progress::new()).unwrap_err();
                 assert_eq!(error.imapi().unwrap().name, "IMAPI_E_DISC_MISMATCH", "{medium}");
             }
             drop(results);

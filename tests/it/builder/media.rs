@@ -211,7 +211,7 @@ fn next(
 fn images_of_every_revision_and_block_size_follow_the_model() {
     let sizes = [BlockSize::B512, BlockSize::B1024, BlockSize::B2048, BlockSize::B4096];
     for (row, revision) in Revision::ALL.into_iter().enumerate() {
-        for seed in 0..4 {
+        for seed in 0..8 {
             let block_size = sizes[(row + seed) % sizes.len()];
             let ground = Ground::image(revision, block_size);
             story(&ground, 10 * row as u64 + seed as u64, 5, &format!("{revision}, {block_size:?}"));
@@ -233,8 +233,7 @@ fn random_write_media_follow_the_model() {
 fn media_that_are_written_once_follow_the_model() {
     let revisions = [Revision::V1_50, Revision::V2_00, Revision::V2_01, Revision::V2_50, Revision::V2_60];
     for (row, medium) in Medium::sequential().enumerate() {
-        for column in 0..3 {
-            let revision = revisions[(row + 2 * column) % revisions.len()];
+        for (column, revision) in revisions.into_iter().enumerate() {
             let ground = Ground::disc(medium.name, revision, None);
             let seed = 700 + 10 * row as u64 + column as u64;
             story(&ground, seed, 5, &format!("{}, {revision}", medium.name));
