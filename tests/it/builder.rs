@@ -2,6 +2,7 @@
 
 mod burning;
 mod changes;
+mod cuts;
 mod drive;
 mod media;
 mod model;

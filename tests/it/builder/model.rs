@@ -27,6 +27,12 @@ pub(super) struct File {
     number: u32,
 }
 
+impl Item {
+    pub(super) fn file(bytes: &[u8], number: u32) -> Self {
+        Self::File(File { bytes: bytes.into(), mode: 0o644, streams: BTreeMap::new(), number })
+    }
+}
+
 /// Paths begin with `/`; the root is not among them.
 pub(super) type Model = BTreeMap<String, Item>;
 
@@ -95,9 +101,8 @@ fn is_empty(model: &Model, path: &str) -> bool {
 pub(super) struct Dice<'a>(pub(super) &'a mut Random);
 
 impl Dice<'_> {
-    fn file(&mut self, bytes: Vec<u8>) -> Item {
-        let number = u32::try_from(self.0.next() >> 32).unwrap();
-        Item::File(File { bytes, mode: 0o644, streams: BTreeMap::new(), number })
+    fn file(&mut self, bytes: &[u8]) -> Item {
+        Item::file(bytes, u32::try_from(self.0.next() >> 32).unwrap())
     }
 
     fn any(&mut self, model: &Model, wanted: impl Fn(&Item) -> bool) -> Option<String> {
@@ -160,7 +165,7 @@ fn step(image: &mut FileSystemImage<'_>, model: &Model, dice: &mut Dice<'_>) -> 
     let (expected, done) = match dice.0.below(17) {
         0..=2 => {
             let bytes = dice.bytes();
-            let expected = put(model, &path, dice.file(bytes.clone()), policy);
+            let expected = put(model, &path, dice.file(&bytes), policy);
             let done = match dice.0.below(3) {
                 0 => image.add_bytes(&path, bytes, policy),
                 1 => image.add_reader(&path, bytes.len() as u64, Cursor::new(bytes), policy),
