@@ -10,7 +10,7 @@ use crate::scan::{self, Source, scan};
 use crate::tree::{Attributes, Content, InodeId, Input, Kind, NodeId};
 
 /// Bodies up to this size are kept in memory, whoever reads them: they may be recorded inside their entries, twice.
-const KEPT_UP_TO_BYTES: u64 = 4096;
+pub(super) const KEPT_UP_TO_BYTES: u64 = 4096;
 
 impl FileSystemImage<'_> {
     /// Adds the contents of a folder of the host to a directory, which is made if it is not there. Directories that meet merge;
@@ -113,7 +113,7 @@ impl FileSystemImage<'_> {
                 return Err(BuildError::Exists { path: to.into() }.into());
             }
             let inode = image.tree.add_directory(image.defaults.directory_attributes());
-            image.put(&place, inode, to)
+            image.put(&place, inode, to).map(drop)
         })
     }
 
@@ -150,7 +150,7 @@ impl FileSystemImage<'_> {
         let mode = if kind == Kind::SymbolicLink { 0o777 } else { 0o644 };
         let attributes = Attributes { mode, ..self.defaults.file_attributes() };
         let inode = self.tree.add_inode(kind, attributes, content);
-        self.put(&place, inode, to)
+        self.put(&place, inode, to).map(drop)
     }
 
     /// Whether what is there makes way: a directory only if it is empty.
@@ -176,14 +176,14 @@ impl FileSystemImage<'_> {
         }
     }
 
-    fn put(&mut self, place: &Place, inode: InodeId, to: &str) -> Result<()> {
+    pub(super) fn put(&mut self, place: &Place, inode: InodeId, to: &str) -> Result<NodeId> {
         self.touch(place.parent);
         if let Some(there) = place.there {
-            self.tree.replace(there, inode);
-            return Ok(());
+            // A node of its own: what the old one stands for is still counted by it.
+            self.unlink(there);
         }
         let linked = self.tree.link(place.parent, &place.name, inode);
-        linked.map(drop).map_err(|_| BuildError::Exists { path: to.into() }.into())
+        linked.map_err(|_| BuildError::Exists { path: to.into() }.into())
     }
 }
 
@@ -193,7 +193,7 @@ fn rooted(path: &str) -> String {
 }
 
 /// All of a small body, which must be as long as it is said to be.
-fn read_small(path: &str, size_bytes: u64, reader: &mut dyn Read) -> Result<Vec<u8>> {
+pub(super) fn read_small(path: &str, size_bytes: u64, reader: &mut dyn Read) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut limited = reader.take(size_bytes + 1);
     limited.read_to_end(&mut bytes).map_err(Error::host("cannot read", path))?;

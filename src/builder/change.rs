@@ -45,6 +45,12 @@ impl Changes {
         }
     }
 
+    /// A further name of something that was imported.
+    pub(super) fn linked(&mut self, node: NodeId) {
+        self.linked.push(node);
+        self.undo.push(Undo::Linked);
+    }
+
     /// Whether the tree knows the attributes of something that was imported.
     pub(super) fn has_attributes(&self, inode: InodeId) -> bool {
         self.attributes.contains(&inode)
@@ -53,10 +59,7 @@ impl Changes {
     pub(super) fn add(&mut self, outcome: &Outcome) {
         outcome.changed_directories.iter().for_each(|node| self.directory(*node));
         outcome.changed_attributes.iter().for_each(|inode| self.attributes(*inode));
-        for node in &outcome.linked {
-            self.linked.push(*node);
-            self.undo.push(Undo::Linked);
-        }
+        outcome.linked.iter().for_each(|node| self.linked(*node));
     }
 
     fn undo_to(&mut self, len: usize) {
@@ -92,6 +95,7 @@ impl FileSystemImage<'_> {
         };
         match act(self) {
             Ok(done) => {
+                self.used_blocks = None;
                 self.points.push(mark);
                 Ok(done)
             }
@@ -107,6 +111,7 @@ impl FileSystemImage<'_> {
         self.changes.undo_to(mark.changes);
         self.warnings.truncate(mark.warnings);
         self.label.clone_from(&mark.label);
+        self.used_blocks = None;
     }
 
     /// How many changes were made, and not taken back.

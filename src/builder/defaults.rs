@@ -5,9 +5,10 @@ use udf::read::ReadAt;
 use udf::{BlockSize, Revision};
 
 use crate::device::WriteAt;
+use crate::error::Result;
 use crate::media::Medium;
-use crate::plan::{Identifiers, Spec, Uuid};
-use crate::tree::Attributes;
+use crate::plan::{Identifiers, Plan, SequentialTarget, Spec, Uuid};
+use crate::tree::{Attributes, Tree};
 
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 /// With which properties a volume is made. Same defaults, same changes, same bytes.
@@ -33,6 +34,11 @@ pub struct Defaults {
     pub write_unit_blocks: u32,
     /// The target is a device of just `capacity_blocks` blocks, and not a file that ends where the volume ends.
     pub is_device: bool,
+    /// Where the medium goes on, if it is one that is written one sector after the other. A drive says so
+    /// ([`FileSystemImage::new_on`](super::FileSystemImage::new_on)).
+    pub sequential: Option<SequentialTarget>,
+    /// On such a medium, the session is to be closed behind what is written: it ends with its second anchor.
+    pub closes_session: bool,
     /// A source that cannot be read, or is no longer what it was when it was added, is an error and not a warning.
     pub is_strict: bool,
     /// Owner of what has none.
@@ -67,6 +73,8 @@ impl Defaults {
             capacity_blocks: medium.capacity_blocks,
             write_unit_blocks: medium.write_unit_blocks,
             is_device: false,
+            sequential: None,
+            closes_session: false,
             is_strict: true,
             uid: u32::MAX,
             gid: u32::MAX,
@@ -100,6 +108,23 @@ impl Defaults {
             embed: self.embed,
             device_blocks: self.capacity_blocks.filter(|_| self.is_device),
         }
+    }
+
+    /// Plans a new volume, in the layout that the medium has.
+    pub(super) fn plan(&self, tree: &Tree, label: Option<&str>) -> Result<Plan> {
+        let mut spec = self.spec();
+        if let Some(label) = label {
+            spec.identifiers.logical_volume = label.into();
+        }
+        match self.sequential {
+            Some(target) => Plan::create_with_table(tree, &spec, &self.target(target)),
+            None => Plan::create(tree, &spec),
+        }
+    }
+
+    /// Where a medium goes on, and whether its session is closed there.
+    pub(super) fn target(&self, target: SequentialTarget) -> SequentialTarget {
+        SequentialTarget { closes_session: self.closes_session, ..target }
     }
 
     pub(super) fn file_attributes(&self) -> Attributes {

@@ -40,7 +40,7 @@ impl FileSystemImage<'_> {
         })
     }
 
-    fn unlink(&mut self, node: NodeId) {
+    pub(super) fn unlink(&mut self, node: NodeId) {
         self.touch(self.tree.node(node).parent);
         self.tree.unlink(node);
     }
@@ -75,6 +75,32 @@ impl FileSystemImage<'_> {
             }
             let moved = image.tree.move_to(node, place.parent, &place.name);
             moved.map_err(|_| BuildError::Exists { path: to.into() }.into())
+        })
+    }
+
+    /// Gives a file one more name: both stand for the same thing then, and neither is the first. No data is written again.
+    ///
+    /// Directories have one name.
+    pub fn add_hard_link(&mut self, existing: &str, to: &str, on_conflict: Conflict) -> Result<()> {
+        self.change(|image| {
+            let node = image.find(existing)?;
+            let id = image.tree.node(node).inode;
+            if image.tree.inode(id).kind == Kind::Directory {
+                return Err(BuildError::NotFile { path: existing.into() }.into());
+            }
+            let place = image.place(to)?;
+            if place.there.is_some_and(|there| image.tree.node(there).inode == id) {
+                // Replacing one of its names by itself changes nothing.
+                return image.makes_way(place.there, to, on_conflict).map(drop);
+            }
+            if !image.makes_way(place.there, to, on_conflict)? {
+                return Ok(());
+            }
+            let new = image.put(&place, id, to)?;
+            if image.tree.inode(id).kept.is_some() {
+                image.changes.linked(new);
+            }
+            Ok(())
         })
     }
 

@@ -3,6 +3,7 @@
 use udf::Revision;
 
 use crate::error::Error;
+use crate::media::multisession::MultisessionError;
 
 /// What the builder refuses. Nothing was changed then.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -69,6 +70,14 @@ pub enum BuildError {
         /// The path.
         path: String,
     },
+    /// Files of this revision, or of the program that made the volume, have no named streams.
+    #[error(
+        "files on this volume, of revision {revision}, have no named streams\nhint: they begin with revision 2.00"
+    )]
+    StreamsNotSupported {
+        /// The revision.
+        revision: Revision,
+    },
     /// A label is empty, or does not fit.
     #[error("{label:?} cannot be a label: 1 to 126 characters fit, 63 if any is beyond U+00FF")]
     InvalidVolumeName {
@@ -104,6 +113,12 @@ pub enum BuildError {
     /// There is nothing on the disc to append to.
     #[error("there is nothing on the disc: its first session is a new volume")]
     EmptyDisc,
+    /// There is something on the medium already: a new volume would hide it.
+    #[error("the medium is not blank\nhint: append to what is on it, or erase it first")]
+    MediumNotBlank,
+    /// The drive offers nothing by which a session could be written now.
+    #[error("{0} ({name})", name = .0.imapi_name())]
+    Multisession(#[from] MultisessionError),
     /// What is on the disc is no UDF.
     #[error("the disc holds {found}, and no UDF to append to")]
     NoSupportedFileSystem {
@@ -160,6 +175,9 @@ const IMPORT_READ_FAILURE: ImapiCode = code("IMAPI_E_IMPORT_READ_FAILURE", 0xC0A
 const DISC_MISMATCH: ImapiCode = code("IMAPI_E_DISC_MISMATCH", 0xC0AA_B158);
 const UDF_REVISION_CHANGE_NOT_ALLOWED: ImapiCode =
     code("IMAPI_E_UDF_REVISION_CHANGE_NOT_ALLOWED", 0xC0AA_B161);
+/// There it is a success, with the stream left out; here nothing is left out in silence.
+const FEATURE_NOT_SUPPORTED: ImapiCode = code("IMAPI_S_IMAGE_FEATURE_NOT_SUPPORTED", 0x00AA_B15F);
+const MEDIA_NOT_BLANK: ImapiCode = code("E_IMAPI_DF2DATA_MEDIA_NOT_BLANK", 0xC0AA_0405);
 const REQUEST_CANCELLED: ImapiCode = code("E_IMAPI_REQUEST_CANCELLED", 0xC0AA_0002);
 
 impl BuildError {
@@ -176,10 +194,13 @@ impl BuildError {
             Self::Exists { .. } => DUP_NAME,
             Self::IntoItself { .. } | Self::NoChangePoint { .. } => INVALID_PARAM,
             Self::InvalidDate { .. } => INVALID_DATE,
+            Self::StreamsNotSupported { .. } => FEATURE_NOT_SUPPORTED,
             Self::InvalidVolumeName { .. } => INVALID_VOLUME_NAME,
             Self::RevisionChangeNotAllowed { .. } => UDF_REVISION_CHANGE_NOT_ALLOWED,
             Self::SourceUnreadable { .. } => DATA_STREAM_READ_FAILURE,
             Self::EmptyDisc => EMPTY_DISC,
+            Self::MediumNotBlank => MEDIA_NOT_BLANK,
+            Self::Multisession(error) => code(error.imapi_name(), error.hresult()),
             Self::NoSupportedFileSystem { .. } => NO_SUPPORTED_FILE_SYSTEM,
             Self::IncompatiblePreviousSession { .. } => INCOMPATIBLE_PREVIOUS_SESSION,
             Self::ReadConsistency { .. } => READ_CONSISTENCY,

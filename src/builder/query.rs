@@ -44,7 +44,7 @@ impl FileSystemImage<'_> {
         self.tree.children(node).to_vec().into_iter().map(|child| self.info_of(child)).collect()
     }
 
-    fn info_of(&mut self, node: NodeId) -> Result<ItemInfo> {
+    pub(super) fn info_of(&mut self, node: NodeId) -> Result<ItemInfo> {
         let id = self.tree.node(node).inode;
         let inode = *self.tree.inode(id);
         let mut info = ItemInfo {

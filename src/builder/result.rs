@@ -39,7 +39,7 @@ pub struct BlockRange {
 /// Which blocks are a file's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProgressItem {
-    /// Its path.
+    /// Its path; of a named stream that of its file, `:` and its name.
     pub path: String,
     /// Its first block.
     pub first: u32,
@@ -179,8 +179,10 @@ fn items(plan: &Plan, tree: &Tree) -> Vec<ProgressItem> {
     let mut nodes: HashMap<InodeId, NodeId> = HashMap::new();
     let mut stack = vec![tree.root()];
     while let Some(node) = stack.pop() {
-        nodes.entry(tree.node(node).inode).or_insert(node);
+        let inode = tree.node(node).inode;
+        nodes.entry(inode).or_insert(node);
         stack.extend(tree.children(node));
+        stack.extend(tree.streams(inode).map(|streams| streams.node));
     }
     let item = |(inode, start, blocks): (InodeId, udf::Sector, u32)| {
         let path = tree.path(*nodes.get(&inode)?);

@@ -1,8 +1,10 @@
 //! Media: what each asks of a volume, and what it says of its sessions.
 
+mod drive;
 pub mod multisession;
 mod table;
 
+pub use drive::Drive;
 pub use table::ALL;
 
 use udf::{BlockSize, Revision};

@@ -141,4 +141,6 @@ pub struct KeptEntry {
     pub capacity_bytes: u32,
     /// Its attributes.
     pub attributes: Attributes,
+    /// It leads to a directory of named streams.
+    pub has_streams: bool,
 }

@@ -27,6 +27,7 @@ pub use extents::{Piece, Stretch, pieces, stretches};
 pub use frame::Frame;
 pub(crate) use heads::Heads;
 pub use layout::{Layout, MetadataFile};
+pub use order::Owner;
 pub(crate) use order::UniqueIds;
 pub use segment::{Content, Fetch, From, Mirror, Segment, Step};
 pub use sequential::SequentialTarget;

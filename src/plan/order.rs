@@ -5,10 +5,19 @@ use std::collections::{HashMap, HashSet};
 use udf::general::Moment;
 
 use crate::error::{Error, Result};
-use crate::tree::{Content, InodeId, Kind, NodeId, Tree};
+use crate::tree::{Content, InodeId, Kind, NodeId, Streams, Tree};
 
 /// The first unique id that is not reserved (UDF 3.2.1.1).
 pub(super) const FIRST_UNIQUE_ID: u64 = 16;
+
+/// Whose unique id a named stream has (UDF 3.2.1.1).
+#[derive(Clone, Copy, Debug)]
+pub enum Owner {
+    /// That of an inode with a new entry, which comes before the stream's.
+    Fresh(InodeId),
+    /// The low half of one that an earlier session gave.
+    Kept(u32),
+}
 
 /// What a walk over the loaded part of a tree finds.
 #[derive(Debug, Default)]
@@ -25,6 +34,8 @@ pub(super) struct Order {
     pub(super) fresh_files: u32,
     /// Fresh directories.
     pub(super) fresh_directories: u32,
+    /// Directories of named streams and the new streams in them: whose unique id they have.
+    pub(super) owners: HashMap<InodeId, Owner>,
     /// The latest of all times of fresh inodes.
     pub(super) latest: Moment,
 }
@@ -80,17 +91,44 @@ impl Order {
             return;
         }
         match inode.kept {
-            None => {
-                let times = inode.attributes;
-                let latest = times.accessed.max(times.modified).max(times.changed).max(times.created);
-                self.latest = self.latest.max(latest);
-                self.entries.push(id);
-            }
+            None => self.new_entry(tree, id),
             // Entries that move: of all directories, because each names its parent.
             Some(_) if moves && matches!(inode.content, Content::Directory(_)) => self.entries.push(id),
             Some(kept) if kept.changed && moves => self.entries.push(id),
             Some(kept) if kept.changed => self.changed.push(id),
-            Some(_) => {}
+            Some(_) => return,
+        }
+        if let Some(streams) = tree.streams(id) {
+            self.enter_streams(tree, id, streams, moves);
+        }
+    }
+
+    fn new_entry(&mut self, tree: &Tree, id: InodeId) {
+        let times = tree.inode(id).attributes;
+        let latest = times.accessed.max(times.modified).max(times.changed).max(times.created);
+        self.latest = self.latest.max(latest);
+        self.entries.push(id);
+    }
+
+    /// The directory of the named streams of an inode whose entry is recorded, and those of them that are new. They count as
+    /// neither files nor directories.
+    fn enter_streams(&mut self, tree: &Tree, owner: InodeId, streams: Streams, moves: bool) {
+        let directory = tree.node(streams.node).inode;
+        match tree.inode(directory).kept {
+            None => self.new_entry(tree, directory),
+            Some(_) if moves => self.entries.push(directory),
+            Some(kept) if kept.changed => self.changed.push(directory),
+            Some(_) => return,
+        }
+        let unique_id = streams.owner_unique_id.map_or(Owner::Fresh(owner), Owner::Kept);
+        self.owners.insert(directory, unique_id);
+        self.directories.push(streams.node);
+        for stream in tree.children(streams.node) {
+            let stream = tree.node(*stream).inode;
+            if tree.inode(stream).kept.is_none() {
+                self.new_entry(tree, stream);
+                self.owners.insert(stream, unique_id);
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The two spaces of a volume: metadata (file set, entries, directories, allocation extents) and data, each block counted
 //! from the space's own beginning, before anybody knows where on the volume they lie.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use udf::file::{ExtendedFileEntry, FileEntry, FileIdentifierDescriptor, attribute};
 use udf::general::{Tag, Timestamp};
@@ -9,7 +9,7 @@ use udf::revision::Rules;
 use udf::{BlockSize, Revision};
 
 use super::extents;
-use super::order::{Order, UniqueIds, low_id};
+use super::order::{Order, Owner, UniqueIds, low_id};
 use crate::error::{Error, Result};
 use crate::tree::{Content, Inode, InodeId, Kind, NodeId, Tree};
 
@@ -81,6 +81,8 @@ pub struct Spaces {
     pub metadata_end: u32,
     /// Blocks of the data space.
     pub data_blocks: u32,
+    /// Directories of named streams and the new streams in them: whose unique id they have.
+    pub owners: HashMap<InodeId, Owner>,
     /// Bodies of symbolic links.
     pub targets: BTreeMap<InodeId, Vec<u8>>,
 }
@@ -202,6 +204,7 @@ impl Spaces {
             files: Vec::new(),
             metadata_end: 0,
             data_blocks: 0,
+            owners: order.owners,
             targets: BTreeMap::new(),
         };
         spaces.metadata_end = add_blocks(spaces.first_entry, spaces.entries.len() as u64)?;
@@ -224,6 +227,10 @@ impl Spaces {
     ) -> Result<()> {
         let root = tree.node(tree.root()).inode;
         for (index, inode) in self.entries.iter().enumerate() {
+            let of_owner = self.owners.get(inode).map(|owner| match owner {
+                Owner::Fresh(owner) => self.places[owner.0 as usize].unique_id,
+                Owner::Kept(unique_id) => *unique_id,
+            });
             let place = &mut self.places[inode.0 as usize];
             place.icb = match (&mut numbers, tree.inode(*inode).kept) {
                 (None, _) => add_blocks(self.first_entry, index as u64)?,
@@ -236,6 +243,7 @@ impl Spaces {
             };
             place.unique_id = match tree.inode(*inode).kept {
                 Some(kept) => kept.unique_id,
+                None if let Some(unique_id) = of_owner => unique_id,
                 None if *inode == root => 0,
                 None => {
                     let id = low_id(unique_ids.next)?;

@@ -8,7 +8,7 @@ use zerocopy::IntoBytes;
 
 use crate::plan::record::developer;
 use crate::plan::{DirectoryBody, MARK_EVERY, Plan};
-use crate::tree::{Kind, NodeId, Tree};
+use crate::tree::{InodeId, Kind, NodeId, Tree};
 
 impl Plan {
     /// The part of a directory's body that begins at byte `start`, a multiple of the block size.
@@ -61,9 +61,17 @@ impl Plan {
 
     fn parent(&self, tree: &Tree, node: NodeId, location: u32, out: &mut Vec<u8>) {
         let parent = tree.node(node).parent;
-        let icb =
-            self.icb(tree, parent, if parent == tree.root() { 0 } else { self.name_facts(tree, parent).0 });
-        let flags = characteristics::PARENT | characteristics::DIRECTORY;
+        let (icb, flags) = if let Some(owner) = tree.stream_owner(node) {
+            // Streams are below a file, and their ids are the file's (UDF 3.2.1.1, 3.3.5).
+            let unique_id = self.spaces.places[tree.node(node).inode.index()].unique_id;
+            let is_directory = tree.inode(owner).kind == Kind::Directory;
+            let flags = if is_directory { characteristics::DIRECTORY } else { 0 };
+            (self.inode_icb(tree, owner, unique_id), flags)
+        } else {
+            let unique_id = if parent == tree.root() { 0 } else { self.name_facts(tree, parent).0 };
+            (self.icb(tree, parent, unique_id), characteristics::DIRECTORY)
+        };
+        let flags = characteristics::PARENT | flags;
         FileIdentifierDescriptor::new(flags, icb).append_to(&[], &[], out, self.seal, location);
     }
 
@@ -85,7 +93,11 @@ impl Plan {
 
     /// The ICB of a node, with the unique id beside it from 2.00 on (UDF 2.3.4.3).
     fn icb(&self, tree: &Tree, node: NodeId, unique_id: u32) -> LongAd {
-        let block = self.spaces.icb(tree, tree.node(node).inode);
+        self.inode_icb(tree, tree.node(node).inode, unique_id)
+    }
+
+    pub(super) fn inode_icb(&self, tree: &Tree, inode: InodeId, unique_id: u32) -> LongAd {
+        let block = self.spaces.icb(tree, inode);
         let unique_id = if self.shape.rules().streams { unique_id } else { 0 };
         LongAd::icb(self.block_size().bytes(), BlockAddress::new(self.metadata_reference(), block), unique_id)
     }

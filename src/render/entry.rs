@@ -34,8 +34,9 @@ impl Plan {
         let kept = self.shape.attributes(inode, self.zone_minutes);
         kept.write(&mut attributes, self.shape.rules(), self.seal, location, developer);
         let unique_id = u64::from(self.spaces.places[id.0 as usize].unique_id);
-        let icb_tag = IcbTag::new(file_type(inode.kind), body.form, mode_flags(inode.attributes.mode));
-        let links = Self::links(tree, id);
+        let (kind, more_flags) = self.role(tree, id);
+        let icb_tag = IcbTag::new(kind, body.form, mode_flags(inode.attributes.mode) | more_flags);
+        let links = self.links(tree, id) + u16::from(tree.streams(id).is_some());
         let fixed = if self.is_extended() {
             let mut entry = ExtendedFileEntry::new_zeroed();
             entry.checkpoint = 1.into();
@@ -50,6 +51,7 @@ impl Plan {
             write_fixed(out, &entry)
         };
         out[fixed..fixed + attributes.len()].copy_from_slice(&attributes);
+        self.lead_to_streams(tree, id, out);
         let head =
             Head { icb_tag, links, attributes: Some(inode.attributes), attributes_len: attributes.len() };
         self.finish(out, &head, &body, location);
@@ -65,8 +67,7 @@ impl Plan {
         let directory = matches!(inode.content, Content::Directory(_));
         let (body, links) = if directory {
             let capacity = self.block_size().len() - attributes_end;
-            let streams = u16::from(old.has_streams);
-            (self.body(tree, id, location, capacity), Self::links(tree, id) + streams)
+            (self.body(tree, id, location, capacity), self.links(tree, id) + u16::from(old.has_streams))
         } else {
             let body = Body {
                 form: old.icb_tag.allocation_form().unwrap_or(AllocationForm::Short),
@@ -75,7 +76,9 @@ impl Plan {
                 information_length: old.information_length,
                 blocks_recorded: old.blocks_recorded,
             };
-            (body, old.links.saturating_add_signed(inode.kept.map_or(0, |kept| kept.link_change)))
+            let links = old.links.saturating_add_signed(inode.kept.map_or(0, |kept| kept.link_change));
+            let gets_streams = !old.has_streams && tree.streams(id).is_some();
+            (body, links.saturating_add(u16::from(gets_streams)))
         };
         let mode = attributes.map(|attributes| mode_flags(attributes.mode));
         let modes = flags::SET_UID | flags::SET_GID | flags::STICKY;
@@ -86,6 +89,7 @@ impl Plan {
         if body.bytes.is_some() {
             out[attributes_end..].fill(0);
         }
+        self.lead_to_streams(tree, id, out);
         let head = Head { icb_tag, links, attributes, attributes_len: old.attributes_len };
         self.finish(out, &head, &body, location);
     }
@@ -137,10 +141,37 @@ impl Plan {
         Tag::seal(&mut out[..start + body.length], identifier, self.seal, location);
     }
 
+    /// The file type and the flags of what is new: named streams and their directory are told by them.
+    fn role(&self, tree: &Tree, id: InodeId) -> (FileType, u16) {
+        match (tree.inode(id).kind, self.spaces.owners.contains_key(&id)) {
+            (Kind::Directory, true) => (FileType::STREAM_DIRECTORY, 0),
+            (kind, true) => (file_type(kind), flags::STREAM),
+            (kind, false) => (file_type(kind), 0),
+        }
+    }
+
+    /// Lets an entry, of which the fixed part is there, lead to the directory of its named streams, if that is recorded; and
+    /// counts what is new in it (ECMA-167 4/14.17.11, 4/14.17.22).
+    fn lead_to_streams(&self, tree: &Tree, id: InodeId, out: &mut [u8]) {
+        let Some(streams) = tree.streams(id) else { return };
+        let directory = tree.node(streams.node).inode;
+        let place = self.spaces.places[directory.index()];
+        if place.icb == NOWHERE {
+            return;
+        }
+        let Ok((entry, _)) = ExtendedFileEntry::mut_from_prefix(out) else { return };
+        entry.stream_directory_icb = self.inode_icb(tree, directory, place.unique_id);
+        let inodes = tree.children(streams.node).iter().map(|stream| tree.node(*stream).inode);
+        let new_bytes: u64 = inodes.map(|stream| tree.size_bytes(stream)).sum();
+        entry.object_size = entry.object_size.get().saturating_add(new_bytes).into();
+    }
+
     /// Links of a fresh inode, or of a directory: itself and the directories in it (ECMA-167 4/14.9.6).
-    fn links(tree: &Tree, id: InodeId) -> u16 {
+    fn links(&self, tree: &Tree, id: InodeId) -> u16 {
         let inode = tree.inode(id);
         let count = match tree.directory_node(id) {
+            // Only its file leads there, and that is no name.
+            Some(_) if self.spaces.owners.contains_key(&id) => 0,
             Some(node) => {
                 let children = tree.children(node).iter();
                 1 + children.filter(|child| tree.inode_of(**child).kind == Kind::Directory).count()

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use udf::general::{LongAd, Seal};
-use udf::read::{MetadataFile, PartitionKind, ReadAt};
+use udf::read::{Entry, MetadataFile, PartitionKind, ReadAt};
 use udf::{BlockAddress, Sector};
 
 use super::import::{Import, mark_changed};
@@ -39,11 +39,14 @@ impl<R: ReadAt> Import<R> {
         for node in &outcome.linked {
             if let Some(kept) = tree.inode_of(*node).kept {
                 *names.change.entry(kept.icb).or_default() += 1;
+                names.linked += 1;
             }
         }
         self.count_gone(tree, &mut names)?;
         self.change_attributes(tree, outcome)?;
         self.change_links(tree, &mut names)?;
+        self.lose_streams(&mut names)?;
+        self.move_streams(tree)?;
         let mut base = self.base(&names)?;
         // A further name has a unique id of its own (UDF 3.2.1.1).
         for node in &outcome.linked {
@@ -54,7 +57,6 @@ impl<R: ReadAt> Import<R> {
             })?;
             base.further_names.insert(*node, (id, 0));
             base.next_unique_id += 1;
-            base.files = base.files.saturating_add(1);
         }
         Ok(base)
     }
@@ -79,7 +81,7 @@ impl<R: ReadAt> Import<R> {
         }
         let entry = self.volume.entry(&LongAd::icb(kept.icb_bytes, kept.icb, 0))?;
         if !entry.is_directory() {
-            names.gone(entry.icb, entry.links);
+            names.gone(&entry);
             return Ok(());
         }
         names.directories += 1;
@@ -90,7 +92,7 @@ impl<R: ReadAt> Import<R> {
                 names.directories += 1;
                 names.lost.insert(step.2.icb);
             } else {
-                names.gone(step.2.icb, step.2.links);
+                names.gone(&step.2);
             }
         }
         Ok(())
@@ -112,7 +114,7 @@ impl<R: ReadAt> Import<R> {
         let mut lost = Vec::new();
         for (icb, change) in names.change.iter().filter(|(_, change)| **change != 0) {
             let entry = self.volume.entry(&LongAd::icb(self.volume.block_size().bytes(), *icb, 0))?;
-            let links = i32::from(entry.links) + change;
+            let links = i32::from(names_of(&entry)) + change;
             if links <= 0 {
                 lost.push(*icb);
                 continue;
@@ -150,6 +152,19 @@ impl<R: ReadAt> Import<R> {
         Ok(())
     }
 
+    /// What belonged to a file that is gone is gone, too.
+    fn lose_streams(&self, names: &mut Names) -> Result<()> {
+        for owner in names.with_streams.intersection(&names.lost.clone()) {
+            let entry = self.volume.entry(&LongAd::icb(self.volume.block_size().bytes(), *owner, 0))?;
+            let Some(streams) = self.volume.streams(&entry)? else { continue };
+            names.lost.insert(streams.icb);
+            for stream in self.volume.directory(&streams)?.live() {
+                names.lost.insert(stream?.icb.start());
+            }
+        }
+        Ok(())
+    }
+
     fn kept_at(&self, icb: BlockAddress) -> Kept {
         let icb_bytes = self.volume.block_size().bytes();
         Kept { icb, icb_bytes, unique_id: 0, characteristics: 0, link_change: 0, changed: true }
@@ -164,7 +179,10 @@ impl<R: ReadAt> Import<R> {
         let size = volume.block_size();
         let file_set = volume.file_set_address();
         let device_blocks = u32::try_from(volume.device_blocks()).unwrap_or(u32::MAX);
-        let counted = |count: Option<u32>, gone: u32| count.unwrap_or(0).saturating_sub(gone);
+        // What is new first: of names that came and went in one session there may be more than there were.
+        let counted = |count: Option<u32>, new: u32, gone: u32| {
+            count.unwrap_or(0).saturating_add(new).saturating_sub(gone)
+        };
         let tag = volume.file_set().tag;
         Ok(Base {
             block_size: size,
@@ -182,8 +200,8 @@ impl<R: ReadAt> Import<R> {
             session_start: self.newest.session.start,
             sequences: self.newest.sequences,
             next_unique_id: integrity.next_unique_id.max(self.newest.next_unique_id).max(16),
-            files: counted(integrity.files, names.files),
-            directories: counted(integrity.directories, names.directories),
+            files: counted(integrity.files, names.linked, names.files),
+            directories: counted(integrity.directories, 0, names.directories),
             recorded: self.newest.recorded,
             free_start: self.newest.free_start,
             reserve_slot: self.reserve_slot()?,
@@ -266,16 +284,29 @@ impl<R: ReadAt> Import<R> {
 struct Names {
     files: u32,
     directories: u32,
+    /// Further names of what was there.
+    linked: u32,
     /// Files with several names: how many more, or fewer, they have now.
     change: BTreeMap<BlockAddress, i32>,
     /// ICBs that nothing refers to any more.
     lost: BTreeSet<BlockAddress>,
+    /// Files with fewer names than before that have named streams.
+    with_streams: BTreeSet<BlockAddress>,
+}
+
+/// How many names a file has: the directory of its streams has none for it, but counts as a link.
+fn names_of(entry: &Entry) -> u16 {
+    entry.links.saturating_sub(u16::from(entry.stream_directory.is_some()))
 }
 
 impl Names {
-    fn gone(&mut self, icb: BlockAddress, links: u16) {
+    fn gone(&mut self, entry: &Entry) {
+        let icb = entry.icb;
         self.files += 1;
-        if links > 1 || self.change.contains_key(&icb) {
+        if entry.stream_directory.is_some() {
+            self.with_streams.insert(icb);
+        }
+        if names_of(entry) > 1 || self.change.contains_key(&icb) {
             *self.change.entry(icb).or_default() -= 1;
         } else {
             self.lost.insert(icb);

@@ -220,6 +220,7 @@ impl<R: ReadAt> Import<R> {
             offset_bytes: size.offset_of(self.volume.locate(entry.block)?.sector),
             capacity_bytes: u32::try_from(room).unwrap_or(0),
             attributes: attributes(entry),
+            has_streams: entry.stream_directory.is_some(),
         })
     }
 
@@ -324,7 +325,7 @@ pub(super) fn mark_changed(tree: &mut Tree, node: NodeId) {
     }
 }
 
-fn kept(icb: &LongAd, characteristics: u8) -> Kept {
+pub(super) fn kept(icb: &LongAd, characteristics: u8) -> Kept {
     Kept {
         icb: icb.start(),
         icb_bytes: icb.bytes(),

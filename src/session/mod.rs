@@ -7,6 +7,7 @@ mod free;
 mod history;
 mod import;
 mod refuse;
+mod streams;
 mod tables;
 
 pub use close::end_of_session;

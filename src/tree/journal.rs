@@ -15,6 +15,8 @@ pub(super) enum Undo {
     Unlink { node: NodeId, gone: usize },
     /// A name was in another directory, or another one.
     Move { node: NodeId, parent: NodeId, name: Text },
+    /// It had no named streams.
+    Streams(InodeId),
     /// Attributes were others.
     Attributes(InodeId, Attributes),
 }
@@ -74,6 +76,7 @@ impl Tree {
                 self.gone.truncate(gone);
             }
             Undo::Move { node, parent, name } => self.put(node, parent, name),
+            Undo::Streams(owner) => self.forget_streams(owner),
             Undo::Attributes(inode, attributes) => self.inodes[inode.index()].attributes = attributes,
         }
     }

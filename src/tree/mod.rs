@@ -8,6 +8,7 @@ mod inode;
 mod input;
 mod journal;
 mod name;
+mod streams;
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -19,6 +20,7 @@ pub use inode::{
 };
 pub use input::{Input, OpenInput};
 pub use name::{Name, NameFault};
+pub use streams::Streams;
 
 use journal::Undo;
 
@@ -64,6 +66,9 @@ pub struct Tree {
     inputs: Vec<Input>,
     /// Times of files of the host that are recorded with others.
     host_times: std::collections::BTreeMap<InodeId, udf::general::Moment>,
+    /// Directories of named streams, by what the streams belong to; and the other way round.
+    streams: std::collections::BTreeMap<InodeId, Streams>,
+    stream_owners: std::collections::BTreeMap<NodeId, InodeId>,
     gone: Vec<(NodeId, InodeId)>,
     /// What to do, last first, to have the tree as it was; `None` while nobody wants to know.
     journal: Option<Vec<Undo>>,
@@ -96,6 +101,8 @@ impl Tree {
             bodies: Vec::new(),
             inputs: Vec::new(),
             host_times: std::collections::BTreeMap::new(),
+            streams: std::collections::BTreeMap::new(),
+            stream_owners: std::collections::BTreeMap::new(),
             gone: Vec::new(),
             journal: None,
         };
@@ -164,7 +171,7 @@ impl Tree {
         udf::general::text::decode_lossy(self.name(id))
     }
 
-    /// The path of a node from the root, beginning with `/`.
+    /// The path of a node from the root, beginning with `/`; of a named stream, that of its file, `:` and its name.
     #[must_use]
     pub fn path(&self, id: NodeId) -> String {
         let mut names = Vec::new();
@@ -172,6 +179,13 @@ impl Tree {
         while at != self.root() {
             names.push(self.name_text(at));
             at = self.node(at).parent;
+            if self.stream_owner(at).is_some()
+                && let Some(stream) = names.pop()
+            {
+                at = self.node(at).parent;
+                names.push(format!("{}:{stream}", self.name_text(at)));
+                at = self.node(at).parent;
+            }
         }
         if names.is_empty() {
             return String::from("/");

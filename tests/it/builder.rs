@@ -1,9 +1,14 @@
 //! The builder: what it makes of random changes, how others write its results, and what it refuses.
 
 mod burning;
+mod changes;
+mod cuts;
+mod drive;
+mod media;
 mod model;
 mod refusals;
 mod sources;
+mod streams;
 
 use std::sync::Arc;
 

@@ -1,5 +1,6 @@
 //! Media in files: each allows what the disc would allow, and reports what a drive would report.
 
+mod drive;
 mod state;
 #[cfg(test)]
 mod tests;

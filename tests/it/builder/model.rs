@@ -1,48 +1,86 @@
-//! Random changes against a map from paths to what is there, over several sessions.
+//! A map from paths to what is there, and random changes of both it and an image.
 
-use std::collections::BTreeMap;
-use std::fs;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Cursor;
-use std::sync::Arc;
 
 use mkudf_ms::Error;
-use mkudf_ms::builder::{BuildError, Conflict, FileSystemImage};
-use mkudf_ms::device::MemoryDevice;
-use mkudf_ms::session::{ImportOptions, sessions};
+use mkudf_ms::builder::{Conflict, FileSystemImage};
 use mkudf_ms::tree::Kind;
-use udf::read::{OpenOptions, Volume};
+use udf::file::FileType;
+use udf::read::{Entry, ReadAt, Volume};
 
-use super::{REVISIONS, assert_sound, defaults, grown, write};
-use crate::support::manifest;
 use crate::support::random::Random;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Item {
+pub(super) enum Item {
     Directory,
-    File(Vec<u8>, u32),
+    File(File),
     Link(String),
 }
 
-/// Paths begin with `/`; the root is not among them.
-type Model = BTreeMap<String, Item>;
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct File {
+    bytes: Vec<u8>,
+    mode: u32,
+    streams: BTreeMap<String, Vec<u8>>,
+    /// What has the same number is the same file, under several names.
+    number: u32,
+}
 
-fn of_volume(volume: &Volume<impl udf::read::ReadAt>) -> Model {
-    let mut model = Model::new();
-    for (path, found) in manifest::of_volume(volume) {
-        let item = match found.kind {
-            "directory" => Item::Directory,
-            "symlink" => Item::Link(found.target.unwrap()),
-            _ => Item::File(found.body.unwrap(), found.mode),
-        };
-        if !path.is_empty() {
-            model.insert(format!("/{path}"), item);
+impl Item {
+    pub(super) fn file(bytes: &[u8], number: u32) -> Self {
+        Self::File(File { bytes: bytes.into(), mode: 0o644, streams: BTreeMap::new(), number })
+    }
+}
+
+/// Paths begin with `/`; the root is not among them.
+pub(super) type Model = BTreeMap<String, Item>;
+
+/// The same with files numbered in the order of their first paths.
+pub(super) fn numbered(mut model: Model) -> Model {
+    let mut numbers = HashMap::new();
+    for item in model.values_mut() {
+        if let Item::File(file) = item {
+            let next = u32::try_from(numbers.len()).unwrap();
+            file.number = *numbers.entry(file.number).or_insert(next);
         }
     }
     model
 }
 
+/// What a volume holds, numbered.
+pub(super) fn of_volume<R: ReadAt>(volume: &Volume<R>) -> Model {
+    let (mut model, mut numbers) = (Model::new(), HashMap::new());
+    for step in volume.walk(&volume.root().unwrap()) {
+        let (path, _, entry) = step.unwrap();
+        let item = match entry.kind {
+            FileType::DIRECTORY => Item::Directory,
+            FileType::SYMBOLIC_LINK => Item::Link(volume.symlink_target(&entry).unwrap()),
+            _ => {
+                let next = u32::try_from(numbers.len()).unwrap();
+                let number = *numbers.entry(entry.icb).or_insert(next);
+                let (bytes, mode) = (volume.read_all(&entry, 1 << 20).unwrap(), entry.mode() & 0o7777);
+                Item::File(File { bytes, mode, streams: streams_of(volume, &entry), number })
+            }
+        };
+        model.insert(format!("/{path}"), item);
+    }
+    numbered(model)
+}
+
+fn streams_of<R: ReadAt>(volume: &Volume<R>, entry: &Entry) -> BTreeMap<String, Vec<u8>> {
+    let Some(streams) = volume.streams(entry).unwrap() else { return BTreeMap::new() };
+    let names = volume.directory(&streams).unwrap().live();
+    let read = |icb: &udf::general::LongAd| volume.read_all(&volume.entry(icb).unwrap(), 1 << 20).unwrap();
+    names.map(|name| name.unwrap()).map(|name| (name.name_text(), read(&name.icb))).collect()
+}
+
 /// What the image itself says that is there.
-fn of_image(image: &mut FileSystemImage<'_>, path: &str, found: &mut BTreeMap<String, (Kind, u64, u16)>) {
+pub(super) fn of_image(
+    image: &mut FileSystemImage<'_>,
+    path: &str,
+    found: &mut BTreeMap<String, (Kind, u64, u16)>,
+) {
     for info in image.list(path).unwrap() {
         let path = format!("{}/{}", path.trim_end_matches('/'), info.name);
         found.insert(path.clone(), (info.kind, info.size_bytes, info.attributes.mode));
@@ -60,9 +98,13 @@ fn is_empty(model: &Model, path: &str) -> bool {
     !model.keys().any(|other| other.starts_with(&format!("{path}/")))
 }
 
-struct Dice<'a>(&'a mut Random);
+pub(super) struct Dice<'a>(pub(super) &'a mut Random);
 
 impl Dice<'_> {
+    fn file(&mut self, bytes: &[u8]) -> Item {
+        Item::file(bytes, u32::try_from(self.0.next() >> 32).unwrap())
+    }
+
     fn any(&mut self, model: &Model, wanted: impl Fn(&Item) -> bool) -> Option<String> {
         let all: Vec<_> = model.iter().filter(|(_, item)| wanted(item)).map(|(path, _)| path).collect();
         (!all.is_empty()).then(|| all[self.0.below(all.len())].clone())
@@ -100,14 +142,30 @@ fn put(model: &Model, path: &str, item: Item, policy: Conflict) -> Option<Model>
     Some(after)
 }
 
+fn has_stream(model: &Model, path: &str, name: &str) -> bool {
+    matches!(&model[path], Item::File(file) if file.streams.contains_key(name))
+}
+
+/// Changes a file under all its names.
+fn change_file(model: &mut Model, path: &str, change: impl Fn(&mut File)) {
+    let Some(Item::File(File { number: wanted, .. })) = model.get(path).cloned() else { panic!("no file") };
+    for item in model.values_mut() {
+        if let Item::File(file) = item
+            && file.number == wanted
+        {
+            change(file);
+        }
+    }
+}
+
 /// One random change of both. What is refused leaves the image as it was; that is seen when it is compared.
 fn step(image: &mut FileSystemImage<'_>, model: &Model, dice: &mut Dice<'_>) -> Option<Model> {
     let path = dice.path(model);
     let policy = dice.policy();
-    let (expected, done) = match dice.0.below(12) {
+    let (expected, done) = match dice.0.below(17) {
         0..=2 => {
             let bytes = dice.bytes();
-            let expected = put(model, &path, Item::File(bytes.clone(), 0o644), policy);
+            let expected = put(model, &path, dice.file(&bytes), policy);
             let done = match dice.0.below(3) {
                 0 => image.add_bytes(&path, bytes, policy),
                 1 => image.add_reader(&path, bytes.len() as u64, Cursor::new(bytes), policy),
@@ -161,14 +219,34 @@ fn step(image: &mut FileSystemImage<'_>, model: &Model, dice: &mut Dice<'_>) -> 
             };
             (expected, image.rename(&from, &path, policy))
         }
+        11..=13 => {
+            let from = dice.any(model, |item| matches!(item, Item::File(_)))?;
+            let expected = put(model, &path, model[&from].clone(), policy);
+            (expected, image.add_hard_link(&from, &path, policy))
+        }
+        14 | 15 => {
+            let path = dice.any(model, |item| matches!(item, Item::File(_)))?;
+            let name = ["s", "étoile", "*UDF Macintosh Resource Fork"][dice.0.below(3)];
+            let bytes = dice.bytes();
+            let mut expected = image.revision().rules().streams.then(|| model.clone());
+            if has_stream(model, &path, name) {
+                expected = None;
+            }
+            if let Some(after) = &mut expected {
+                change_file(after, &path, |file| _ = file.streams.insert(name.into(), bytes.clone()));
+            }
+            let done = match dice.0.below(2) {
+                0 => image.add_stream_bytes(&path, name, bytes),
+                _ => image.add_stream_reader(&path, name, bytes.len() as u64, Cursor::new(bytes)),
+            };
+            (expected, done)
+        }
         _ => {
-            let path = dice.any(model, |item| matches!(item, Item::File(..)))?;
+            let path = dice.any(model, |item| matches!(item, Item::File(_)))?;
             let mut attributes = image.attributes(&path).unwrap();
             attributes.mode = [0o600, 0o755, 0o4711][dice.0.below(3)];
             let mut after = model.clone();
-            if let Some(Item::File(_, mode)) = after.get_mut(&path) {
-                *mode = attributes.mode.into();
-            }
+            change_file(&mut after, &path, |file| file.mode = attributes.mode.into());
             (Some(after), image.set_attributes(&path, attributes))
         }
     };
@@ -188,16 +266,20 @@ fn assert_image(image: &mut FileSystemImage<'_>, model: &Model) {
         match item {
             Item::Directory => assert_eq!(kind, Kind::Directory),
             Item::Link(_) => assert_eq!(kind, Kind::SymbolicLink),
-            Item::File(bytes, expected) => {
-                let expected = (Kind::File, bytes.len() as u64, u16::try_from(*expected).unwrap());
+            Item::File(file) => {
+                let expected = (Kind::File, file.bytes.len() as u64, u16::try_from(file.mode).unwrap());
                 assert_eq!((kind, size, mode), expected, "{path}");
+                let streams = image.streams(path).unwrap().into_iter();
+                let streams: BTreeMap<_, _> = streams.map(|info| (info.name, info.size_bytes)).collect();
+                let expected = file.streams.iter().map(|(name, bytes)| (name.clone(), bytes.len() as u64));
+                assert_eq!(streams, expected.collect(), "{path}");
             }
         }
     }
 }
 
 /// Random changes with rolling back in between; the model after them.
-fn change(image: &mut FileSystemImage<'_>, model: Model, dice: &mut Dice<'_>) -> Model {
+pub(super) fn change(image: &mut FileSystemImage<'_>, model: Model, dice: &mut Dice<'_>) -> Model {
     let mut history = vec![model];
     assert_eq!(image.change_point(), 0);
     for _ in 0..40 {
@@ -215,116 +297,4 @@ fn change(image: &mut FileSystemImage<'_>, model: Model, dice: &mut Dice<'_>) ->
     }
     assert_image(image, &history[history.len() - 1]);
     history.pop().unwrap()
-}
-
-#[test]
-fn whatever_is_changed_the_volume_holds_what_the_model_says() {
-    for revision in REVISIONS {
-        for seed in 0..8 {
-            let mut random = Random::new(seed);
-            let mut dice = Dice(&mut random);
-            let device = Arc::new(MemoryDevice::new());
-            let mut image = FileSystemImage::new(defaults(revision));
-            let mut models = vec![change(&mut image, Model::new(), &mut dice)];
-            write(&mut image, &device);
-            for number in 2..=4 {
-                let last = models[models.len() - 1].clone();
-                let (mut image, start) = if number == 4 && dice.0.below(2) == 0 {
-                    let options = ImportOptions { tree_of: Some(1), ..ImportOptions::default() };
-                    let device = Arc::clone(&device);
-                    (
-                        FileSystemImage::import_session(device, defaults(revision), &options).unwrap(),
-                        models[0].clone(),
-                    )
-                } else {
-                    (grown(&device), last)
-                };
-                models.push(change(&mut image, start, &mut dice));
-                write(&mut image, &device);
-            }
-            let found = sessions(&*device, &OpenOptions::default()).unwrap();
-            assert_eq!(found.len(), models.len());
-            for (session, model) in found.iter().zip(&models) {
-                let volume = Volume::open(&*device, &session.open).unwrap();
-                assert_eq!(of_volume(&volume), *model, "{revision}, seed {seed}, session {}", session.number);
-            }
-        }
-    }
-}
-
-/// The counts of the integrity descriptor are the checker's business; moved files must be counted once.
-#[test]
-fn what_is_moved_out_of_a_removed_directory_is_counted_once() {
-    for revision in REVISIONS {
-        let device = super::made(revision, |image| {
-            image.create_directory("/d").unwrap();
-            image.create_directory("/d/e").unwrap();
-            for path in ["/d/x", "/d/y", "/d/e/z", "/w"] {
-                image.add_bytes(path, path, Conflict::Error).unwrap();
-            }
-        });
-        let mut image = grown(&device);
-        image.rename("/d/x", "/x", Conflict::Error).unwrap();
-        image.rename("/w", "/d/w", Conflict::Error).unwrap();
-        image.rename("/d/e", "/e", Conflict::Error).unwrap();
-        image.remove("/d/y").unwrap();
-        image.remove_tree("/d").unwrap();
-        write(&mut image, &device);
-        assert_sound(&device);
-        let volume = Volume::open(&*device, &OpenOptions::default()).unwrap();
-        let integrity = volume.integrity().unwrap();
-        assert_eq!((integrity.files, integrity.directories), (Some(2), Some(2)), "{revision}");
-        assert_eq!(super::body(&device, "e/z"), b"/d/e/z");
-    }
-}
-
-#[test]
-fn a_folder_is_added_wholly_or_not_at_all() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::create_dir_all(folder.path().join("sub/deep")).unwrap();
-    for name in ["a", "sub/b", "sub/deep/c"] {
-        fs::write(folder.path().join(name), name).unwrap();
-    }
-    for revision in REVISIONS {
-        let device = super::made(revision, |image| image.add_bytes("/there", "x", Conflict::Error).unwrap());
-        let mut image = grown(&device);
-        image.create_directory("/to").unwrap();
-        image.create_directory("/to/sub").unwrap();
-        image.add_bytes("/to/sub/b", "mine", Conflict::Error).unwrap();
-        let (before, mut found) = (image.change_point(), BTreeMap::new());
-        let error = image.add_tree(folder.path(), "/to", Conflict::Error).unwrap_err();
-        assert!(matches!(error, Error::Refused { .. }), "{error}");
-        of_image(&mut image, "/", &mut found);
-        assert_eq!(found.keys().collect::<Vec<_>>(), ["/there", "/to", "/to/sub", "/to/sub/b"]);
-        assert_eq!(image.change_point(), before);
-        image.add_tree(folder.path(), "/to", Conflict::Keep).unwrap();
-        image.add_file("/new", folder.path().join("a"), Conflict::Error).unwrap();
-        write(&mut image, &device);
-        for (path, expected) in [
-            ("there", "x"),
-            ("to/a", "a"),
-            ("to/sub/b", "mine"),
-            ("to/sub/deep/c", "sub/deep/c"),
-            ("new", "a"),
-        ] {
-            assert_eq!(super::body(&device, path), expected.as_bytes(), "{revision}: {path}");
-        }
-    }
-}
-
-#[test]
-fn what_is_locked_in_stays() {
-    let mut image = FileSystemImage::new(defaults(REVISIONS[0]));
-    image.create_directory("/a").unwrap();
-    image.create_directory("/b").unwrap();
-    image.lock_in_change_point();
-    image.create_directory("/c").unwrap();
-    for asked in [1, 4] {
-        let error = image.roll_back_to(asked).unwrap_err();
-        let expected = BuildError::NoChangePoint { asked, locked: 2, made: 3 };
-        assert!(matches!(error, Error::Build(error) if error == expected));
-    }
-    image.roll_back_to(2).unwrap();
-    let names: Vec<_> = image.list("/").unwrap().into_iter().map(|info| info.name).collect();
-    assert_eq!(names, ["a", "b"]);
 }

@@ -1,0 +1,167 @@
+//! Named streams of files, from 2.00 on: added from whatever a file may come from, listed, and kept by later sessions.
+
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use udf::general::{LongAd, Moment};
+
+use super::add::{KEPT_UP_TO_BYTES, read_small};
+use super::{BuildError, FileSystemImage, ItemInfo};
+use crate::error::{Error, Result};
+use crate::tree::{Attributes, Content, HostFile, Input, Kind, Name, NodeId, Tree};
+
+/// Names that begin so are UDF's own (UDF 3.3.8); these are those of files that anybody may write.
+const RESERVED: &str = "*UDF";
+const OF_FILES: [&str; 4] = ["*UDF Macintosh Resource Fork", "*UDF OS/2 EA", "*UDF NT ACL", "*UDF UNIX ACL"];
+
+impl FileSystemImage<'_> {
+    /// Gives a file a named stream: a file of the host, which is read when the volume is written, and must be the same then.
+    ///
+    /// A file may be an imported one; what it has already stays. Refused before 2.00, which has no streams
+    /// ([`BuildError::StreamsNotSupported`]), and for a name that is there already.
+    pub fn add_stream_file(&mut self, path: &str, name: &str, file: impl AsRef<Path>) -> Result<()> {
+        let file = file.as_ref();
+        let found = std::fs::metadata(file).map_err(Error::host("cannot read", file))?;
+        let (Some(directory), Some(host_name), true) = (file.parent(), file.file_name(), found.is_file())
+        else {
+            return Err(BuildError::NotFile { path: file.display().to_string() }.into());
+        };
+        let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+        let nanoseconds = u32::try_from(found.mtime_nsec()).unwrap_or(0);
+        let modified = Moment::from_unix(found.mtime(), nanoseconds);
+        self.add_stream(path, name, Some(modified), |tree| {
+            let directory = tree.add_host_directory(directory);
+            let name = tree.add_text(host_name.as_encoded_bytes());
+            Content::Host(HostFile { directory, name, size_bytes: found.len(), holes: None })
+        })
+    }
+
+    /// Gives a file a named stream of these bytes.
+    pub fn add_stream_bytes(&mut self, path: &str, name: &str, bytes: impl Into<Vec<u8>>) -> Result<()> {
+        let bytes = bytes.into();
+        self.add_stream(path, name, None, |tree| tree.add_body(bytes.into()))
+    }
+
+    /// Gives a file a named stream of `size_bytes` bytes that can be read once.
+    pub fn add_stream_reader(
+        &mut self,
+        path: &str,
+        name: &str,
+        size_bytes: u64,
+        mut reader: impl Read + Send + 'static,
+    ) -> Result<()> {
+        let whole = whole(path, name);
+        if size_bytes > KEPT_UP_TO_BYTES {
+            let input = Input::once(whole, size_bytes, reader);
+            return self.add_stream(path, name, None, |tree| tree.add_input(input));
+        }
+        let bytes = read_small(&whole, size_bytes, &mut reader)?;
+        self.add_stream_bytes(path, name, bytes)
+    }
+
+    /// Gives a file a named stream of `size_bytes` bytes that `open` opens whenever it is to be read from its beginning.
+    pub fn add_stream_opened(
+        &mut self,
+        path: &str,
+        name: &str,
+        size_bytes: u64,
+        open: impl Fn() -> std::io::Result<Box<dyn Read + Send>> + Send + Sync + 'static,
+    ) -> Result<()> {
+        let whole = whole(path, name);
+        if size_bytes > KEPT_UP_TO_BYTES {
+            let input = Input::reopened(whole, size_bytes, open);
+            return self.add_stream(path, name, None, |tree| tree.add_input(input));
+        }
+        let mut reader = open().map_err(Error::host("cannot read", &whole))?;
+        let bytes = read_small(&whole, size_bytes, &mut reader)?;
+        self.add_stream_bytes(path, name, bytes)
+    }
+
+    /// The named streams of something, in the order of names.
+    pub fn streams(&mut self, path: &str) -> Result<Vec<ItemInfo>> {
+        let node = self.find(path)?;
+        let Some(streams) = self.load_streams(node)? else { return Ok(Vec::new()) };
+        self.tree.children(streams).to_vec().into_iter().map(|stream| self.info_of(stream)).collect()
+    }
+
+    fn add_stream(
+        &mut self,
+        path: &str,
+        name: &str,
+        modified: Option<Moment>,
+        content: impl FnOnce(&mut Tree) -> Content,
+    ) -> Result<()> {
+        let revision = self.revision();
+        if !revision.rules().streams {
+            return Err(BuildError::StreamsNotSupported { revision }.into());
+        }
+        let legal = legal(path, name)?;
+        self.change(|image| {
+            let node = image.find(path)?;
+            let id = image.tree.node(node).inode;
+            if image.info_of(node)?.kind != Kind::File {
+                return Err(BuildError::NotFile { path: path.into() }.into());
+            }
+            let streams = image.stream_directory(node)?;
+            let now = image.defaults.now;
+            let attributes =
+                Attributes { modified: modified.unwrap_or(now), ..image.defaults.file_attributes() };
+            let created = attributes.created.min(attributes.modified);
+            let content = content(&mut image.tree);
+            let stream = image.tree.add_inode(Kind::File, Attributes { created, ..attributes }, content);
+            image
+                .tree
+                .link(streams, &legal, stream)
+                .map_err(|_| BuildError::Exists { path: whole(path, name) })?;
+            if image.tree.inode(id).kept.is_some() {
+                let attributes = image.attributes_of(node)?;
+                image.changes.attributes(id);
+                image.tree.set_attributes(id, attributes);
+            }
+            Ok(())
+        })
+    }
+
+    /// The directory of the streams of a file, to be changed.
+    fn stream_directory(&mut self, node: NodeId) -> Result<NodeId> {
+        if let Some(streams) = self.load_streams(node)? {
+            self.touch(streams);
+            return Ok(streams);
+        }
+        let id = self.tree.node(node).inode;
+        let mut owner_unique_id = None;
+        if let (Some(disc), Some(kept)) = (&self.disc, self.tree.inode(id).kept) {
+            let entry = disc.import.volume().entry(&LongAd::icb(kept.icb_bytes, kept.icb, 0))?;
+            if !entry.extended {
+                // Others may write the smaller form, which has no field for streams, from 2.00 on, too.
+                return Err(BuildError::StreamsNotSupported { revision: self.revision() }.into());
+            }
+            owner_unique_id = u32::try_from(entry.unique_id & u64::from(u32::MAX)).ok();
+        }
+        let directory = self.tree.add_directory(self.defaults.directory_attributes());
+        Ok(self.tree.add_streams(id, node, directory, owner_unique_id))
+    }
+
+    /// The directory of something's streams, read if it was not yet. Reading is no change.
+    fn load_streams(&mut self, node: NodeId) -> Result<Option<NodeId>> {
+        let id = self.tree.node(node).inode;
+        match &mut self.disc {
+            Some(disc) => self.tree.without_journal(|tree| disc.import.load_streams(tree, id, node)),
+            None => Ok(self.tree.streams(id).map(|streams| streams.node)),
+        }
+    }
+}
+
+/// How a stream is told of.
+fn whole(path: &str, name: &str) -> String {
+    format!("{path}:{name}")
+}
+
+fn legal(path: &str, name: &str) -> Result<Name, BuildError> {
+    let illegal = |why: String| BuildError::InvalidPath { path: whole(path, name), why };
+    if name.starts_with(RESERVED) && !OF_FILES.contains(&name) {
+        return Err(illegal(String::from("names of streams that begin with *UDF are reserved")));
+    }
+    Name::new(name).map_err(|fault| illegal(fault.to_string()))
+}
