@@ -44,7 +44,7 @@ pub fn sidecar(image: &Path) -> PathBuf {
 }
 
 impl SimulatedMedium {
-    /// A new blank medium; what was in these two files before is gone.
+    /// A new blank medium, formatted if it is one that is written in any order; what was in these two files before is gone.
     ///
     /// Fails for media of whose size there is no notion, unless `capacity_blocks` tells it, and for those that cannot be
     /// written.
@@ -60,10 +60,24 @@ impl SimulatedMedium {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(image)?;
         lock_file(&file)?;
         file.set_len(0)?;
-        let state = State::blank(medium, capacity_blocks);
+        let state = State { is_formatted: true, ..State::blank(medium, capacity_blocks) };
         let sidecar = sidecar(image);
         state.write(&sidecar)?;
         Ok(Self { image: file, sidecar, state: Mutex::new(state) })
+    }
+
+    /// A new medium as [`blank`](Self::blank) makes it, but as it was made: what is written in any order must be formatted.
+    pub fn unformatted(
+        image: &Path,
+        medium: &'static Medium,
+        capacity_blocks: Option<u32>,
+    ) -> io::Result<Self> {
+        let disc = Self::blank(image, medium, capacity_blocks)?;
+        let mut state = lock(&disc.state);
+        state.is_formatted = medium.is_sequential();
+        state.write(&disc.sidecar)?;
+        drop(state);
+        Ok(disc)
     }
 
     /// Inserts a medium that is there; `None` if there is no file beside the image that makes it one.

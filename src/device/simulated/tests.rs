@@ -88,7 +88,9 @@ fn the_state_survives_and_so_does_what_a_power_cut_left() {
 #[test]
 fn media_written_in_any_order_take_whole_units_anywhere_once_they_are_formatted() {
     let folder = tempfile::tempdir().unwrap();
-    let disc = disc(&folder, "dvd+rw");
+    let image = folder.path().join("disc.img");
+    let medium = Medium::find("dvd+rw").unwrap();
+    let disc = SimulatedMedium::unformatted(&image, medium, Some(60_000)).unwrap();
     assert!(write(&disc, 160, 16).unwrap_err().to_string().contains("not formatted"));
     disc.format().unwrap();
     write(&disc, 160, 16).unwrap();
