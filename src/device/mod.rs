@@ -9,6 +9,7 @@ mod memory;
 mod pipe;
 mod reader;
 mod recorder;
+mod shifted;
 mod signature;
 #[cfg(feature = "simulator")]
 pub mod simulated;
@@ -24,6 +25,7 @@ pub use memory::MemoryDevice;
 pub use pipe::Pipe;
 pub use reader::FileReader;
 pub use recorder::{Event, Recorder};
+pub use shifted::Shifted;
 pub use signature::signature;
 
 /// In which order a device takes writes.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use udf::general::{ExtentAd, Moment, Seal};
+use udf::general::{DString, ExtentAd, Moment, Seal};
 use udf::volume::{ImplementationUseVolumeDescriptor, PrimaryVolumeDescriptor};
 use udf::{BlockSize, Revision, Sector};
 
@@ -26,6 +26,8 @@ pub struct Base {
     pub information: Option<ImplementationUseVolumeDescriptor>,
     /// Its label.
     pub label: String,
+    /// The same as it is recorded: there is more than one way for some.
+    pub recorded_label: Option<DString<128>>,
     /// The number of its partition.
     pub partition_number: u16,
     /// Where its partition begins: there it begins in every session.
@@ -52,6 +54,9 @@ pub struct Base {
     pub device_blocks: Option<u32>,
     /// Its file set descriptor: where on the device, in bytes.
     pub file_set_offset_bytes: u64,
+    /// Where the next logical session goes, on a medium that is written one sector after the other. A virtual allocation
+    /// table has its own.
+    pub sequential: Option<SequentialTarget>,
     /// Its virtual allocation table, if it has one.
     pub table: Option<BaseTable>,
     /// Its metadata partition, if it has one.

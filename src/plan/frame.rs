@@ -109,6 +109,22 @@ impl Frame {
         })
     }
 
+    /// The frame of a logical session on such a medium, around what ends before `content_end`: behind that, the reserve
+    /// sequence, and anchors at the session's last block, which ends a write unit, and 256 before it.
+    pub(super) fn around(start: Sector, content_end: u32, write_unit_blocks: u32) -> Result<Self> {
+        let up = |block: u32, unit: u32| add_blocks(0, u64::from(block).next_multiple_of(u64::from(unit)));
+        let reserve = up(content_end, CLUSTER_BLOCKS)?;
+        let least = add_blocks(reserve, u64::from(CLUSTER_BLOCKS + ANCHOR_SECTOR + 1))?;
+        let end = up(up(least, CLUSTER_BLOCKS)?, write_unit_blocks.max(1))?;
+        Ok(Self { reserve: Sector(reserve), ..Self::of_session(start, end)? })
+    }
+
+    /// The anchors that such a session ends with.
+    pub(super) fn last_anchors(&self) -> [Segment; 2] {
+        let at = |sector| segment(sector, 1, Content::Anchor);
+        [at(Sector(self.last.0 - ANCHOR_SECTOR)), at(self.last)]
+    }
+
     /// The frame of a session that is there already.
     pub(super) fn with_sequences(start: Sector, sequences: (ExtentAd, ExtentAd), end: u32) -> Self {
         let (main, reserve) = (sequences.0.start(), sequences.1.start());
@@ -116,7 +132,7 @@ impl Frame {
         Self { start, main, reserve, integrity: start, last: Sector(end.saturating_sub(1)) }
     }
 
-    /// The segments that a session on such a medium begins with.
+    /// What a session on such a medium begins with, and its reserve sequence, wherever that is.
     pub(super) fn session_head(&self, block_size: BlockSize) -> Vec<Segment> {
         vec![
             recognition(block_size, self.start.0),

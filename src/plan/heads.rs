@@ -75,8 +75,11 @@ impl Heads {
     /// Those of the next session: the volume stays the same one, whoever made it.
     pub(super) fn next(base: &Base, spec: &AppendSpec) -> Result<Self> {
         let label_text = spec.label.as_ref().unwrap_or(&base.label);
-        let label: DString<128> = field("label", label_text)?;
         let relabelled = *label_text != base.label;
+        let label = match base.recorded_label {
+            Some(label) if !relabelled => label,
+            _ => field("label", label_text)?,
+        };
         let mut primary = PrimaryVolumeDescriptor {
             recording_date_and_time: Timestamp::new(spec.now, spec.zone_minutes),
             implementation_identifier: developer(),

@@ -8,6 +8,7 @@ mod extents;
 pub mod frame;
 mod heads;
 mod layout;
+mod logical;
 mod order;
 pub mod record;
 mod segment;
@@ -86,6 +87,11 @@ pub struct Plan {
 impl Plan {
     /// Plans a new volume.
     pub fn create(tree: &Tree, spec: &Spec) -> Result<Self> {
+        Self::create_at(tree, spec, None)
+    }
+
+    /// A new volume at the beginning of its medium, or where a medium goes on that is written one sector after the other.
+    fn create_at(tree: &Tree, spec: &Spec, target: Option<&SequentialTarget>) -> Result<Self> {
         let rules = spec.revision.rules();
         let shape = Shape {
             revision: spec.revision,
@@ -106,9 +112,9 @@ impl Plan {
         } else {
             layout::physical(&spaces, 0, spec.block_size)?
         };
+        let partition_start = target.map_or(Ok(frame::PARTITION_START), SequentialTarget::partition_start)?;
         let slot = frame::reserve_slots(spec.block_size).next();
-        let partition_start = frame::PARTITION_START;
-        let frame = frame_after(&layout, partition_start, slot)?;
+        let frame = frame_of(&layout, partition_start, slot, target)?;
         let heads = Heads::new(spec)?;
         let mut plan = Self {
             shape,
@@ -119,13 +125,13 @@ impl Plan {
             root_entry: spaces.icb(tree, tree.node(tree.root()).inode),
             data_bytes: data_bytes(tree, &spaces),
             spaces,
+            partition_blocks: target.map(|_| layout.end),
             layout,
             frame,
             partition_start,
             partition_number: 0,
             file_set_block: 0,
             table: None,
-            partition_blocks: None,
             unique_ids,
             patches: BTreeMap::new(),
             base: None,
@@ -135,7 +141,10 @@ impl Plan {
             steps: Vec::new(),
             end_blocks: frame.last.0 + 1,
         };
-        plan.steps_of_new_volume(spec.device_blocks)?;
+        match target {
+            Some(target) => plan.steps_of_sequential_session(target)?,
+            None => plan.steps_of_new_volume(spec.device_blocks)?,
+        }
         Ok(plan)
     }
 
@@ -160,8 +169,9 @@ impl Plan {
         let changed = order.changed.clone();
         let further_names = std::mem::take(&mut order.further_names);
         let mut unique_ids = UniqueIds::new(base.next_unique_id);
-        let first = base
-            .free_start
+        let target = base.sequential;
+        let free_start = target.map_or(Ok(base.free_start), |target| target.content_start())?;
+        let first = free_start
             .checked_sub(base.partition_start.0)
             .map(|block| block.next_multiple_of(frame::CLUSTER_BLOCKS));
         let first =
@@ -189,7 +199,7 @@ impl Plan {
             (spaces, layout, first)
         };
         unique_ids.give_to(&further_names)?;
-        let frame = frame_after(&layout, base.partition_start, base.reserve_slot)?;
+        let frame = frame_of(&layout, base.partition_start, base.reserve_slot, target.as_ref())?;
         let patches =
             changed.iter().filter_map(|id| Some((tree.inode(*id).kept?.icb.block.0, *id))).collect();
         let mut plan = Self {
@@ -201,13 +211,13 @@ impl Plan {
             root_entry: spaces.icb(tree, tree.node(tree.root()).inode),
             data_bytes: data_bytes(tree, &spaces),
             spaces,
+            partition_blocks: target.map(|_| layout.end),
             layout,
             frame,
             partition_start: base.partition_start,
             partition_number: base.partition_number,
             file_set_block,
             table: None,
-            partition_blocks: None,
             unique_ids,
             patches,
             recorded,
@@ -217,7 +227,10 @@ impl Plan {
             end_blocks: frame.last.0 + 1,
             base: Some(base),
         };
-        plan.steps_of_session()?;
+        match &target {
+            Some(target) => plan.steps_of_sequential_session(target)?,
+            None => plan.steps_of_session()?,
+        }
         Ok(plan)
     }
 
@@ -397,8 +410,17 @@ impl fmt::Display for Plan {
     }
 }
 
-fn frame_after(layout: &Layout, partition_start: Sector, slot: Option<Sector>) -> Result<Frame> {
+/// The frame around or behind what is in the partition.
+fn frame_of(
+    layout: &Layout,
+    partition_start: Sector,
+    slot: Option<Sector>,
+    target: Option<&SequentialTarget>,
+) -> Result<Frame> {
     let end = space::add_blocks(partition_start.0, u64::from(layout.end))?;
+    if let Some(target) = target {
+        return Frame::around(target.next_writable, end, target.write_unit_blocks);
+    }
     Frame::after(end, slot).ok_or(Error::Limit {
         what: "blocks of the volume",
         value: u64::from(end) + u64::from(frame::TRAILER_BLOCKS),

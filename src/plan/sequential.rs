@@ -73,7 +73,7 @@ impl SequentialTarget {
     }
 
     /// The first sector of what is no recognition, sequence or anchor.
-    fn content_start(&self) -> Result<u32> {
+    pub(super) fn content_start(&self) -> Result<u32> {
         let head = if self.begins_session { frame::PARTITION_START.0 } else { 0 };
         add_blocks(self.next_writable.0, u64::from(head))
     }

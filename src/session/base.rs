@@ -193,6 +193,8 @@ impl<R: ReadAt> Import<R> {
             },
             primary: *volume.primary(),
             information: volume.information().copied(),
+            recorded_label: Some(volume.file_set().logical_volume_identifier)
+                .filter(|recorded| recorded.decode_lossy() == volume.label()),
             label: volume.label(),
             partition_number: physical.number,
             partition_start: Sector(physical_start(volume).ok_or_else(|| missing("physical partition"))?),
@@ -207,7 +209,8 @@ impl<R: ReadAt> Import<R> {
             reserve_slot: self.reserve_slot()?,
             device_blocks: self.fixed_size.then_some(device_blocks),
             file_set_offset_bytes: size.offset_of(volume.locate(file_set)?.sector),
-            table: base_table(volume, self.sequential, &names.lost)?,
+            sequential: self.sequential,
+            table: base_table(volume, self.sequential, &self.newest, &names.lost)?,
             metadata: self.metadata(file_set)?,
             further_names: std::mem::take(&mut self.further_names),
             relinked: std::mem::take(&mut self.relinked),
@@ -217,7 +220,8 @@ impl<R: ReadAt> Import<R> {
 
     /// A blank cluster before the first anchor, on volumes whose beginning was laid out by this implementation.
     fn reserve_slot(&self) -> Result<Option<Sector>> {
-        if !self.all_ours || physical_start(&self.volume) != Some(PARTITION_START.0) {
+        let is_sequential = self.sequential.is_some();
+        if is_sequential || !self.all_ours || physical_start(&self.volume) != Some(PARTITION_START.0) {
             return Ok(None);
         }
         let size = self.volume.block_size();

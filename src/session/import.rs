@@ -59,19 +59,29 @@ pub(super) struct Newest {
     pub(super) next_unique_id: u64,
     pub(super) recorded: Moment,
     partition_start: u32,
+    /// Blocks of its first partition.
+    pub(super) partition_blocks: u32,
+    /// The ICB of its virtual allocation table, in the partition underneath.
+    pub(super) table_icb: Option<u32>,
     /// The first sector after everything that any session needs.
     pub(super) free_start: u32,
 }
 
 impl Newest {
-    fn new<R: ReadAt>(volume: &Volume<R>, session: Session, fixed_size: bool) -> Result<Self> {
+    fn new<R: ReadAt>(volume: &Volume<R>, session: Session, options: &ImportOptions) -> Result<Self> {
         let integrity = volume.integrity();
+        let free_start = match options.sequential {
+            Some(target) => target.next_writable.0,
+            None => free_start(volume, &session, options.fixed_size)?,
+        };
         Ok(Self {
             sequences: volume.sequences(),
             next_unique_id: integrity.map_or(0, |integrity| integrity.next_unique_id),
             recorded: integrity.and_then(|integrity| integrity.recorded.moment()).unwrap_or_default(),
             partition_start: physical_start(volume).unwrap_or(0),
-            free_start: free_start(volume, &session, fixed_size)?,
+            partition_blocks: volume.partitions().first().map_or(0, |partition| partition.length_blocks),
+            table_icb: volume.virtual_table().map(|table| table.head.entry.icb.block.0),
+            free_start,
             session,
         })
     }
@@ -88,9 +98,9 @@ impl<R: ReadAt> Import<R> {
         let older = options.tree_of.filter(|number| *number != session.number);
         let older = older.map(|number| older_session(&all, &session, number)).transpose()?;
         let mut volume = Volume::open(device, &options.open)?;
-        unless_appendable(&volume, options.force)?;
-        unless_table_goes_back(&volume, options)?;
-        let newest = Newest::new(&volume, session, options.fixed_size)?;
+        unless_appendable(&volume, options.force, options.sequential.is_some())?;
+        unless_behind(&session, options.sequential)?;
+        let newest = Newest::new(&volume, session, options)?;
         if let Some(open) = older {
             volume = Volume::open(volume.into_device(), &open)?;
             unless_same_partition(&volume, &newest)?;
@@ -366,13 +376,17 @@ fn moment(timestamp: &Timestamp) -> Moment {
     timestamp.moment().unwrap_or_default()
 }
 
-/// Going back to an older table is something else than a new session: entries that have moved would have to move back.
-fn unless_table_goes_back<R: ReadAt>(volume: &Volume<R>, options: &ImportOptions) -> Result<()> {
-    if options.tree_of.is_none() || volume.virtual_table().is_none() {
-        return Ok(());
+/// An error if the place where a medium is said to go on is inside the newest session.
+fn unless_behind(newest: &Session, target: Option<SequentialTarget>) -> Result<()> {
+    match (target, newest.end) {
+        (Some(target), Some(end)) if target.next_writable.0 < end => Err(Error::refused(
+            format!(
+                "the next session is to begin at {}, but the newest one reaches to {}",
+                target.next_writable,
+                udf::Sector(end.saturating_sub(1))
+            ),
+            "ask the drive, or mkudf-ms sessions --print-next, where it begins",
+        )),
+        _ => Ok(()),
     }
-    Err(Error::refused(
-        "volumes with a virtual allocation table are not reverted yet",
-        "extract the older state (--session N), and append what it has",
-    ))
 }

@@ -9,9 +9,11 @@ mod import;
 mod refuse;
 mod streams;
 mod tables;
+mod whole;
 
 pub use close::end_of_session;
 pub use diff::{Change, Difference, diff};
 pub use history::{Session, sessions};
 pub use import::{Import, ImportOptions};
 pub(crate) use import::{attributes, kind_of};
+pub use whole::{Whole, broken_off, newest_whole};

@@ -6,11 +6,16 @@ use udf::volume::{ANCHOR_SECTOR, AccessType, IntegrityType};
 use super::tables::virtual_partition;
 use crate::error::{Error, Result};
 
-/// An error unless a logical session can be put behind the newest session of this volume.
-pub(super) fn unless_appendable<R: ReadAt>(volume: &Volume<R>, force: bool) -> Result<()> {
+/// An error unless a logical session can be put behind the newest session of this volume. `is_sequential`: the medium says
+/// where, and has a place of its own for each session's anchor; nothing inside older partitions can be written anyway.
+pub(super) fn unless_appendable<R: ReadAt>(
+    volume: &Volume<R>,
+    force: bool,
+    is_sequential: bool,
+) -> Result<()> {
     unless_known(volume)?;
     unless_closed(volume)?;
-    if virtual_partition(volume).is_some() {
+    if virtual_partition(volume).is_some() || is_sequential {
         return unless_damaged(volume);
     }
     unless_read_only(volume, force)?;

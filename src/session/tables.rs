@@ -7,6 +7,7 @@ use udf::read::{OpenOptions, PartitionKind, ReadAt, VirtualPartition, Volume};
 use udf::{BlockAddress, Sector};
 
 use super::history::Session;
+use super::import::Newest;
 use super::refuse::physical_start;
 use crate::error::{Error, Result};
 use crate::plan::record::SessionRecord;
@@ -89,10 +90,12 @@ fn sector_of<R: ReadAt>(volume: &Volume<R>, block: BlockAddress) -> Option<Secto
     volume.locate(block).ok().map(|run| run.sector)
 }
 
-/// The table that a further state builds on, with the numbers that are free in it from now on.
+/// The table that a further state builds on, with the numbers that are free in it from now on: that of `volume`, which may be
+/// an older one. What follows it follows the newest.
 pub(super) fn base_table<R: ReadAt>(
     volume: &Volume<R>,
     target: Option<SequentialTarget>,
+    newest: &Newest,
     gone: &BTreeSet<BlockAddress>,
 ) -> Result<Option<BaseTable>> {
     let Some(partition) = virtual_partition(volume) else { return Ok(None) };
@@ -110,11 +113,11 @@ pub(super) fn base_table<R: ReadAt>(
         );
     }
     let body_blocks = body_blocks.into_iter().collect::<Option<Vec<_>>>().unwrap_or_default();
-    let blocks = volume.partitions().first().map_or(0, |partition| partition.length_blocks);
+    let blocks = newest.partition_blocks;
     let gone = gone.iter().filter(|block| block.partition != lower).map(|block| block.block.0);
     Ok(Some(BaseTable {
         entries: table.entries().iter().map(|block| block.get()).collect(),
-        icb: entry.icb.block.0,
+        icb: newest.table_icb.unwrap_or(entry.icb.block.0),
         body: volume.read_all(entry, entry.size_bytes)?,
         body_blocks,
         file_set_number: volume.file_set_address().block.0,

@@ -1,5 +1,6 @@
 //! The command, run as users run it: every line of its help, what it prints, and with which code it ends.
 
+mod burners;
 mod discs;
 mod growing;
 mod making;
@@ -75,6 +76,17 @@ impl Bench {
 
     fn run(&self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Run {
         self.command(arguments).output().unwrap().into()
+    }
+
+    fn run_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Run {
+        self.command(arguments).envs(environment.iter().copied()).output().unwrap().into()
+    }
+
+    /// Runs what must succeed; what it printed, and what it told people.
+    fn told(&self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> (Vec<u8>, String) {
+        let run = self.run(arguments);
+        assert_eq!(run.code, Some(0), "{}", run.err);
+        (run.out, run.err)
     }
 
     /// Runs what must succeed; what it printed.

@@ -14,6 +14,8 @@ use udf::file::FileType;
 use udf::general::Timestamp;
 use udf::read::{Entry, ImageFile, OpenOptions, Remedy, Volume};
 
+mod appended;
+
 /// How long a volume of at most some MiB may take, whatever is in it, with the checks of a test build.
 const LONGEST: Duration = Duration::from_secs(20);
 /// More than any body in the corpus has that is not made to harm.

@@ -5,13 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use mkudf_ms::device::simulated::SimulatedMedium;
-use mkudf_ms::device::{Event, MemoryDevice, Recorder, WriteAt};
-use mkudf_ms::media::Medium;
+use mkudf_ms::device::{Event, FileReader, MemoryDevice, Recorder, WriteAt};
 use mkudf_ms::media::multisession::{Mechanism, choose};
+use mkudf_ms::media::{Medium, VolumeLayout};
 use mkudf_ms::plan::{AppendSpec, Plan, SequentialTarget};
 use mkudf_ms::progress::Progress;
 use mkudf_ms::scan::{Conflict, NoSession, Options, Source, scan};
-use mkudf_ms::session::{Import, ImportOptions, end_of_session, sessions};
+use mkudf_ms::session::{Import, ImportOptions, end_of_session, newest_whole, sessions};
 use mkudf_ms::stream::{StreamOptions, stream};
 use mkudf_ms::tree::Tree;
 use udf::read::{OpenOptions, ReadAt, Volume};
@@ -20,6 +20,8 @@ use udf::{BlockSize, Revision, Sector, check};
 use crate::support::build::{NOW, spec};
 use crate::support::folder::Folder;
 use crate::support::manifest::{self, Manifest, assert_same};
+
+mod logical;
 
 const MEDIA: [&str; 7] = ["cd-r", "cd-rw", "dvd-r", "dvd-rw-seq", "dvd+r", "dvd+r-dl", "bd-r"];
 const REVISIONS: [Revision; 5] =
@@ -36,17 +38,27 @@ struct Story {
 
 impl Story {
     fn begin(medium: &str, revision: Revision, seed: u64, closes_session: bool) -> Self {
+        Self::with_layout(VolumeLayout::Vat, medium, revision, seed, closes_session)
+    }
+
+    fn with_layout(
+        layout: VolumeLayout,
+        medium: &str,
+        revision: Revision,
+        seed: u64,
+        closes_session: bool,
+    ) -> Self {
         let home = tempfile::tempdir().unwrap();
         let mut folder = Folder::new(seed);
         folder.change(40);
         let image = home.path().join("disc.img");
-        let context = format!("{medium}, revision {revision}, seed {seed}");
+        let context = format!("{layout} on {medium}, revision {revision}, seed {seed}");
         let medium = Medium::find(medium).unwrap();
         let target = SequentialTarget {
             closes_session,
             ..SequentialTarget::blank(medium.capacity_blocks.unwrap(), medium.write_unit_blocks)
         };
-        let (tree, plan) = plan_create(folder.path(), revision, &target);
+        let (tree, plan) = plan_create(folder.path(), layout, revision, &target);
         let disc = SimulatedMedium::blank(&image, medium, None).unwrap();
         stream(&plan, &tree, &disc, None, &Progress::new(), &StreamOptions::default()).unwrap();
         if closes_session {
@@ -123,7 +135,8 @@ impl Story {
             let expected = (u32::try_from(expected.0).ok(), u32::try_from(expected.1).ok());
             assert_eq!(counts, expected, "{context}");
         }
-        assert_eq!(findings(&device, &open), [] as [String; 0], "{context}");
+        let found = findings(&device, &open);
+        assert_eq!(found, [] as [String; 0], "{context}");
     }
 }
 
@@ -136,8 +149,10 @@ fn findings(device: &MemoryDevice, open: &OpenOptions) -> Vec<String> {
 }
 
 fn newest(image: &Path) -> OpenOptions {
-    let start = SimulatedMedium::last_session_start(image).unwrap();
-    OpenOptions { session_start: start.filter(|start| *start > 0).map(Sector), ..OpenOptions::default() }
+    let all = SimulatedMedium::sessions_of(image).unwrap().unwrap();
+    let all: Vec<_> = all.iter().map(|one| (Sector(one.start), Sector(one.last))).collect();
+    let whole = newest_whole(&FileReader::open(image).unwrap(), &all);
+    whole.options().unwrap_or_else(|| panic!("{all:?}: none is whole"))
 }
 
 fn target(disc: &SimulatedMedium) -> SequentialTarget {
@@ -147,12 +162,21 @@ fn target(disc: &SimulatedMedium) -> SequentialTarget {
     }
 }
 
-fn plan_create(folder: &Path, revision: Revision, target: &SequentialTarget) -> (Tree, Plan) {
+fn plan_create(
+    folder: &Path,
+    layout: VolumeLayout,
+    revision: Revision,
+    target: &SequentialTarget,
+) -> (Tree, Plan) {
     let options = Options::new(NOW);
     let mut tree = Tree::new(options.made);
     scan(&mut tree, &mut NoSession, &[Source::new(folder)], &options, &Progress::new()).unwrap();
-    let plan = Plan::create_with_table(&tree, &spec(revision, BlockSize::B2048), target).unwrap();
-    (tree, plan)
+    let spec = spec(revision, BlockSize::B2048);
+    let plan = match layout {
+        VolumeLayout::Vat => Plan::create_with_table(&tree, &spec, target),
+        _ => Plan::create_session(&tree, &spec, target),
+    };
+    (tree, plan.unwrap())
 }
 
 struct Request<'a> {

@@ -8,15 +8,15 @@ use mkudf_ms::device::simulated::SimulatedMedium;
 use mkudf_ms::media::{self, Medium};
 use mkudf_ms::plan::{AppendSpec, Plan, SequentialTarget};
 use mkudf_ms::progress::Progress;
-use mkudf_ms::scan::{self, FileId};
+use mkudf_ms::scan::{self, FileId, Source};
 use mkudf_ms::session::{Import, ImportOptions};
 use udf::read::ReadAt;
 
 use crate::bar;
 use crate::grow::{Growth, Planned, Planning};
-use crate::job::{Append, Usage};
+use crate::job::{Append, Times, Usage};
 use crate::report::{Ending, Report};
-use crate::{disc, flags};
+use crate::{disc, flags, start_new};
 
 /// Appends the session.
 pub(crate) fn run(flags: &flags::Append, report: &Report) -> anyhow::Result<Ending> {
@@ -56,33 +56,68 @@ struct Work<'a> {
 impl Work<'_> {
     /// Writes a further state, or a session, of a simulated disc.
     fn disc(self, growth: &Growth<'_>, disc: &SimulatedMedium) -> anyhow::Result<Ending> {
-        let closes_session = self.flags.format.close;
-        let work = Self { sequential: Some(disc::target(disc, closes_session)?), ..self };
-        if work.flags.effort.dry_run {
-            return growth.dry_run(disc, false, &work);
+        let (flags, job) = (self.flags, self.job);
+        if !disc.medium().is_sequential() {
+            return growth.rewritable(disc, &self);
         }
-        let (ending, is_written) = growth.write(disc, disc, false, &work)?;
-        if closes_session && is_written {
-            disc.close_session().context("cannot close the session")?;
+        let is_written = !flags.effort.dry_run;
+        if flags.start_new {
+            let fresh = start_new::Fresh::find(flags, job, disc, (self.report, self.progress))?;
+            return growth.disc(disc, fresh.target.closes_session, &fresh);
         }
-        Ok(ending)
+        let target = disc::target(disc, flags.format.close, is_written, self.report)?;
+        let work = Self { sequential: Some(target), ..self };
+        growth.disc(disc, target.closes_session, &work)
     }
 }
 
 impl Planning for Work<'_> {
-    /// Imports the newest session, changes the tree as asked, and works out where that goes; `None` if nothing changes.
     fn plan(&self, reader: &dyn ReadAt, is_device: bool) -> anyhow::Result<Option<Planned>> {
         let Self { flags, job, .. } = self;
-        let open = disc::newest(&flags.image, flags.format.block_size)?;
         let options = ImportOptions {
-            open,
+            open: disc::newest(&flags.image, flags.format.block_size)?,
             fixed_size: is_device,
             force: flags.force,
             tree_of: None,
             sequential: self.sequential,
         };
-        let mut import = Import::open(reader, &options)?;
-        if let Some(revision) = flags.format.udf_revision
+        let wanted = Wanted {
+            format: &flags.format,
+            remove: &flags.remove,
+            starts_new: flags.start_new,
+            sources: &job.sources,
+            scan: &job.scan,
+            times: &job.times,
+            embed: !flags.effort.no_embed,
+        };
+        wanted.plan(reader, &options, self.report, self.progress)
+    }
+}
+
+/// What is to become of a volume.
+pub(crate) struct Wanted<'a> {
+    pub(crate) format: &'a flags::Format,
+    pub(crate) remove: &'a [String],
+    /// Nothing of the newest session is to be in the next.
+    pub(crate) starts_new: bool,
+    pub(crate) sources: &'a [Source],
+    pub(crate) scan: &'a scan::Options,
+    pub(crate) times: &'a Times,
+    pub(crate) embed: bool,
+}
+
+impl Wanted<'_> {
+    /// Imports the newest session, changes the tree as asked, and works out where that goes; `None` if nothing changes.
+    pub(crate) fn plan(
+        &self,
+        reader: &dyn ReadAt,
+        options: &ImportOptions,
+        report: &Report,
+        progress: &Progress,
+    ) -> anyhow::Result<Option<Planned>> {
+        let mut import = Import::open(reader, options).map_err(disc::named)?;
+        disc::unless_other_layout(import.volume(), self.format.layout)?;
+        if let Some(revision) = self.format.udf_revision
             && import.volume().revision() != Some(revision)
         {
             bail!(Error::refused(
@@ -92,27 +127,35 @@ impl Planning for Work<'_> {
         }
         let old_label = import.volume().label();
         let mut tree = import.tree()?;
-        for path in &flags.remove {
+        if self.starts_new {
+            start_new::tell_hidden(import.volume(), report)?;
+            for name in tree.children(tree.root()).to_vec() {
+                let path = tree.path(name);
+                import.remove(&mut tree, &path)?;
+            }
+        }
+        for path in self.remove {
             import.remove(&mut tree, path)?;
         }
-        let outcome = scan::scan(&mut tree, &mut import, &job.sources, &job.scan, self.progress)?;
-        let label = flags.format.label.clone().filter(|label| *label != old_label);
+        let outcome = scan::scan(&mut tree, &mut import, self.sources, self.scan, progress)?;
+        let label = self.format.label.clone().filter(|label| *label != old_label);
         let is_changed = outcome.added + outcome.replaced + outcome.removed > 0
             || !outcome.changed_directories.is_empty()
-            || !flags.remove.is_empty()
+            || !self.remove.is_empty()
+            || self.starts_new
             || label.is_some();
         if !is_changed {
-            self.report.warnings(&outcome.warnings);
+            report.warnings(&outcome.warnings);
             return Ok(None);
         }
         let mut warnings = outcome.warnings.clone();
         let (base, noticed) = import.finish(&mut tree, &outcome)?;
         warnings.extend(noticed);
         let spec = AppendSpec {
-            now: job.times.now,
-            zone_minutes: job.times.zone_minutes,
+            now: self.times.now,
+            zone_minutes: self.times.zone_minutes,
             label: label.clone(),
-            embed: !flags.effort.no_embed,
+            embed: self.embed,
         };
         let plan = Plan::append(&tree, &spec, base)?;
         Ok(Some(Planned { tree, plan, label: label.unwrap_or(old_label), warnings }))

@@ -7,6 +7,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use anyhow::Context as _;
+use mkudf_ms::device::simulated::{SimulatedMedium, WholeUnits};
 use mkudf_ms::device::{self, BlockDevice, ImageFile, Pipe, WriteAt};
 use mkudf_ms::media::{Medium, VolumeLayout};
 use mkudf_ms::plan::{Plan, Spec};
@@ -19,10 +20,10 @@ use udf::read::ReadAt;
 
 use crate::bar::{self, Bar};
 use crate::disc::Blank;
-use crate::flags;
 use crate::job::{Create, Output, Usage};
 use crate::report::{Ending, Report};
 use crate::summary::{self, Made};
+use crate::{flags, further};
 
 /// Makes the volume.
 pub(crate) fn run(flags: &flags::Create, report: &Report) -> anyhow::Result<Ending> {
@@ -31,6 +32,9 @@ pub(crate) fn run(flags: &flags::Create, report: &Report) -> anyhow::Result<Endi
         return Err(
             Usage("the volume itself goes to standard output, so --json has no place there".into()).into()
         );
+    }
+    if let (Some(next), Some(merge)) = (flags.further.next, &flags.further.merge) {
+        return further::run(flags, &job, (next, merge), report);
     }
     let target = Target::find(&job.output, (job.medium, job.layout), flags)?;
     job.scan.skip = target.image_id();
@@ -41,7 +45,10 @@ pub(crate) fn run(flags: &flags::Create, report: &Report) -> anyhow::Result<Endi
     let (tree, mut warnings) = tree(&job, &progress)?;
     let spec = spec(&job, flags, &target)?;
     let plan = match &target {
-        Target::Disc(disc) => Plan::create_with_table(&tree, &spec, &disc.target(flags.format.close))?,
+        Target::Disc(disc) if disc.layout == VolumeLayout::Vat => {
+            Plan::create_with_table(&tree, &spec, &disc.target(flags.format.close))?
+        }
+        Target::Disc(disc) => Plan::create_session(&tree, &spec, &disc.target(flags.format.close))?,
         _ => Plan::create(&tree, &spec)?,
     };
     let made = Made::new(&plan, &job.identifiers.logical_volume, &flags.effort, job.medium);
@@ -93,6 +100,11 @@ enum Target<'a> {
     },
     /// A disc that is simulated in a file.
     Disc(Blank<'a>),
+    /// One that is written in any order, and formatted.
+    Rewritable {
+        path: &'a Path,
+        disc: Box<SimulatedMedium>,
+    },
     Device {
         path: &'a Path,
         device: Box<BlockDevice>,
@@ -106,8 +118,8 @@ impl<'a> Target<'a> {
         (medium, layout): (&'static Medium, VolumeLayout),
         flags: &flags::Create,
     ) -> anyhow::Result<Self> {
-        if layout == VolumeLayout::Vat {
-            return Self::disc(output, medium, flags);
+        if medium.is_sequential() {
+            return Self::disc(output, (medium, layout), flags);
         }
         if flags.format.close {
             let what = format!("--close: {} has no sessions that are closed", medium.description);
@@ -124,6 +136,9 @@ impl<'a> Target<'a> {
         match path.metadata() {
             Ok(found) if found.file_type().is_block_device() => Self::device(path, flags).with_context(name),
             Ok(found) if found.is_file() => {
+                if let Some(disc) = SimulatedMedium::open(path).with_context(name)? {
+                    return Self::rewritable(path, disc, flags).with_context(name);
+                }
                 if !flags.force && !flags.effort.dry_run {
                     let hint = "replace it with --force, or `mkudf-ms append` to it";
                     return Err(Error::refused("the file exists", hint)).with_context(name);
@@ -144,7 +159,11 @@ impl<'a> Target<'a> {
     }
 
     /// A simulated disc: a file to be made, or one to be replaced.
-    fn disc(output: &'a Output, medium: &'static Medium, flags: &flags::Create) -> anyhow::Result<Self> {
+    fn disc(
+        output: &'a Output,
+        (medium, layout): (&'static Medium, VolumeLayout),
+        flags: &flags::Create,
+    ) -> anyhow::Result<Self> {
         let Output::Path(image) = output else {
             return Err(Usage("a disc is simulated in a file: give -o its name".into()).into());
         };
@@ -161,14 +180,31 @@ impl<'a> Target<'a> {
             return Err(Error::refused(reason, "give -o the path of a file that is to be made"))
                 .with_context(name);
         }
-        if existing.is_some() && !flags.force && !flags.effort.dry_run {
+        let blank = Blank::existing(image, medium).with_context(name)?;
+        if existing.is_some() && blank.is_none() && !flags.force && !flags.effort.dry_run {
             let hint = "replace it with --force, or `mkudf-ms append` to it";
             return Err(Error::refused("the file exists", hint)).with_context(name);
         }
         let capacity = flags.effort.capacity.map(|size| size.bytes(medium.block_size));
         let capacity = capacity.map(|bytes| bytes / u64::from(medium.block_size.bytes()));
         let capacity_blocks = capacity.map(|blocks| u32::try_from(blocks).unwrap_or(u32::MAX));
-        Ok(Self::Disc(Blank { image, medium, capacity_blocks, is_new: existing.is_none() }))
+        // A disc has the size that it has.
+        let known = blank.as_ref().and_then(WriteAt::capacity_bytes);
+        let known = known.map(|bytes| bytes / u64::from(medium.block_size.bytes()));
+        let capacity_blocks = known.and_then(|blocks| u32::try_from(blocks).ok()).or(capacity_blocks);
+        Ok(Self::Disc(Blank { image, medium, layout, capacity_blocks, is_new: existing.is_none() }))
+    }
+
+    fn rewritable(path: &'a Path, disc: SimulatedMedium, flags: &flags::Create) -> anyhow::Result<Self> {
+        if disc.medium().is_sequential() {
+            let what = disc.medium();
+            return Err(Usage(format!("it is a {}: say so with -m {}", what.description, what.name)).into());
+        }
+        if !disc.state().is_blank && !flags.force && !flags.effort.dry_run {
+            let hint = "replace it with --force, or `mkudf-ms append` to it";
+            return Err(Error::refused("the disc is not blank", hint).into());
+        }
+        Ok(Self::Rewritable { path, disc: Box::new(disc) })
     }
 
     fn device(path: &'a Path, flags: &flags::Create) -> anyhow::Result<Self> {
@@ -185,6 +221,7 @@ impl<'a> Target<'a> {
         match self {
             Self::Image { existing, .. } => *existing,
             Self::Disc(disc) => disc.image.metadata().ok().as_ref().map(FileId::from),
+            Self::Rewritable { path, .. } => path.metadata().ok().as_ref().map(FileId::from),
             _ => None,
         }
     }
@@ -192,6 +229,7 @@ impl<'a> Target<'a> {
     fn size_bytes(&self) -> Option<u64> {
         match self {
             Self::Device { device, .. } => Some(device.size_bytes()),
+            Self::Rewritable { disc, .. } => disc.capacity_bytes(),
             _ => None,
         }
     }
@@ -200,6 +238,7 @@ impl<'a> Target<'a> {
     fn block_size(&self, job: &Create) -> anyhow::Result<BlockSize> {
         let sector = match self {
             Self::Device { device, .. } => device.sector_size_bytes().and_then(BlockSize::new),
+            Self::Rewritable { disc, .. } => Some(disc.medium().block_size),
             _ => None,
         };
         let size = job.block_size.or(sector).unwrap_or(job.medium.block_size);
@@ -236,6 +275,9 @@ impl<'a> Target<'a> {
                 let warnings = write(&image).with_context(name)?;
                 image.commit().context("cannot put the image in its place").with_context(name)?;
                 Ok(warnings)
+            }
+            Self::Rewritable { path, disc } => {
+                write(&WholeUnits::of(&disc)).with_context(|| path.display().to_string())
             }
             Self::Device { path, device } => write(&*device).with_context(|| path.display().to_string()),
         }

@@ -13,7 +13,7 @@ mod reading;
 mod rescue;
 
 pub(crate) use check::{Check, Explained};
-pub(crate) use disc::{Close, LayoutChoice, Media};
+pub(crate) use disc::{Blank, Close, FormatDisc, Further, LayoutChoice, Media, Next};
 pub(crate) use history::{Diff, Revert};
 pub(crate) use reading::{Cat, Extract, Info, Ls, Place, Reading, Restoring, Sessions};
 pub(crate) use rescue::Rescue;
@@ -107,6 +107,10 @@ pub(crate) enum Command {
     #[command(disable_version_flag = true)]
     Close(Close),
     #[command(disable_version_flag = true)]
+    Blank(Blank),
+    #[command(disable_version_flag = true, name = "format")]
+    FormatDisc(FormatDisc),
+    #[command(disable_version_flag = true)]
     Rescue(Box<Rescue>),
 }
 
@@ -136,6 +140,8 @@ pub(crate) struct Create {
     #[arg(value_name = "SOURCE", required_unless_present = "files_from")]
     pub(crate) sources: Vec<OsString>,
     #[command(flatten)]
+    pub(crate) further: Further,
+    #[command(flatten)]
     pub(crate) format: Format,
     #[command(flatten)]
     pub(crate) identifiers: Identifiers,
@@ -162,6 +168,7 @@ and becomes the current one as the last step.";
 /// Add a session to a volume: new, changed and removed files
 #[derive(Debug, Args)]
 #[command(after_help = APPEND_EXAMPLES)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(crate) struct Append {
     /// The volume: an image file or a block device
     #[arg(value_name = "IMAGE|DEVICE")]
@@ -184,6 +191,9 @@ pub(crate) struct Append {
     /// Append to a volume that could be written in place, too: it becomes read-only
     #[arg(long)]
     pub(crate) force: bool,
+    /// Carry nothing over: what is on the volume is hidden by what is written now, and listed
+    #[arg(long, conflicts_with_all = ["update", "mirror"])]
+    pub(crate) start_new: bool,
     #[command(flatten)]
     pub(crate) format: Format,
     #[command(flatten)]

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use mkudf_ms::Warning;
+use mkudf_ms::device::simulated::{SimulatedMedium, WholeUnits};
 use mkudf_ms::device::{BlockDevice, FileReader, ImageFile, WriteAt};
 use mkudf_ms::media::Medium;
 use mkudf_ms::plan::Plan;
@@ -59,6 +60,35 @@ impl Growth<'_> {
             image.commit().context("cannot make the image durable")?;
         }
         Ok(ending)
+    }
+
+    /// Grows a simulated disc; what is written there is a session that is closed, or a part of one that stays open.
+    pub(crate) fn disc(
+        &self,
+        disc: &SimulatedMedium,
+        closes_session: bool,
+        planning: &impl Planning,
+    ) -> anyhow::Result<Ending> {
+        if self.effort.dry_run {
+            return self.dry_run(disc, false, planning);
+        }
+        let (ending, is_written) = self.write(disc, disc, false, planning)?;
+        if closes_session && is_written {
+            disc.close_session().context("cannot close the session")?;
+        }
+        Ok(ending)
+    }
+
+    /// Grows a simulated disc that is written in any order.
+    pub(crate) fn rewritable(
+        &self,
+        disc: &SimulatedMedium,
+        planning: &impl Planning,
+    ) -> anyhow::Result<Ending> {
+        if self.effort.dry_run {
+            return self.dry_run(disc, true, planning);
+        }
+        self.write(disc, &WholeUnits::of(disc), true, planning).map(|(ending, _)| ending)
     }
 
     /// Plans and writes; whether anything was written.

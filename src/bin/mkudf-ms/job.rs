@@ -78,10 +78,15 @@ impl Create {
         }
         let output =
             if flags.output == Path::new("-") { Output::Stdout } else { Output::Path(flags.output.clone()) };
+        let mut scan = scan_options(&flags.selection, &flags.overrides, &times)?;
+        if flags.further.next.is_some() {
+            // As append has it: what is new takes the place of what is there.
+            scan.on_conflict = Conflict::Replace;
+        }
         Ok(Self {
             output,
             sources: sources(&flags.sources, &flags.selection)?,
-            scan: scan_options(&flags.selection, &flags.overrides, &times)?,
+            scan,
             stream: stream_options(&flags.effort, flags.overrides.mtime.is_some(), &times),
             times,
             medium,
@@ -167,10 +172,10 @@ fn medium(name: &str) -> anyhow::Result<&'static Medium> {
     }
 }
 
-/// The layout asked for, if the medium can have it.
-fn layout(choice: flags::LayoutChoice, medium: &Medium) -> anyhow::Result<VolumeLayout> {
+/// The layout asked for, if the medium can have it: where nothing is written twice, both; elsewhere its own.
+pub(crate) fn layout(choice: flags::LayoutChoice, medium: &Medium) -> anyhow::Result<VolumeLayout> {
     let layout = choice.layout().unwrap_or(medium.layout);
-    if layout != medium.layout {
+    if layout != medium.layout && !medium.is_sequential() {
         return usage(format!(
             "volumes for {} grow with the layout {}, not {layout} (see docs/media.md)",
             medium.description, medium.layout
@@ -272,7 +277,7 @@ pub(crate) fn stream_options(effort: &Effort, imposed: bool, times: &Times) -> S
     }
 }
 
-const DEFAULT_LABEL: &str = "UDF";
+pub(crate) const DEFAULT_LABEL: &str = "UDF";
 const APPLICATION: &str = "mkudf-ms";
 
 fn identifiers(flags: &flags::Create, times: &Times) -> anyhow::Result<Identifiers> {
@@ -306,6 +311,22 @@ fn identifiers(flags: &flags::Create, times: &Times) -> anyhow::Result<Identifie
         contact: given.contact.clone(),
         application,
     })
+}
+
+/// Those of a volume of which nothing is said but its label.
+pub(crate) fn usual_identifiers(label: &str, times: &Times) -> Identifiers {
+    let bits = if times.is_reproducible { hash(label) } else { chance() };
+    Identifiers {
+        logical_volume: label.into(),
+        volume: None,
+        volume_set: None,
+        file_set: None,
+        uuid: Uuid::new(times.now, bits),
+        owner: String::new(),
+        organization: String::new(),
+        contact: String::new(),
+        application: APPLICATION.into(),
+    }
 }
 
 /// Whether a text fits a field of `N` bytes.

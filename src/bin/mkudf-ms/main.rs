@@ -11,6 +11,7 @@ mod explain;
 mod extract;
 mod facts;
 mod flags;
+mod further;
 mod grow;
 mod info;
 mod job;
@@ -22,6 +23,7 @@ mod report;
 mod rescue;
 mod revert;
 mod sessions;
+mod start_new;
 mod summary;
 mod text;
 mod values;
@@ -98,6 +100,8 @@ fn run(command: &Command, report: &Report) -> anyhow::Result<Ending> {
         Command::Revert(flags) => revert::run(flags, report),
         Command::Check(flags) => check::run(flags, report),
         Command::Close(flags) => disc::close(flags, report),
+        Command::Blank(flags) => disc::blank(flags, report),
+        Command::FormatDisc(flags) => disc::format(flags, report),
         Command::Repair(flags) => repair::run(flags, report),
         Command::Media(_) => media::run(report),
         Command::Rescue(flags) => rescue::run(flags, report),

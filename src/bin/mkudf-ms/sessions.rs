@@ -9,10 +9,21 @@ use anyhow::Context as _;
 
 use crate::flags::Sessions;
 use crate::report::{Ending, Report};
-use crate::{facts, open, text};
+use crate::{disc, facts, open, text};
 
 /// Lists the sessions.
 pub(crate) fn run(flags: &Sessions, report: &Report) -> anyhow::Result<Ending> {
+    if flags.print_next {
+        let found = disc::print_next(&flags.image, &flags.place);
+        let (last, next) = found.with_context(|| flags.image.display().to_string())?;
+        let line = if report.json {
+            json!({ "last": last, "next": next }).to_string()
+        } else {
+            format!("{last},{next}")
+        };
+        writeln!(io::stdout(), "{line}")?;
+        return Ok(Ending::Done);
+    }
     let device = open::device(&flags.image)?;
     let options = open::newest(&flags.image, &flags.place)?;
     let sessions = session::sessions(&device, &options).with_context(|| flags.image.display().to_string())?;

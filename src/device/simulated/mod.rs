@@ -4,6 +4,7 @@ mod drive;
 mod state;
 #[cfg(test)]
 mod tests;
+mod units;
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
@@ -20,12 +21,14 @@ use udf::read::ReadAt;
 use super::{Order, WriteAt, lock, no_space};
 use crate::media::multisession::{Mechanism, MediumState, Multisession, RandomWrite, Sequential};
 use crate::media::{Medium, Writing};
-pub use state::ClosedSession;
 use state::State;
+pub use state::{ClosedSession, Defect, DefectKind};
+pub use units::WholeUnits;
 
 /// A medium whose sectors are an image file, with a small file beside it for what the image cannot say.
 ///
-/// The image ends with the last sector that was recorded. Gaps between sessions read as zeros.
+/// The image ends with the last sector that was recorded. What lies between two sessions is zeros in the image, and cannot be
+/// read from the medium; nor can what is damaged.
 #[derive(Debug)]
 pub struct SimulatedMedium {
     image: File,
@@ -42,7 +45,7 @@ pub fn sidecar(image: &Path) -> PathBuf {
 }
 
 impl SimulatedMedium {
-    /// A new blank medium; what was in these two files before is gone.
+    /// A new blank medium, formatted if it is one that is written in any order; what was in these two files before is gone.
     ///
     /// Fails for media of whose size there is no notion, unless `capacity_blocks` tells it, and for those that cannot be
     /// written.
@@ -58,10 +61,24 @@ impl SimulatedMedium {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(image)?;
         lock_file(&file)?;
         file.set_len(0)?;
-        let state = State::blank(medium, capacity_blocks);
+        let state = State { is_formatted: true, ..State::blank(medium, capacity_blocks) };
         let sidecar = sidecar(image);
         state.write(&sidecar)?;
         Ok(Self { image: file, sidecar, state: Mutex::new(state) })
+    }
+
+    /// A new medium as [`blank`](Self::blank) makes it, but as it was made: what is written in any order must be formatted.
+    pub fn unformatted(
+        image: &Path,
+        medium: &'static Medium,
+        capacity_blocks: Option<u32>,
+    ) -> io::Result<Self> {
+        let disc = Self::blank(image, medium, capacity_blocks)?;
+        let mut state = lock(&disc.state);
+        state.is_formatted = medium.is_sequential();
+        state.write(&disc.sidecar)?;
+        drop(state);
+        Ok(disc)
     }
 
     /// Inserts a medium that is there; `None` if there is no file beside the image that makes it one.
@@ -77,20 +94,27 @@ impl SimulatedMedium {
         let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
         if blocks > state.next_writable {
             // The power was cut while this was written: the drive fills its last write unit up, and goes on behind it.
-            state.next_writable =
-                blocks.next_multiple_of(state.medium.write_unit_blocks).saturating_add(links(&state));
+            let end = blocks.next_multiple_of(state.medium.write_unit_blocks);
+            if links(&state) > 0 {
+                state.links.push(end);
+            }
+            state.next_writable = end.saturating_add(links(&state));
         }
         Ok(Some(Self { image: file, sidecar, state: Mutex::new(state) }))
     }
 
-    /// Where the last session begins that is to be read: that which is open, if anything is in it.
-    pub fn last_session_start(image: &Path) -> io::Result<Option<u32>> {
+    /// The sessions that there is something of, the oldest first: those that are closed, and that which is open if anything
+    /// is in it. `None` if there is no file beside the image that makes it a medium.
+    pub fn sessions_of(image: &Path) -> io::Result<Option<Vec<ClosedSession>>> {
         match State::read(&sidecar(image)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-            Ok(state) if state.next_writable > state.open_start => Ok(Some(state.open_start)),
-            Ok(state) => Ok(state.sessions.last().map(|session| session.start)),
+            state => state?.all_sessions(image.metadata()?.len()).map(Some),
         }
+    }
+
+    /// The sessions that there is something of, as [`sessions_of`](Self::sessions_of) has them.
+    pub fn sessions(&self) -> io::Result<Vec<ClosedSession>> {
+        lock(&self.state).all_sessions(self.image.metadata()?.len())
     }
 
     /// Which kind it is.
@@ -131,17 +155,17 @@ impl SimulatedMedium {
     }
 
     fn sequential(&self) -> Sequential {
-        let state = lock(&self.state);
-        let previous = state.sessions.last();
-        Sequential {
-            is_first_data_session: state.sessions.is_empty(),
-            start_of_previous_session: previous.map(|session| session.start),
-            last_written_of_previous_session: previous.map(|session| session.last),
-            open_session_start: (state.next_writable > state.open_start).then_some(state.open_start),
-            next_writable: state.next_writable,
-            free_sectors: state.capacity_blocks.saturating_sub(state.next_writable),
-            write_unit: state.medium.write_unit_blocks,
+        lock(&self.state).sequential()
+    }
+
+    /// What the drive would say once `more_sectors` were written and the session that is open was closed; nothing is done.
+    pub fn after_closing(&self, more_sectors: u32) -> io::Result<Sequential> {
+        let mut state = lock(&self.state).clone();
+        state.close(self.image.metadata()?.len(), more_sectors)?;
+        if state.is_finalized {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "there is no room for another session"));
         }
+        Ok(state.sequential())
     }
 
     /// Closes the session that is open: the next one begins behind the gap that the medium needs. Without a gap for another,
@@ -149,17 +173,7 @@ impl SimulatedMedium {
     pub fn close_session(&self) -> io::Result<()> {
         self.flush()?;
         let mut state = lock(&self.state);
-        let Some(sessions) = state.medium.sessions.filter(|_| state.next_writable > state.open_start) else {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "there is no open session to close"));
-        };
-        let bytes = self.image.metadata()?.len();
-        let end = u32::try_from(state.medium.block_size.blocks_for(bytes)).unwrap_or(u32::MAX);
-        let start = state.open_start;
-        state.sessions.push(ClosedSession { start, last: end.saturating_sub(1) });
-        let gap = if state.sessions.len() == 1 { sessions.first_gap_blocks } else { sessions.gap_blocks };
-        state.open_start = end.next_multiple_of(state.medium.write_unit_blocks).saturating_add(gap);
-        state.next_writable = state.open_start;
-        state.is_finalized |= state.open_start >= state.capacity_blocks;
+        state.close(self.image.metadata()?.len(), 0)?;
         state.write(&self.sidecar)
     }
 
@@ -174,15 +188,47 @@ impl SimulatedMedium {
         state.write(&self.sidecar)
     }
 
-    /// Makes it as good as new, if it can be written more than once.
+    /// Blanks it: all is gone, and it is written in sessions from now on. What is written once cannot be blanked, and what is
+    /// written in any order is formatted, but for DVD-RW, which is the one or the other.
     pub fn erase(&self) -> io::Result<()> {
+        self.begin_anew("blanked", |medium| match medium.writing {
+            Writing::SequentialErasable => Some(medium),
+            _ => other_dvd_rw(medium).filter(|_| medium.writing == Writing::Random),
+        })
+    }
+
+    /// Formats it: all is gone, and any sector can be written from now on. What is written in sessions cannot be formatted, but
+    /// for DVD-RW.
+    pub fn format(&self) -> io::Result<()> {
+        self.begin_anew("formatted", |medium| match medium.writing {
+            Writing::Random => Some(medium),
+            _ => other_dvd_rw(medium),
+        })?;
         let mut state = lock(&self.state);
-        if state.medium.writing == Writing::Sequential {
-            let why = format!("{} is written once: it cannot be blanked", state.medium.description);
+        state.is_formatted = true;
+        state.write(&self.sidecar)
+    }
+
+    fn begin_anew(
+        &self,
+        done: &str,
+        becomes: impl Fn(&'static Medium) -> Option<&'static Medium>,
+    ) -> io::Result<()> {
+        let mut state = lock(&self.state);
+        let Some(medium) = becomes(state.medium) else {
+            let why = format!("{} cannot be {done}", state.medium.description);
             return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
-        }
+        };
         self.image.set_len(0)?;
-        *state = State::blank(state.medium, state.capacity_blocks);
+        let defects = std::mem::take(&mut state.defects);
+        *state = State { defects, ..State::blank(medium, state.capacity_blocks) };
+        state.write(&self.sidecar)
+    }
+
+    /// Damages sectors. Nothing spares them: there are no spare areas here.
+    pub fn damage(&self, defect: Defect) -> io::Result<()> {
+        let mut state = lock(&self.state);
+        state.defects.push(defect);
         state.write(&self.sidecar)
     }
 
@@ -194,6 +240,9 @@ impl SimulatedMedium {
         }
         if !bytes.is_multiple_of(unit_bytes) || bytes == 0 {
             return refuse(format!("{bytes} bytes are no whole write units of {unit_bytes}"));
+        }
+        if !state.is_formatted {
+            return refuse(String::from("the disc is not formatted"));
         }
         let block_bytes = u64::from(state.medium.block_size.bytes());
         let end = offset_bytes.checked_add(bytes).map(|end| end / block_bytes);
@@ -214,6 +263,21 @@ impl SimulatedMedium {
         // Both are at most the capacity, which has 32 bits.
         Ok((u32::try_from(start).unwrap_or(u32::MAX), u32::try_from(end).unwrap_or(u32::MAX)))
     }
+}
+
+/// DVD-RW is one medium with two ways to write it.
+fn other_dvd_rw(medium: &Medium) -> Option<&'static Medium> {
+    let other = match medium.name {
+        "dvd-rw" => "dvd-rw-seq",
+        "dvd-rw-seq" => "dvd-rw",
+        _ => return None,
+    };
+    Medium::find(other)
+}
+
+/// What a drive says of a sector that is damaged, or was never recorded.
+fn medium_error(what: &str, sector: u32) -> io::Error {
+    io::Error::other(format!("sector {sector} cannot be {what}"))
 }
 
 fn session_limit(state: &State) -> usize {
@@ -252,10 +316,25 @@ impl WriteAt for SimulatedMedium {
 
     fn write_at(&self, offset_bytes: u64, bytes: &[u8]) -> io::Result<()> {
         let mut state = lock(&self.state);
-        let (_, end) = Self::check(&state, offset_bytes, bytes.len() as u64)?;
-        self.image.write_all_at(bytes, offset_bytes)?;
-        state.next_writable = state.next_writable.max(end);
-        Ok(())
+        let (start, end) = Self::check(&state, offset_bytes, bytes.len() as u64)?;
+        let Some(bad) = state.unwritable(start, end) else {
+            self.image.write_all_at(bytes, offset_bytes)?;
+            state.next_writable = state.next_writable.max(end);
+            return Ok(());
+        };
+        // What comes before the write unit of the defect is recorded; the unit is lost.
+        let unit = state.medium.write_unit_blocks;
+        let whole = (bad - start) / unit * unit;
+        let size = state.medium.block_size;
+        let len = usize::try_from(size.bytes_in(whole)).unwrap_or(usize::MAX).min(bytes.len());
+        self.image.write_all_at(&bytes[..len], offset_bytes)?;
+        if state.medium.is_sequential() {
+            let behind = start + whole + unit;
+            self.image.set_len(size.bytes_in(behind))?;
+            state.next_writable = behind;
+            state.write(&self.sidecar)?;
+        }
+        Err(medium_error("written", bad))
     }
 
     /// What is in the drive's buffer goes to the medium; a CD has link blocks behind it.
@@ -263,8 +342,10 @@ impl WriteAt for SimulatedMedium {
         self.image.sync_data()?;
         let mut state = lock(&self.state);
         let blocks = state.medium.block_size.blocks_for(self.image.metadata()?.len());
-        if u64::from(state.next_writable) == blocks && blocks > 0 {
-            state.next_writable = state.next_writable.saturating_add(links(&state));
+        if u64::from(state.next_writable) == blocks && blocks > 0 && links(&state) > 0 {
+            let end = state.next_writable;
+            state.links.push(end);
+            state.next_writable = end.saturating_add(links(&state));
         }
         state.write(&self.sidecar)
     }
@@ -276,6 +357,13 @@ impl ReadAt for SimulatedMedium {
     }
 
     fn read_at(&self, offset_bytes: u64, out: &mut [u8]) -> Result<(), BoxedError> {
+        let state = lock(&self.state);
+        let size = u64::from(state.medium.block_size.bytes());
+        let sector = |block: u64| u32::try_from(block).unwrap_or(u32::MAX);
+        let end = offset_bytes.saturating_add(out.len() as u64).div_ceil(size);
+        if let Some(bad) = state.unreadable(sector(offset_bytes / size), sector(end)) {
+            return Err(medium_error("read", bad).into());
+        }
         Ok(self.image.read_exact_at(out, offset_bytes)?)
     }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::media::Medium;
+use crate::media::multisession::Sequential;
 
 /// The version of the file.
 const VERSION: u64 = 1;
@@ -18,6 +19,39 @@ pub struct ClosedSession {
     pub start: u32,
     /// Its last sector.
     pub last: u32,
+}
+
+/// Sectors that are damaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Defect {
+    /// The first.
+    pub first: u32,
+    /// The last, which belongs to it.
+    pub last: u32,
+    /// What does not work.
+    pub kind: DefectKind,
+}
+
+/// What does not work at a defect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DefectKind {
+    /// It can be written, but not be read: a scratch.
+    Unreadable,
+    /// It can be neither written nor read.
+    Unwritable,
+}
+
+impl DefectKind {
+    const NAMES: [(Self, &'static str); 2] =
+        [(Self::Unreadable, "unreadable"), (Self::Unwritable, "unwritable")];
+
+    fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|row| row.0 == self).map_or("", |row| row.1)
+    }
+
+    fn find(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|row| row.1 == name).map(|row| row.0)
+    }
 }
 
 /// The state of a medium.
@@ -32,6 +66,11 @@ pub(super) struct State {
     /// Where the next write must begin; of a medium written in any order, behind the last sector written.
     pub(super) next_writable: u32,
     pub(super) is_finalized: bool,
+    /// Of a medium written in any order: until it was formatted, nothing can be written.
+    pub(super) is_formatted: bool,
+    /// Where, between what was written in one go and the next, sectors begin that hold nothing.
+    pub(super) links: Vec<u32>,
+    pub(super) defects: Vec<Defect>,
 }
 
 impl State {
@@ -43,6 +82,9 @@ impl State {
             open_start: 0,
             next_writable: 0,
             is_finalized: false,
+            is_formatted: medium.is_sequential(),
+            links: Vec::new(),
+            defects: Vec::new(),
         }
     }
 
@@ -70,6 +112,12 @@ impl State {
             open_start: number(&object, "open_session_start")?,
             next_writable: number(&object, "next_writable")?,
             is_finalized: object.get("is_finalized")?.as_bool()?,
+            is_formatted: object.get("is_formatted").is_none_or(|value| value.as_bool() == Some(true)),
+            links: list(&object, "links", |value| u32::try_from(value.as_u64()?).ok())?,
+            defects: list(&object, "defects", |one| {
+                let kind = DefectKind::find(one.get("kind")?.as_str()?)?;
+                Some(Defect { first: number(one, "first")?, last: number(one, "last")?, kind })
+            })?,
         };
         state.is_sound().then_some(state)
     }
@@ -84,11 +132,77 @@ impl State {
         ordered && self.open_start >= end && self.next_writable >= self.open_start
     }
 
+    /// Closed sessions, and the open one if anything is in it, of an image so long: a power cut may have left sectors that
+    /// the file beside it knows nothing of.
+    pub(super) fn all_sessions(&self, image_bytes: u64) -> io::Result<Vec<ClosedSession>> {
+        let end = self.recorded_end(image_bytes)?;
+        let mut all = self.sessions.clone();
+        if self.medium.is_sequential() && end > self.open_start {
+            all.push(ClosedSession { start: self.open_start, last: end - 1 });
+        }
+        Ok(all)
+    }
+
+    /// The first sector among `first..end` that cannot be read: damaged, between two sessions, or between what was written
+    /// in one go and the next.
+    pub(super) fn unreadable(&self, first: u32, end: u32) -> Option<u32> {
+        let blank = |from: u32, to: u32| (from < end && first < to).then(|| from.max(first));
+        let damaged = self.defects.iter().filter_map(|one| blank(one.first, one.last.saturating_add(1)));
+        let starts = self.sessions.iter().skip(1).map(|session| session.start).chain([self.open_start]);
+        let between = self.sessions.iter().zip(starts);
+        let gaps = between.filter_map(|(session, next)| blank(session.last.saturating_add(1), next));
+        let blocks = self.medium.sessions.map_or(0, |sessions| sessions.link_blocks);
+        let links = self.links.iter().filter_map(|link| blank(*link, link.saturating_add(blocks)));
+        damaged.chain(gaps).chain(links).min()
+    }
+
+    /// The first sector among `first..end` that cannot be written.
+    pub(super) fn unwritable(&self, first: u32, end: u32) -> Option<u32> {
+        let bad = self.defects.iter().filter(|one| one.kind == DefectKind::Unwritable);
+        let here = bad.filter(|one| one.first < end && first <= one.last);
+        here.map(|one| one.first.max(first)).min()
+    }
+
+    /// The sector behind the last that was recorded.
+    fn recorded_end(&self, image_bytes: u64) -> io::Result<u32> {
+        let blocks = self.medium.block_size.blocks_for(image_bytes);
+        u32::try_from(blocks)
+            .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "the image is too large"))
+    }
+
+    pub(super) fn sequential(&self) -> Sequential {
+        let previous = self.sessions.last();
+        Sequential {
+            is_first_data_session: self.sessions.is_empty(),
+            start_of_previous_session: previous.map(|session| session.start),
+            last_written_of_previous_session: previous.map(|session| session.last),
+            open_session_start: (self.next_writable > self.open_start).then_some(self.open_start),
+            next_writable: self.next_writable,
+            free_sectors: self.capacity_blocks.saturating_sub(self.next_writable),
+            write_unit: self.medium.write_unit_blocks,
+        }
+    }
+
+    /// Closes the open session, which ends `more_blocks` behind the image.
+    pub(super) fn close(&mut self, image_bytes: u64, more_blocks: u32) -> io::Result<()> {
+        let Some(costs) = self.medium.sessions.filter(|_| self.next_writable > self.open_start) else {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "there is no open session to close"));
+        };
+        let end = self.recorded_end(image_bytes)?.saturating_add(more_blocks);
+        self.sessions.push(ClosedSession { start: self.open_start, last: end.saturating_sub(1) });
+        let gap = if self.sessions.len() == 1 { costs.first_gap_blocks } else { costs.gap_blocks };
+        self.open_start = end.next_multiple_of(self.medium.write_unit_blocks).saturating_add(gap);
+        self.next_writable = self.open_start;
+        let is_full = self.sessions.len() >= costs.limit as usize;
+        self.is_finalized |= is_full || self.open_start >= self.capacity_blocks;
+        Ok(())
+    }
+
     /// Makes the file appear as a whole, or stay as it was.
     pub(super) fn write(&self, path: &Path) -> io::Result<()> {
         let sessions: Vec<_> =
             self.sessions.iter().map(|one| json!({ "start": one.start, "last": one.last })).collect();
-        let object = json!({
+        let mut object = json!({
             "simulated_medium": VERSION,
             "medium": self.medium.name,
             "capacity_sectors": self.capacity_blocks,
@@ -97,6 +211,18 @@ impl State {
             "next_writable": self.next_writable,
             "is_finalized": self.is_finalized,
         });
+        // What most media have nothing of is not told of those.
+        if !self.medium.is_sequential() {
+            object["is_formatted"] = self.is_formatted.into();
+        }
+        if !self.links.is_empty() {
+            object["links"] = self.links.clone().into();
+        }
+        if !self.defects.is_empty() {
+            let defect =
+                |one: &Defect| json!({ "first": one.first, "last": one.last, "kind": one.kind.name() });
+            object["defects"] = self.defects.iter().map(defect).collect();
+        }
         let mut hidden = path.as_os_str().to_owned();
         hidden.push(".new");
         let hidden = PathBuf::from(hidden);
@@ -104,6 +230,11 @@ impl State {
         File::open(&hidden)?.sync_all()?;
         fs::rename(&hidden, path)
     }
+}
+
+/// A list that need not be there.
+fn list<T>(object: &Value, key: &str, one: impl Fn(&Value) -> Option<T>) -> Option<Vec<T>> {
+    object.get(key).map_or(Some(Vec::new()), |list| list.as_array()?.iter().map(one).collect())
 }
 
 #[cfg(test)]
@@ -118,6 +249,8 @@ mod tests {
             sessions: vec![ClosedSession { start: 0, last: 1023 }],
             open_start: 12_424,
             next_writable: 13_000,
+            links: vec![12_500],
+            defects: vec![Defect { first: 7, last: 9, kind: DefectKind::Unwritable }],
             ..State::blank(Medium::find("cd-r").unwrap(), 359_847)
         };
         state.write(&path).unwrap();

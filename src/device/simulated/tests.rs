@@ -86,29 +86,170 @@ fn the_state_survives_and_so_does_what_a_power_cut_left() {
 }
 
 #[test]
-fn media_written_in_any_order_take_whole_units_anywhere() {
+fn media_written_in_any_order_take_whole_units_anywhere_once_they_are_formatted() {
     let folder = tempfile::tempdir().unwrap();
-    let disc = disc(&folder, "dvd+rw");
+    let image = folder.path().join("disc.img");
+    let medium = Medium::find("dvd+rw").unwrap();
+    let disc = SimulatedMedium::unformatted(&image, medium, Some(60_000)).unwrap();
+    assert!(write(&disc, 160, 16).unwrap_err().to_string().contains("not formatted"));
+    disc.format().unwrap();
     write(&disc, 160, 16).unwrap();
     write(&disc, 32, 32).unwrap();
     write(&disc, 32, 16).unwrap();
     assert!(write(&disc, 8, 16).is_err());
     assert!(write(&disc, 16, 8).is_err());
+    assert!(write(&disc, 60_000 - 8, 16).is_err());
     let expected = RandomWrite { write_unit: 16, last_written: Some(175), total_sectors: 60_000 };
     assert_eq!(disc.multisession()[0].mechanism, Mechanism::RandomWrite(expected));
     assert!(disc.state().is_overwritable);
-    disc.erase().unwrap();
+    drop(disc);
+    let disc = SimulatedMedium::open(&folder.path().join("disc.img")).unwrap().unwrap();
+    write(&disc, 0, 16).unwrap();
+    assert!(disc.close_session().is_err(), "there are no sessions");
+    disc.format().unwrap();
     assert_eq!((disc.size_bytes(), disc.state().is_blank), (0, true));
 }
 
+/// What can be blanked, what can be formatted, and what it is then.
 #[test]
-fn only_what_can_be_written_again_can_be_blanked() {
-    for (name, can) in [("cd-r", false), ("cd-rw", true), ("dvd-rw-seq", true), ("bd-r", false)] {
+fn media_are_blanked_or_formatted_or_neither() {
+    for (name, blanked, formatted) in [
+        ("cd-r", None, None),
+        ("cd-rw", Some("cd-rw"), None),
+        ("dvd-r", None, None),
+        ("dvd-rw-seq", Some("dvd-rw-seq"), Some("dvd-rw")),
+        ("dvd-rw", Some("dvd-rw-seq"), Some("dvd-rw")),
+        ("dvd+r", None, None),
+        ("dvd+rw", None, Some("dvd+rw")),
+        ("dvd-ram", None, Some("dvd-ram")),
+        ("bd-r", None, None),
+        ("bd-re", None, Some("bd-re")),
+    ] {
+        for (is_blanking, becomes) in [(true, blanked), (false, formatted)] {
+            let folder = tempfile::tempdir().unwrap();
+            let disc = disc(&folder, name);
+            if disc.medium().is_sequential() {
+                write(&disc, 0, 320).unwrap();
+                disc.finalize().unwrap();
+            } else {
+                disc.format().unwrap();
+                write(&disc, 0, 320).unwrap();
+            }
+            let before = (disc.size_bytes(), disc.state());
+            let done = if is_blanking { disc.erase() } else { disc.format() };
+            assert_eq!(done.is_ok(), becomes.is_some(), "{name}: {done:?}");
+            let Some(becomes) = becomes else {
+                assert_eq!((disc.size_bytes(), disc.state()), before, "{name}: nothing was done");
+                continue;
+            };
+            assert_eq!((disc.size_bytes(), disc.state().is_blank), (0, true), "{name}");
+            assert_eq!(disc.medium().name, becomes, "{name}");
+            write(&disc, 0, 32).unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_was_never_recorded_cannot_be_read() {
+    for (name, first, last) in [("cd-r", 320, 11_719), ("dvd-r", 320, 20_799), ("dvd+r", 320, 2367)] {
         let folder = tempfile::tempdir().unwrap();
         let disc = disc(&folder, name);
         write(&disc, 0, 320).unwrap();
-        disc.finalize().unwrap();
-        assert_eq!(disc.erase().is_ok(), can, "{name}");
-        assert_eq!(disc.state().is_blank, can, "{name}");
+        disc.close_session().unwrap();
+        write(&disc, last + 1, 32).unwrap();
+        for (sector, can) in [(first - 1, true), (first, false), (last, false), (last + 1, true)] {
+            assert_eq!(read(&disc, sector, 1).is_ok(), can, "{name}: sector {sector}");
+        }
+        assert!(read(&disc, 0, 321).is_err() && read(&disc, 0, 320).is_ok(), "{name}");
     }
+    // Between what is written in one go and the next, a CD has seven sectors of linking.
+    let folder = tempfile::tempdir().unwrap();
+    let cd = disc(&folder, "cd-r");
+    write(&cd, 0, 50).unwrap();
+    cd.flush().unwrap();
+    assert!(write(&cd, 50, 50).is_err());
+    write(&cd, 57, 50).unwrap();
+    drop(cd);
+    let cd = SimulatedMedium::open(&folder.path().join("disc.img")).unwrap().unwrap();
+    let can: Vec<_> = (48..60).filter(|sector| read(&cd, *sector, 1).is_ok()).collect();
+    assert_eq!(can, [48, 49, 57, 58, 59]);
+}
+
+fn read(disc: &SimulatedMedium, first: u32, blocks: usize) -> Result<(), BoxedError> {
+    disc.read_at(u64::from(first) * 2048, &mut vec![0; blocks * 2048])
+}
+
+#[test]
+fn defects_are_where_they_are_and_outlast_a_blanking() {
+    let folder = tempfile::tempdir().unwrap();
+    let cd = disc(&folder, "cd-rw");
+    cd.damage(Defect { first: 10, last: 12, kind: DefectKind::Unreadable }).unwrap();
+    write(&cd, 0, 40).unwrap();
+    for round in 0..2 {
+        let bad: Vec<_> = (0..40).filter(|sector| read(&cd, *sector, 1).is_err()).collect();
+        assert_eq!(bad, [10, 11, 12], "round {round}");
+        cd.erase().unwrap();
+        write(&cd, 0, 40).unwrap();
+    }
+}
+
+#[test]
+fn a_write_ends_at_what_cannot_be_written_and_the_disc_goes_on_behind_it() {
+    for (name, unit) in [("cd-r", 1), ("dvd+r", 16), ("bd-r", 32)] {
+        let folder = tempfile::tempdir().unwrap();
+        let disc = disc(&folder, name);
+        disc.damage(Defect { first: 100, last: 100, kind: DefectKind::Unwritable }).unwrap();
+        let error = write(&disc, 0, 320).unwrap_err();
+        assert!(error.to_string().contains("sector 100 cannot be written"), "{name}: {error}");
+        let whole = 100 / unit * unit;
+        assert!(read(&disc, 0, usize::try_from(whole).unwrap()).is_ok(), "{name}");
+        assert!(read(&disc, 100, 1).is_err(), "{name}");
+        let next = facts(&disc).next_writable;
+        assert_eq!(next, whole + unit, "{name}");
+        write(&disc, next, 320).unwrap();
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let disc = disc(&folder, "bd-re");
+    disc.format().unwrap();
+    disc.damage(Defect { first: 40, last: 40, kind: DefectKind::Unwritable }).unwrap();
+    assert!(write(&disc, 32, 32).is_err());
+    write(&disc, 64, 32).unwrap();
+    assert!(write(&disc, 0, 96).is_err());
+}
+
+#[test]
+fn a_disc_takes_so_many_sessions_and_so_many_sectors_and_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let disc = disc(&folder, "cd-r");
+    write(&disc, 0, 40_000).unwrap();
+    disc.close_session().unwrap();
+    let next = facts(&disc).next_writable;
+    assert_eq!(facts(&disc).free_sectors, 60_000 - next);
+    assert!(write(&disc, next, 60_001 - next as usize).unwrap_err().raw_os_error().is_some());
+    write(&disc, next, 10).unwrap();
+    // Behind this session's lead-out there is no room for another.
+    assert!(disc.after_closing(0).is_ok());
+    assert!(disc.after_closing(60_000 - next - 6900).is_err());
+    write(&disc, facts(&disc).next_writable, 59_000 - next as usize).unwrap();
+    disc.close_session().unwrap();
+    assert!(disc.state().is_closed);
+    assert!(!disc.multisession()[0].is_supported_on_current_media_state);
+}
+
+#[test]
+fn a_drive_completes_write_units() {
+    let folder = tempfile::tempdir().unwrap();
+    let disc = disc(&folder, "bd-re");
+    disc.format().unwrap();
+    let units = WholeUnits::of(&disc);
+    let mut expected = vec![0; 64 * 2048];
+    for (sector, count, byte) in [(3, 2, 1), (30, 4, 2), (33, 1, 3), (0, 32, 4), (31, 1, 5)] {
+        units.write_at(sector * 2048, &vec![byte; count * 2048]).unwrap();
+        let start = usize::try_from(sector).unwrap() * 2048;
+        expected[start..start + count * 2048].fill(byte);
+    }
+    let mut found = vec![9; 64 * 2048];
+    disc.read_at(0, &mut found).unwrap();
+    assert!(found == expected);
+    assert!(units.write_at(59_999 * 2048, &[0; 4096]).is_err());
 }

@@ -1,7 +1,10 @@
-"""Owns: discs that are written one sector after the other.  Every medium and revision: create, two appends to the open
-session, its closing, an append that begins a session: the kernel's view of each state against the sources, of the last
-also by its start (`session=`) and of older ones by their last block (`lastblock=`); udfinfo's view of each."""
+"""Owns: discs that are written one sector after the other.  Every medium, layout and revision, three sessions each.  With a
+table: create, two appends to the open session, its closing, an append that begins a session, and once more.  Logical sessions:
+create and three appends, each a session.  The kernel's view of each state against the sources, of the finished disc each
+session by its start (`session=`) and its last block (`lastblock=`), and older states of the first session by their last
+block; udfinfo's view of each state."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -14,40 +17,58 @@ import trees
 import uml
 from product import Refused
 
-MEDIA = ("cd-r", "dvd-r", "dvd+r", "bd-r")
-REVISIONS = ("1.50", "2.00", "2.01", "2.50", "2.60")
-QUICK = {("cd-r", "1.50"), ("dvd+r", "2.01"), ("bd-r", "2.50")}
-STAGES = ("create", "append-1", "append-2", "close", "append-3")
+MEDIA = ("cd-r", "cd-rw", "dvd-r", "dvd-rw-seq", "dvd+r", "dvd+r-dl", "bd-r")
+REVISIONS = {"vat": ("1.50", "2.00", "2.01", "2.50", "2.60"), "session": ("1.02", "1.50", "2.00", "2.01", "2.50", "2.60")}
+QUICK = {("cd-r", "vat", "1.50"), ("dvd+r", "vat", "2.01"), ("bd-r", "vat", "2.50"),
+         ("cd-r", "session", "1.02"), ("dvd-r", "session", "2.01"), ("bd-r", "session", "2.60")}
+STAGES = {"vat": ("create", "append-1", "append-2", "close", "append-3", "close-again", "append-4"),
+          "session": ("create", "append-1", "append-2", "append-3")}
 SECTOR = 2048
+BATCH = 12
 
 
 class Disc:
     """One disc through all stages, with a copy of every state and what each must show."""
 
-    def __init__(self, context, sources, work, medium, revision):
+    def __init__(self, context, sources, work, medium, layout, revision):
         self.product, self.report, self.sources = context.product, context.report, sources
-        self.medium, self.volume_revision, self.block = medium, revision, SECTOR
-        self.revision = min(revision, "2.01")      # what readers must know where there is no metadata partition
-        self.name, self.folder = f"discs/{medium}-{revision}", f"{work}/{medium}-{revision}"
-        self.states, self.wants, self.start = [], [], 0
+        self.medium, self.layout, self.volume_revision, self.block = medium, layout, revision, SECTOR
+        # what readers must know where there is no metadata partition
+        self.revision = min(revision, "2.01") if layout == "vat" else revision
+        self.id = f"{medium}-{revision}" + ("-session" if layout == "session" else "")
+        self.name, self.folder = f"discs/{self.id}", f"{work}/{self.id}"
+        self.stages, self.states, self.wants, self.starts, self.sessions = STAGES[layout], [], [], [], []
 
     def make(self):
         os.makedirs(self.folder)
         image, want = f"{self.folder}/disc.img", []
-        for stage in STAGES:
+        for stage in self.stages:
             try:
                 want = getattr(self, stage.replace("-", "_"))(image, want)
-                self.states.append(f"{self.folder}/{stage}.img")
-                subprocess.run(["cp", "--sparse=always", "--reflink=auto", image, self.states[-1]], check=True)
-                shutil.copy(f"{image}.media", f"{self.states[-1]}.media")
+                state = f"{self.folder}/{stage}.img"
+                subprocess.run(["cp", "--sparse=always", "--reflink=auto", image, state], check=True)
+                shutil.copy(f"{image}.media", f"{state}.media")
+                start = self.product.sessions(image)[-1]["start"]
             except (Refused, OSError) as error:
                 return self.report.fail(f"{self.name}/{stage}", str(error))
+            self.states.append(state)
+            self.starts.append(start)
             self.wants.append(compare.expected(want))
-        self.start = self.product.sessions(image)[-1]["start"]
+        self.sessions = self.drive(image)
+
+    def drive(self, image):
+        """Start and last sector of each session, as the file beside the image has them."""
+        with open(f"{image}.media", encoding="utf-8") as file:
+            state = json.load(file)
+        found = [(session["start"], session["last"]) for session in state["sessions"]]
+        if state["next_writable"] > state["open_session_start"]:
+            found.append((state["open_session_start"], os.path.getsize(image) // SECTOR - 1))
+        return found
 
     def create(self, image, _):
         root, want = self.sources.ready("rich")
-        self.product.create(image, root, medium=self.medium, revision=self.volume_revision, label=commands.LABEL)
+        self.product.create(image, root, medium=self.medium, revision=self.volume_revision, label=commands.LABEL,
+                            options=["--layout", self.layout])
         return want
 
     def append_1(self, image, want):
@@ -64,58 +85,83 @@ class Disc:
         self.product.run("close", image)
         return want
 
+    close_again = close
+
     def append_3(self, image, want):
         root, source = self.sources.ready("changed")
         self.product.append(image, root, options=["--mirror"])
         return compare.mirrored(want, source)
 
+    append_4 = append_1
+
     def jobs(self):
-        """Each state by itself; in the last one the newest session by its start, and the others by their last block."""
-        job = f"disc-{self.medium}-{self.volume_revision}".replace("+", "p")
-        for stage, image in zip(STAGES, self.states):
-            yield {"id": f"{job}-{stage}", "image": image, "sector": SECTOR}
-        if len(self.states) == len(STAGES):
-            newest = self.states[-1]
-            yield {"id": f"{job}-by-start", "image": newest, "sector": SECTOR, "options": f"session={self.start}"}
-            for stage, image in zip(STAGES[:3], self.states):
-                last = os.path.getsize(image) // SECTOR - 1
-                yield {"id": f"{job}-back-to-{stage}", "image": newest, "sector": SECTOR, "options": f"lastblock={last}"}
+        """Each state by itself; of the finished disc each session, and older states by their last block.  The kernel's
+        loop device knows no sessions, so logical ones are told; a table is the last thing on the disc."""
+        for stage, image, start in zip(self.stages, self.states, self.starts):
+            yield self.job(stage, image, f"session={start}" if self.layout == "session" else None)
+        if len(self.states) < len(self.stages):
+            return
+        newest = self.states[-1]
+        for number, (start, last) in enumerate(self.sessions, 1):
+            yield self.job(f"session-{number}", newest, f"session={start},lastblock={last}")
+        yield self.job("newest-by-start", newest, f"session={self.sessions[-1][0]}")
+        if self.layout == "vat":
+            for stage, image in zip(self.stages[:3], self.states):
+                yield self.job(f"back-to-{stage}", newest, f"lastblock={os.path.getsize(image) // SECTOR - 1}")
+
+    def job(self, view, image, options):
+        job = {"id": f"disc-{self.id}-{view}".replace("+", "p"), "image": image, "sector": SECTOR, "view": view}
+        return {**job, "options": options} if options else job
+
+    def shown(self):
+        """What each view must show."""
+        wants = dict(zip(self.stages, self.wants))
+        wants["newest-by-start"] = self.wants[-1] if self.wants else None
+        wants.update({f"back-to-{stage}": want for stage, want in zip(self.stages[:3], self.wants)})
+        for number, (first, _) in enumerate(self.sessions, 1):
+            wants[f"session-{number}"] = [want for start, want in zip(self.starts, self.wants) if start == first][-1]
+        return wants
 
     def judge(self, results, folder):
-        wants = dict(zip(STAGES, self.wants))
-        wants["by-start"] = self.wants[-1] if self.wants else None
-        wants.update({f"back-to-{stage}": want for stage, want in zip(STAGES[:3], self.wants)})
+        wants = self.shown()
+        if self.sessions:
+            count = len(self.sessions)
+            wanted = 3 if self.layout == "vat" else 4
+            self.report.verdict(f"{self.name}/sessions", [] if count == wanted else [f"{count} sessions, not {wanted}"])
         for job in self.jobs():
-            stage = job["id"].removeprefix(f"disc-{self.medium}-{self.volume_revision}-".replace("+", "p"))
-            result = results.get(job["id"]) or {"error": "never mounted"}
+            view, result = job["view"], results.get(job["id"]) or {"error": "never mounted"}
             if result["error"]:
-                self.report.fail(f"{self.name}/{stage}", f"{result['error']}; {result.get('dmesg', '')[-300:]}")
+                self.report.fail(f"{self.name}/{view}", f"{result['error']}; {result.get('dmesg', '')[-300:]}")
                 continue
             got = listing.load(f"{folder}/results/{job['id']}.jsonl")
             errors = [line for line in result["dmesg"].splitlines() if "UDF-fs: error" in line]
-            self.report.verdict(f"{self.name}/{stage}", errors + compare.differences(wants[stage], got))
-        for stage, image in zip(STAGES, self.states):
+            self.report.verdict(f"{self.name}/{view}", errors + compare.differences(wants[view], got))
+        for stage, image, start in zip(self.stages, self.states, self.starts):
             commands.judge(self, f"{self.name}/{stage}", image, wants[stage], False)
-            self.udfinfo(stage, image, wants[stage])
+            self.udfinfo(stage, image, start)
         shutil.rmtree(self.folder) if not self.report.keep else None
 
-    def udfinfo(self, stage, image, want):
-        """Label, and that it finds the table; its revision is the least that readers must know, which without a
-        metadata partition is 2.01.  It counts files as the session's first state does, so that is not compared."""
+    def udfinfo(self, stage, image, start):
+        """Label, and that it finds the table; its revision is the least that readers must know.  It counts files as the
+        session's first state does, so that is not compared."""
         if not shutil.which("udfinfo"):
             return self.report.lacking(f"{self.name}/{stage}/udfinfo", "udfinfo is not installed")
-        start = ["--startblock", str(self.start)] if stage == "append-3" else []
-        done = subprocess.run(["udfinfo", *start, image], capture_output=True, text=True)
+        place = ["--startblock", str(start)] if start else []
+        done = subprocess.run(["udfinfo", *place, image], capture_output=True, text=True)
         told = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line and not line.startswith("start="))
-        last = str(os.path.getsize(image) // SECTOR - 1)
-        wanted = {"label": commands.LABEL, "udfrev": self.revision, "vatblock": last, "accesstype": "writeonce"}
+        wanted = {"label": commands.LABEL, "udfrev": commands.least_read(self.revision)}
+        if self.layout == "vat":
+            wanted.update({"vatblock": str(os.path.getsize(image) // SECTOR - 1), "accesstype": "writeonce"})
+        else:
+            wanted["accesstype"] = "readonly"
         lines = [f"{key} is {told.get(key)!r}, not {value!r}" for key, value in wanted.items() if told.get(key) != value]
         self.report.verdict(f"{self.name}/{stage}/udfinfo", lines if done.returncode == 0 else [done.stderr[-300:]])
 
 
 def judge(context):
-    matrix = [(m, r) for m in MEDIA for r in REVISIONS if context.report.wanted(f"discs/{m}-{r}")
-              and (not context.report.quick or (m, r) in QUICK)]
+    every = [(medium, layout, revision) for layout, revisions in REVISIONS.items() for medium in MEDIA for revision in revisions]
+    name = lambda m, l, r: f"discs/{m}-{r}" + ("-session" if l == "session" else "")
+    matrix = [one for one in every if context.report.wanted(name(*one)) and (not context.report.quick or one in QUICK)]
     if not matrix:
         return
     if reason := uml.missing():
@@ -123,9 +169,11 @@ def judge(context):
     work = f"{context.work}/discs"
     os.makedirs(work)
     sources = kernel.Sources(work)
-    discs = [Disc(context, sources, work, *config) for config in matrix]
-    for disc in discs:
-        disc.make()
-    results = uml.mount_all([job for disc in discs for job in disc.jobs()], f"{work}/guest")
-    for disc in discs:
-        disc.judge(results, f"{work}/guest")
+    # a boot for so many of them: their states take room
+    for first in range(0, len(matrix), BATCH):
+        discs = [Disc(context, sources, work, *config) for config in matrix[first:first + BATCH]]
+        for disc in discs:
+            disc.make()
+        results = uml.mount_all([job for disc in discs for job in disc.jobs()], f"{work}/guest")
+        for disc in discs:
+            disc.judge(results, f"{work}/guest")

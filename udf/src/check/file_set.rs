@@ -55,7 +55,12 @@ impl<R: ReadAt> Files<'_, R> {
             self.context.zeros_behind(at, &block, size_of::<FileSetDescriptor>());
             if let Ok(file_set) = FileSetDescriptor::peek(&block, address) {
                 self.file_set(at, file_set);
-                self.context.label(at, &file_set.logical_volume_identifier, &label);
+                // The label in the table is newer than that of the session's descriptors (UDF 2.60 2.2.11).
+                let recorded = &file_set.logical_volume_identifier;
+                let newer = self.volume.virtual_table().and_then(|table| table.head.label());
+                if newer.is_none_or(|newer| newer != recorded.decode_lossy()) {
+                    self.context.label(at, recorded, &label);
+                }
             }
         }
     }

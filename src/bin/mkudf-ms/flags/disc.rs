@@ -1,9 +1,12 @@
 //! The options that are about discs: how a volume grows on them, and when a session ends.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use mkudf_ms::media::VolumeLayout;
+
+use crate::values::Size;
 
 /// List the media there are, and what volumes on them are like
 #[derive(Debug, Args)]
@@ -26,6 +29,34 @@ pub(crate) struct Close {
     pub(crate) finalize: bool,
 }
 
+/// Blank a simulated disc that can be written again: everything on it is lost
+#[derive(Debug, Args)]
+pub(crate) struct Blank {
+    /// That is meant: everything on the disc is lost
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    /// The image of the disc, beside which there is the file that describes it
+    #[arg(value_name = "IMAGE")]
+    pub(crate) image: PathBuf,
+}
+
+/// Format a simulated disc that can be written in any order: everything on it is lost
+#[derive(Debug, Args)]
+pub(crate) struct FormatDisc {
+    /// That is meant: everything on the disc is lost
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    /// Make a new disc of this kind, if there is none: dvd-ram, dvd+rw, dvd-rw, bd-re
+    #[arg(short, long, value_name = "NAME")]
+    pub(crate) medium: Option<String>,
+    /// How much a new disc holds [default: as usual]
+    #[arg(long, value_name = "SIZE", requires = "medium")]
+    pub(crate) capacity: Option<Size>,
+    /// The image of the disc, beside which there is the file that describes it
+    #[arg(value_name = "IMAGE")]
+    pub(crate) image: PathBuf,
+}
+
 /// How a volume is to grow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LayoutChoice {
@@ -44,6 +75,42 @@ impl LayoutChoice {
             Self::Auto => None,
             Self::Session => Some(VolumeLayout::Session),
             Self::Vat => Some(VolumeLayout::Vat),
+        }
+    }
+}
+
+/// A session that somebody else will write.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "For other burners")]
+pub(crate) struct Further {
+    /// Make only the next session of a disc, to be written at sector NEXT; LAST is where the one before it begins. Drives
+    /// tell both (wodim -msinfo), and so does mkudf-ms sessions --print-next
+    #[arg(short = 'C', long, value_name = "LAST,NEXT", requires = "merge")]
+    pub(crate) next: Option<Next>,
+    /// The disc, or an image of it up to NEXT, whose volume the session continues
+    #[arg(short = 'M', long, value_name = "IMAGE|DEVICE", requires = "next")]
+    pub(crate) merge: Option<PathBuf>,
+}
+
+/// Where the last session of a disc begins, and where the next one will.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Next {
+    pub(crate) last: u32,
+    pub(crate) next: u32,
+}
+
+impl FromStr for Next {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let numbers = text.split_once(',').and_then(|(last, next)| {
+            let number = |text: &str| text.trim().parse::<u32>().ok();
+            Some((number(last)?, number(next)?))
+        });
+        match numbers {
+            Some((last, next)) if last < next => Ok(Self { last, next }),
+            Some(_) => Err(String::from("the next session cannot begin before the last one")),
+            None => Err(String::from("two sectors are wanted, as in 0,12345")),
         }
     }
 }

@@ -125,6 +125,9 @@ pub(crate) struct Info {
 /// List the sessions of a volume, oldest first
 #[derive(Debug, Args)]
 pub(crate) struct Sessions {
+    /// Print only LAST,NEXT for create -C: where the last session of a disc begins, and where the next will
+    #[arg(long)]
+    pub(crate) print_next: bool,
     #[command(flatten)]
     pub(crate) place: Place,
     /// An image file or a block device
