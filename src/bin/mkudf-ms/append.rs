@@ -58,6 +58,9 @@ impl Work<'_> {
     fn disc(self, growth: &Growth<'_>, disc: &SimulatedMedium) -> anyhow::Result<Ending> {
         let (flags, job) = (self.flags, self.job);
         if !disc.medium().is_sequential() {
+            if flags.format.close {
+                return Err(Usage("--close: the disc has no sessions that are closed".into()).into());
+            }
             return growth.rewritable(disc, &self);
         }
         let is_written = !flags.effort.dry_run;

@@ -215,6 +215,27 @@ fn a_session_that_broke_off_is_told_of_and_appended_behind() {
 }
 
 #[test]
+fn a_state_that_broke_off_in_an_open_session_is_told_of_and_appended_behind() {
+    for medium in ["cd-r", "bd-r"] {
+        let bench = Bench::new();
+        bench.done(["create", "-m", medium, "-o", "d.img", "src"]);
+        let state = bench.read("d.img.media");
+        bench.write("more/lost.txt", &"lost ".repeat(100_000));
+        bench.done(["append", "d.img", "more"]);
+        let cut = bench.read("d.img").len() - 100 * 2048;
+        fs::write(bench.path("d.img"), &bench.read("d.img")[..cut]).unwrap();
+        fs::write(bench.path("d.img.media"), state).unwrap();
+        assert_eq!(bench.paths(&["d.img"]).len(), 5, "{medium}: the older state is read");
+        bench.write("other/found.txt", "found");
+        let (_, told) = bench.told(["append", "d.img", "other"]);
+        assert!(told.contains("belong to no state"), "{medium}: {told}");
+        assert_eq!(bench.done(["cat", "d.img", "found.txt"]), "found");
+        assert_eq!(bench.paths(&["d.img"]).len(), 6, "{medium}");
+        bench.done(["check", "d.img"]);
+    }
+}
+
+#[test]
 fn a_disc_on_which_nothing_is_whole_can_only_be_begun_anew() {
     let bench = Bench::new();
     bench.done(["create", "-m", "bd-r", "--layout", "session", "-o", "d.img", "src"]);
@@ -317,6 +338,7 @@ fn a_formatted_disc_is_written_in_any_order_and_grows() {
     // The anchors at the end of the disc are the newest session's, too (ECMA-167 3/8.4.2.1).
     assert_eq!(bench.read("d.img").len(), 20 << 20);
     assert!(bench.fails(1, ["create", "-o", "d.img", "src"]).contains("not blank"));
+    bench.fails(2, ["append", "--close", "d.img", "more"]);
     assert!(bench.fails(1, ["close", "d.img"]).contains("IMAPI_E_INCOMPATIBLE_MULTISESSION_TYPE"));
     bench.write("large/file", &"x".repeat(21 << 20));
     let before = bench.read("d.img");

@@ -24,7 +24,7 @@ QUICK = {("cd-r", "vat", "1.50"), ("dvd+r", "vat", "2.01"), ("bd-r", "vat", "2.5
 STAGES = {"vat": ("create", "append-1", "append-2", "close", "append-3", "close-again", "append-4"),
           "session": ("create", "append-1", "append-2", "append-3")}
 SECTOR = 2048
-BATCH = 12
+BATCH = 5
 
 
 class Disc:
