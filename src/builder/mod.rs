@@ -183,8 +183,8 @@ impl<'d> FileSystemImage<'d> {
 
     /// Blocks from the first of the medium to the last of the volume, as it would be written now: exactly.
     ///
-    /// To be exact, the volume is planned: after a change that takes time in proportion to what is new or read of the tree (some
-    /// tenths of a microsecond for each name, no file is opened). Until the next change the answer is kept.
+    /// To be exact, the volume is planned, because where anything lies depends on all that comes before it. That takes time in
+    /// proportion to what is new or read of the tree; no file is opened. Until the next change the answer is kept.
     pub fn used_blocks(&mut self) -> Result<u32> {
         if let Some(blocks) = self.used_blocks {
             return Ok(blocks);

@@ -1,7 +1,9 @@
 //! File entries: new ones from a tree's attributes, kept ones from the old entry with what changed.
 
 use udf::BlockAddress;
-use udf::file::{AllocationForm, ExtendedFileEntry, FileEntry, FileType, IcbTag, flags, permissions};
+use udf::file::{
+    AllocationForm, ExtendedFileEntry, FileEntry, FileType, IcbTag, attribute, flags, permissions,
+};
 use udf::general::{ExtentKind, LongAd, ShortAd, Tag, TagIdentifier, Timestamp};
 use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
@@ -85,6 +87,11 @@ impl Plan {
         let kept_flags = old.icb_tag.flags.get() & !flags::ALLOCATION_FORM;
         let new_flags = mode.map_or(kept_flags, |mode| kept_flags & !modes | mode) | body.form.bits();
         let icb_tag = IcbTag { flags: new_flags.into(), ..old.icb_tag };
+        if let (Some(attributes), false) = (attributes, old.is_extended()) {
+            // Where an entry has no field for it, the time of creation is an extended attribute, if the entry has one at all.
+            let created = Timestamp::new(attributes.created, self.zone_minutes);
+            attribute::set_creation(&mut out[old.fixed..attributes_end], created);
+        }
         self.seal_attributes(&mut out[old.fixed..attributes_end], location);
         if body.bytes.is_some() {
             out[attributes_end..].fill(0);
@@ -365,6 +372,10 @@ struct Old {
 }
 
 impl Old {
+    fn is_extended(&self) -> bool {
+        self.fixed == size_of::<ExtendedFileEntry>()
+    }
+
     fn of(block: &[u8]) -> Self {
         macro_rules! read {
             ($kind:ident, $has_streams:expr) => {{

@@ -116,3 +116,70 @@ fn names_that_come_and_go_in_one_session_are_not_counted() {
         assert_eq!(volume.integrity().unwrap().files, Some(0), "{revision}");
     }
 }
+
+/// Owner, permissions and times of what was imported, whatever it is; with its content as it was.
+#[test]
+fn imported_items_of_every_kind_get_other_attributes() {
+    for revision in REVISIONS {
+        let device = super::made(revision, |image| {
+            image.create_directory("/d").unwrap();
+            image.add_bytes("/d/file", vec![4; 9000], Conflict::Error).unwrap();
+            image.add_symbolic_link("/link", "d/file", Conflict::Error).unwrap();
+            image.add_device("/null", false, 1, 3, Conflict::Error).unwrap();
+        });
+        let mut image = grown(&device);
+        let early = udf::general::Moment::from_unix(1_000_000_000, 0);
+        let wanted = |mode| mkudf_ms::tree::Attributes {
+            mode,
+            uid: 1000,
+            gid: 100,
+            accessed: early,
+            modified: early,
+            changed: early,
+            created: early,
+        };
+        let paths = ["/", "/d", "/d/file", "/link", "/null"];
+        for (mode, path) in [0o700, 0o750, 0o4711, 0o777, 0o600].into_iter().zip(paths) {
+            image.set_attributes(path, wanted(mode)).unwrap();
+            assert_eq!(image.attributes(path).unwrap(), wanted(mode), "{path}");
+        }
+        // One of them is taken back with what came after it.
+        let before = image.change_point();
+        image.set_attributes("/link", wanted(0)).unwrap();
+        image.roll_back_to(before).unwrap();
+        write(&mut image, &device);
+        let mut image = grown(&device);
+        for (mode, path) in [0o700, 0o750, 0o4711, 0o777, 0o600].into_iter().zip(paths) {
+            assert_eq!(image.attributes(path).unwrap(), wanted(mode), "{revision}: {path}");
+        }
+        assert_eq!(super::body(&device, "d/file"), vec![4; 9000], "{revision}");
+        let volume = Volume::open(&*device, &OpenOptions::default()).unwrap();
+        assert_eq!(volume.symlink_target(&volume.lookup("link").unwrap()).unwrap(), "d/file");
+        assert_eq!(volume.lookup("null").unwrap().device, Some((1, 3)), "{revision}");
+    }
+}
+
+/// Cancelled in the middle of a session: whatever was written until then, the old one is the newest.
+#[test]
+fn what_is_cancelled_leaves_the_old_session() {
+    use std::io::Read;
+    for revision in REVISIONS {
+        let device = super::made(revision, |image| image.add_bytes("/old", "old", Conflict::Error).unwrap());
+        let mut image = grown(&device);
+        let progress = mkudf_ms::progress::Progress::new();
+        let canceller = progress.clone();
+        let open = move || {
+            canceller.cancel();
+            Ok(Box::new(std::io::repeat(1).take(8_000_000)) as Box<dyn Read + Send>)
+        };
+        image.add_opened("/new", 8_000_000, open, Conflict::Error).unwrap();
+        let result = image.create_result().unwrap();
+        let error = result.write_to(&*device, &progress).unwrap_err();
+        assert!(matches!(error, Error::Cancelled), "{error}");
+        let volume = Volume::open(&*device, &OpenOptions::default()).unwrap();
+        assert!(volume.lookup("old").is_ok() && volume.lookup("new").is_err(), "{revision}");
+        let mut image = grown(&device);
+        image.add_bytes("/again", "again", Conflict::Error).unwrap();
+        write(&mut image, &device);
+    }
+}

@@ -1,5 +1,8 @@
 //! Random changes, session after session, on every kind of medium: the volume holds what the model says, the checker finds
 //! nothing, and what older sessions recorded stays bit for bit what it was.
+//!
+//! With `BUILDER_IMAGES=FOLDER` in the environment each state is left there, as an image and as what must be in it, for other
+//! readers to judge: those that are found without being told where a session begins.
 
 use std::fs;
 use std::io::{Read, Seek, SeekFrom};
@@ -16,7 +19,7 @@ use udf::check::{Severity, check};
 use udf::read::{OpenOptions, ReadAt, Volume};
 use udf::{BlockSize, Revision, Sector};
 
-use super::model::{Dice, Model, change, numbered, of_volume};
+use super::model::{Dice, Model, change, lines, numbered, of_volume};
 use crate::support::build::NOW;
 use crate::support::random::Random;
 
@@ -153,6 +156,17 @@ fn judge(ground: &Ground, models: &[Model], context: &str) {
     assert_eq!(findings, [] as [String; 0], "{context}");
 }
 
+fn keep(ground: &Ground, model: &Model, context: &str) {
+    let Some(folder) = std::env::var_os("BUILDER_IMAGES").filter(|_| ground.open().session_start.is_none())
+    else {
+        return;
+    };
+    let name = context.replace(['+', '.'], "").replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+    let path = std::path::Path::new(&folder).join(name);
+    fs::write(path.with_extension("img"), ground.bytes()).unwrap();
+    fs::write(path.with_extension("json"), lines(model)).unwrap();
+}
+
 /// Several sessions of random changes, some of which go back to an older tree; discs are closed in between at random.
 fn story(ground: &Ground, seed: u64, count: usize, context: &str) {
     let mut random = Random::new(seed);
@@ -173,6 +187,7 @@ fn story(ground: &Ground, seed: u64, count: usize, context: &str) {
         let last = models.len() - 1;
         models[last] = numbered(std::mem::take(&mut models[last]));
         judge(ground, &models, &context);
+        keep(ground, &models[last], &context);
         let after = ground.bytes();
         assert_untouched(&before, &after, ground, block_size, &context);
         before = after;

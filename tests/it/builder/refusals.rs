@@ -37,6 +37,11 @@ const REFUSED: &[(u32, &str, Attempt)] = &[
     (0xC0AA_B112, "DUP_NAME", |image| image.add_bytes("/f", "x", KEEP_OUT)),
     (0xC0AA_B112, "DUP_NAME", |image| image.create_directory("/d")),
     (0xC0AA_B112, "DUP_NAME", |image| image.rename("/f", "/d", KEEP_OUT)),
+    (0xC0AA_B108, "NOT_FILE", |image| image.add_hard_link("/d", "/x", KEEP_OUT)),
+    (0xC0AA_B118, "ITEM_NOT_FOUND", |image| image.add_hard_link("/none", "/x", KEEP_OUT)),
+    (0xC0AA_B11A, "DIR_NOT_FOUND", |image| image.add_hard_link("/f", "/none/x", KEEP_OUT)),
+    (0xC0AA_B112, "DUP_NAME", |image| image.add_hard_link("/f", "/f", KEEP_OUT)),
+    (0xC0AA_B10A, "DIR_NOT_EMPTY", |image| image.add_hard_link("/f", "/d", Conflict::Replace)),
     (0xC0AA_B101, "INVALID_PARAM", |image| image.rename("/d", "/d/e/x", KEEP_OUT)),
     (0xC0AA_B101, "INVALID_PARAM", |image| image.roll_back_to(99)),
     (0xC0AA_B105, "INVALID_DATE", |image| {

@@ -201,6 +201,30 @@ impl AttributeHead {
     }
 }
 
+/// Sets the creation time in an attribute space that has a place for one; `false` if it has none. No seal covers it.
+pub fn set_creation(space: &mut [u8], created: Timestamp) -> bool {
+    let mut at = size_of::<ExtendedAttributeHeaderDescriptor>();
+    while let Some(attribute) = space.get_mut(at..)
+        && let Ok((head, _)) = AttributeHead::ref_from_prefix(attribute)
+    {
+        let length = usize::try_from(head.attribute_length.get()).unwrap_or(usize::MAX);
+        let is_times = head.attribute_type.get() == FILE_TIMES;
+        let Some(attribute) = attribute.get_mut(..length).filter(|_| length >= size_of::<AttributeHead>())
+        else {
+            break;
+        };
+        if is_times
+            && let Ok((times, _)) = FileTimes::mut_from_prefix(attribute)
+            && times.file_time_existence.get() & FileTimes::CREATION != 0
+        {
+            times.first_time = created;
+            return true;
+        }
+        at = at.saturating_add(length);
+    }
+    false
+}
+
 /// The attributes of a space, one by one, each with all its bytes; ends after the first that is damaged.
 pub fn iter(space: &[u8], place: Place) -> impl Iterator<Item = Result<(&AttributeHead, &[u8]), Corrupt>> {
     let mut rest = space.get(size_of::<ExtendedAttributeHeaderDescriptor>()..).unwrap_or_default();
@@ -228,6 +252,23 @@ mod tests {
     use super::*;
     use crate::general::Moment;
     use crate::revision::Revision;
+
+    #[test]
+    fn a_creation_time_is_set_where_there_is_a_place_for_it() {
+        let time = |seconds| Timestamp::new(Moment::from_unix(seconds, 0), 0);
+        for creation in [None, Some(time(1_000_000_000))] {
+            let attributes = Attributes { creation, device: Some((1, 3)) };
+            let mut space = Vec::new();
+            let seal = Seal { descriptor_version: 2, serial_number: 1 };
+            let developer = EntityIdentifier::implementation("*test");
+            attributes.write(&mut space, Revision::V1_02.rules(), seal, 113, developer);
+            assert_eq!(set_creation(&mut space, time(2_000_000_000)), creation.is_some());
+            let found = Attributes::read(&space, Place::Within).unwrap();
+            assert_eq!(found.creation, creation.map(|_| time(2_000_000_000)));
+            assert_eq!(found.device, Some((1, 3)));
+        }
+        assert!(!set_creation(&mut [1; 40], time(0)));
+    }
 
     #[test]
     fn attributes_survive() {
