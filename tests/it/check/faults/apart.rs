@@ -47,7 +47,7 @@ fn add(image: &mut Image, space: &Space) {
     let (like, _) = ExtendedFileEntry::read_from_prefix(image.sector(sector)).unwrap();
     let like = ExtendedFileEntry { unique_id: 0.into(), ..like };
     entry(image, like, directory, FileType::STREAM_DIRECTORY, &body, |entry| {
-        entry.file_link_count = 1.into()
+        entry.file_link_count = 1.into();
     });
     let (blocks, start) = space.extent.unwrap_or((1, stream.block.0 + 1));
     let extent = ShortAd::new(space.kind, blocks * 2048, start);
@@ -118,7 +118,7 @@ fn make_file(image: &mut Image, characteristics: u8, system: bool, kind: u32, by
             put(entry, 64, &[0; 8]);
         }
         let body = 176 + get32(entry, 168) as usize;
-        put(entry, body, &(kind << 30 | 6144).to_le_bytes());
+        put(entry, body, &(kind << 30 | 0x1800).to_le_bytes());
     });
     image.change_name("/Non-Allocatable Space", |name| name[18] |= characteristics);
 }
