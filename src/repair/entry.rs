@@ -121,17 +121,21 @@ impl Files<'_, '_> {
         let length_fits = usize::from(get16(&block, 10)) == want.crc_bytes;
         if !sealed || !length_fits {
             let moved = get32(&block, 12) != icb.block.0;
-            let proved = (content_is_sound(&block, end)
-                || self.is_consistent(&block, icb, form, role, unique_id))
+            let by_crc = content_is_sound(&block, end);
+            let proved = (by_crc || self.is_consistent(&block, icb, form, role, unique_id))
                 && (!moved
                     || unique_id
                         .is_none_or(|id| u64::from(id) == get64(&block, form.unique_id) & 0xFFFF_FFFF));
             if !proved {
                 return Loaded::Unusable;
             }
+            let before = block.clone();
             seal(&mut block, &want);
             if !self.rewrite(icb, &block) {
                 return Loaded::Unusable;
+            }
+            if !by_crc {
+                self.doubtful.insert(icb, before);
             }
             self.mend(4, icb, "entry: its content is sound, its tag was not; it is sealed anew".into());
         }

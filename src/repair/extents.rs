@@ -4,6 +4,7 @@ use udf::BlockAddress;
 use udf::general::{ExtentKind, Tag, TagIdentifier};
 
 use super::bytes::{get16, get32, get64, put};
+use super::crossed::Crossed;
 use super::entry::{Form, SIZE};
 use super::files::Files;
 use super::plan::Phase;
@@ -120,12 +121,12 @@ impl Files<'_, '_> {
                 self.spaces.get(usize::from(piece.start.partition.0)).map_or(0, |space| space.used.len());
             if u64::from(piece.start.block.0) + u64::from(blocks) > u64::from(length) {
                 self.complete = false;
-            } else if self.claim(piece.start, blocks).is_some() {
-                self.crossed.push((icb, *piece));
-                // The rest of it is used too.
-                for skip in 0..blocks {
-                    piece.start.checked_add(skip).map(|block| self.claim(block, 1));
-                }
+                continue;
+            }
+            let all = (0..blocks).filter_map(|skip| piece.start.checked_add(skip));
+            let own: Vec<_> = all.filter(|block| self.claim(*block, 1).is_none()).collect();
+            if own.len() < blocks as usize {
+                self.crossed.push(Crossed { icb, piece: *piece, own });
             }
         }
     }

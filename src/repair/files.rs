@@ -11,15 +11,13 @@ use zerocopy::{FromBytes, IntoBytes};
 
 use super::body::Dangling;
 use super::bytes::{Want, is_sealed, put, seal};
+use super::crossed::Crossed;
 use super::entry::{Facts, Form, LINKS, Loaded, OBJECT_SIZE};
 use super::extents::Piece;
 use super::overlay::{Changes, Overlay};
 use super::plan::Phase;
 use super::space::Space;
 use super::{Mender, fields, own_session};
-
-/// Blocks of an extent that is copied because something else uses it too.
-const MOST_COPIED_BLOCKS: u32 = 1 << 15;
 
 /// What an entry is on its volume, by the way that led to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +93,9 @@ pub(super) struct Files<'m, 'd> {
     /// Directories to be looked into.
     pub(super) jobs: Vec<BlockAddress>,
     /// Extents that are used by something else too, and the entries that have them.
-    pub(super) crossed: Vec<(BlockAddress, Piece)>,
+    pub(super) crossed: Vec<Crossed>,
+    /// Entries that were sealed only because all in them fits, as they were: what is seen later may not fit them.
+    pub(super) doubtful: BTreeMap<BlockAddress, Vec<u8>>,
     pub(super) dangling: Vec<Dangling>,
     /// Nothing was passed over because it could not be understood.
     pub(super) complete: bool,
@@ -126,6 +126,7 @@ impl<'m, 'd> Files<'m, 'd> {
             nodes: BTreeMap::new(),
             jobs: Vec::new(),
             crossed: Vec::new(),
+            doubtful: BTreeMap::new(),
             dangling: Vec::new(),
             complete: true,
             depth: 0,
@@ -319,42 +320,6 @@ impl<'m, 'd> Files<'m, 'd> {
         if time.moment().is_some() && self.latest.is_none_or(|latest| latest.moment() < time.moment()) {
             self.latest = Some(time);
         }
-    }
-
-    /// Gives files blocks of their own for what they share with others.
-    fn uncross(&mut self) {
-        for (icb, piece) in std::mem::take(&mut self.crossed) {
-            let blocks = self.blocks_of(&piece);
-            let copied = (blocks <= MOST_COPIED_BLOCKS && self.nodes.contains_key(&icb))
-                .then(|| self.copy(&piece, blocks))
-                .flatten();
-            match copied {
-                Some(new) if self.point(&piece, new.block.0) => {
-                    self.mend(
-                        113,
-                        icb,
-                        format!("entry: {blocks} blocks that something else uses too are copied to {new}"),
-                    );
-                }
-                // Who owns which of its blocks is not known.
-                _ => self.complete = false,
-            }
-        }
-    }
-
-    fn copy(&mut self, piece: &Piece, blocks: u32) -> Option<BlockAddress> {
-        if !self.may_change_entry(piece) {
-            return None;
-        }
-        let bytes: Option<Vec<Vec<u8>>> =
-            (0..blocks).map(|skip| self.block(piece.start.checked_add(skip)?)).collect();
-        let bytes = bytes?;
-        let new = self.allocate(piece.start.partition.0, blocks)?;
-        for (skip, block) in (0..).zip(bytes) {
-            let sector = self.sector_of(new.checked_add(skip)?)?;
-            self.mender.overlay.put(sector, Phase::Fill, block);
-        }
-        Some(new)
     }
 
     /// Links, object sizes and unique ids: known when every name has been seen.

@@ -3,9 +3,10 @@
 //! ```text
 //!   plan      what a repair is: mends with their reasons, sectors in steps
 //!   overlay   the device with the repair laid over it: all reading, so that what is mended first helps with the rest
-//!   sequences fields anchors                   from the device to the descriptors
+//!   search sequences fields anchors            from the device to the descriptors
+//!   twins                                      what partitions are understood by, from its copy
 //!   files                                      the tree: what can be proved is sealed again, what cannot is left; on it
-//!     metadata  entry extents  body directory name
+//!     metadata  entry extents crossed  body directory name
 //!   lost                                       entries that no name leads to
 //!   space close                                free space from what is used; counts; integrity
 //!   undo      what was there before, and the way back; carrying a plan out
@@ -18,6 +19,7 @@ mod anchors;
 mod body;
 mod bytes;
 mod close;
+mod crossed;
 mod directory;
 mod entry;
 mod extents;
@@ -28,15 +30,17 @@ mod metadata;
 mod name;
 mod overlay;
 mod plan;
+mod search;
 mod sequences;
 mod space;
+mod twins;
 mod undo;
 
 use udf::check::{Report, Severity, check};
-use udf::general::{EntityIdentifier, ExtentAd, TagIdentifier};
+use udf::general::{Descriptor, EntityIdentifier, ExtentAd, TagIdentifier};
 use udf::read::{Found, OpenOptions, PartitionKind, ReadAt, Volume};
 use udf::revision::Revision;
-use udf::volume::{ANCHOR_SECTOR, AccessType};
+use udf::volume::{ANCHOR_SECTOR, AccessType, AnchorVolumeDescriptorPointer as Anchor};
 use udf::{BlockSize, Place, Sector};
 
 pub use plan::{Mend, Phase, RepairPlan, Step, Write};
@@ -47,6 +51,7 @@ use self::files::Files;
 use self::overlay::{Changes, Overlay};
 use crate::error::{Error, Result};
 use crate::plan::record::SessionRecord;
+use crate::progress::Progress;
 
 /// What all mending shares.
 struct Mender<'a> {
@@ -125,8 +130,21 @@ impl Mender<'_> {
 ///
 /// A volume on write-once media, one that cannot be understood, and one of a kind that is not mended yet are refused.
 pub fn plan(device: &dyn ReadAt, options: &OpenOptions) -> Result<RepairPlan> {
-    let before = check(&device, options, &mut |_| ());
-    let found = Found::search(&device, options)?;
+    plan_watched(device, options, &Progress::new())
+}
+
+/// As [`plan`], and tells how far it is: names of files are counted, when the volume is judged and when the repair is.
+pub fn plan_watched(device: &dyn ReadAt, options: &OpenOptions, progress: &Progress) -> Result<RepairPlan> {
+    let before = watched(&device, options, progress);
+    let (found, lost) = match Found::search(&device, options) {
+        Ok(found) => (found, None),
+        Err(error) => {
+            let lost = search::sequences(device, &block_sizes(device, options)).ok_or(error)?;
+            let overlay = Overlay::new(device, lost.block_size);
+            lead_to(&overlay, &lost, options);
+            (Found::search(&&overlay, options)?, Some(lost))
+        }
+    };
     let block_size = found.block_size;
     let nothing = |before: Report| RepairPlan {
         block_size,
@@ -142,6 +160,9 @@ pub fn plan(device: &dyn ReadAt, options: &OpenOptions) -> Result<RepairPlan> {
         return Ok(nothing(before));
     }
     let overlay = Overlay::new(device, block_size);
+    if let Some(lost) = &lost {
+        lead_to(&overlay, lost, options);
+    }
     let mut mender = Mender {
         overlay: &overlay,
         revision: Revision::V2_01,
@@ -151,9 +172,13 @@ pub fn plan(device: &dyn ReadAt, options: &OpenOptions) -> Result<RepairPlan> {
         mends: Vec::new(),
         taken: Vec::new(),
     };
+    if lost.is_some() {
+        let what = "anchors: all are lost; both descriptor sequences were found without them";
+        mender.mend(29, Place::Within, what.into());
+    }
     volume_space(&mut mender, &found)?;
     let (claims, opening) = partitions(&mut mender, options)?;
-    let after = check(&&overlay, options, &mut |_| ());
+    let after = watched(&&overlay, options, progress);
     let steps = plan::steps(&overlay, claims, opening);
     if steps.is_empty() {
         return Ok(nothing(before));
@@ -170,6 +195,29 @@ pub fn plan(device: &dyn ReadAt, options: &OpenOptions) -> Result<RepairPlan> {
         ));
     }
     Ok(RepairPlan { block_size, mends: mender.mends, steps, before, after })
+}
+
+/// Checks, and tells how far that is.
+fn watched<R: ReadAt>(device: &R, options: &OpenOptions, progress: &Progress) -> Report {
+    let before = progress.files();
+    check(device, options, &mut |seen| {
+        progress.add_files((before + seen.files + seen.directories).saturating_sub(progress.files()));
+    })
+}
+
+/// The block sizes that a device may have.
+fn block_sizes(device: &dyn ReadAt, options: &OpenOptions) -> Vec<BlockSize> {
+    let told = options.block_size.or_else(|| BlockSize::new(device.sector_size_bytes()?));
+    told.map_or_else(|| BlockSize::PROBED.to_vec(), |block_size| vec![block_size])
+}
+
+/// Lays the first anchor over a device that has none, so that it can be opened.
+fn lead_to(overlay: &Overlay<'_>, lost: &search::Lost, options: &OpenOptions) {
+    let sector = options.session_start.unwrap_or_default().0.saturating_add(ANCHOR_SECTOR);
+    let mut block = vec![0; lost.block_size.len()];
+    let seal = udf::general::Seal { descriptor_version: 3, serial_number: 1 };
+    Anchor::new(lost.extents.0, lost.extents.1).write(&[], &mut block, seal, sector);
+    overlay.put(sector, Phase::Anchors, block);
 }
 
 /// Sequences, anchors and recognition.
@@ -252,6 +300,7 @@ fn partitions(mender: &mut Mender<'_>, options: &OpenOptions) -> Result<(Changes
             "copy its files to a new volume: extract, then create",
         ));
     }
+    let volume = if mender.twins(&volume) { Volume::open(overlay, &options)? } else { volume };
     let volume = if mender.duplicate_flag(&volume) { Volume::open(overlay, &options)? } else { volume };
     let mut files = Files::new(mender, &volume);
     files.mend_all();

@@ -17,6 +17,8 @@ pub enum Phase {
     Main,
     /// Anchors and recognition, when there is something that they can point to.
     Anchors,
+    /// Copies of sparing tables that differ from the one that counts.
+    Sparing,
     /// The volume is marked as being changed.
     Open,
     /// Free blocks that will be used are marked so.
@@ -34,10 +36,11 @@ pub enum Phase {
 }
 
 impl Phase {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Reserve,
         Self::Main,
         Self::Anchors,
+        Self::Sparing,
         Self::Open,
         Self::Claim,
         Self::Fill,
@@ -54,6 +57,7 @@ impl Phase {
             Self::Reserve => "reserve volume descriptor sequence",
             Self::Main => "main volume descriptor sequence",
             Self::Anchors => "anchors and recognition sequence",
+            Self::Sparing => "sparing tables",
             Self::Open => "mark the volume as being changed",
             Self::Claim => "mark blocks as used before they are",
             Self::Fill => "fill new blocks",

@@ -3,6 +3,7 @@
 pub(crate) mod faults;
 mod foreign;
 pub(crate) mod image;
-mod optical;
+mod memory;
+pub(crate) mod optical;
 mod reads;
 mod sound;

@@ -7,6 +7,7 @@ mod random;
 
 use mkudf_ms::device::MemoryDevice;
 use mkudf_ms::repair::{self, RepairPlan, Undo};
+use udf::check::Severity;
 use udf::read::OpenOptions;
 
 use crate::check::image::Image;
@@ -38,7 +39,8 @@ fn repaired(image: &Image, context: &str) -> Image {
 
 /// Findings that are no mere notes.
 fn findings(image: &Image) -> Vec<String> {
-    image.check().findings.iter().map(ToString::to_string).collect()
+    let found = image.check().findings;
+    found.iter().filter(|finding| finding.severity > Severity::Note).map(ToString::to_string).collect()
 }
 
 fn files(image: &Image) -> Manifest {

@@ -1,16 +1,19 @@
 //! `check`: what is wrong with a volume, a line a finding; the exit code is fsck's.
 
 use std::io::{self, Write};
+use std::num::NonZeroU32;
 
 use anyhow::Context as _;
+use mkudf_ms::media::Medium;
 use mkudf_ms::progress::Progress;
 use serde_json::json;
-use udf::check::{self, CheckProgress, Finding, Severity};
+use udf::check::{self, CheckProgress, Finding, Known, Severity};
 use udf::read::{OpenOptions, ReadAt, Volume};
 use udf::{Error, Place};
 
 use crate::bar::Bar;
 use crate::flags::Check;
+use crate::job::Times;
 use crate::report::{Ending, Report};
 use crate::{explain, open, text};
 
@@ -30,7 +33,8 @@ pub(crate) fn run(flags: &Check, report: &Report) -> anyhow::Result<Ending> {
         // There is nothing here that could be checked.
         Err(error) => return Err(error).with_context(name),
     };
-    let found = watched(&device, &options, report);
+    let known = known(flags)?;
+    let found = watched(&device, &options, known, report);
     let mut out = io::stdout().lock();
     for finding in &found.findings {
         let sector = sector_of(volume.as_ref(), finding.place);
@@ -60,12 +64,21 @@ pub(crate) fn run(flags: &Check, report: &Report) -> anyhow::Result<Ending> {
     Ok(if errors > 0 { Ending::ErrorsFound } else { Ending::Done })
 }
 
+/// What the volume does not tell: what time it is, and what the medium is like.
+fn known(flags: &Check) -> anyhow::Result<Known> {
+    let medium = match &flags.medium {
+        Some(name) => Some(Medium::find(name).with_context(|| format!("no such medium: {name}"))?),
+        None => None,
+    };
+    let ecc_blocks = medium.and_then(|medium| NonZeroU32::new(medium.ecc_block_blocks));
+    Ok(Known { now: Some(Times::now()?.now), ecc_blocks })
+}
+
 /// Checks, and shows how far that is.
-fn watched<R: ReadAt>(device: &R, options: &OpenOptions, report: &Report) -> check::Report {
+fn watched<R: ReadAt>(device: &R, options: &OpenOptions, known: Known, report: &Report) -> check::Report {
     let progress = Progress::new();
     let _bar = Bar::watch(&progress, report);
-    // Files may have times to come, and keep them: the clock of whoever looks is no measure of the volume.
-    check::check(device, options, &mut |CheckProgress { files, directories, .. }| {
+    check::check_knowing(device, options, known, &mut |CheckProgress { files, directories, .. }| {
         progress.add_files((files + directories).saturating_sub(progress.files()));
     })
 }

@@ -8,11 +8,13 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use mkudf_ms::Error;
 use mkudf_ms::device::{BlockDevice, FileReader, ImageFile, WriteAt};
+use mkudf_ms::progress::Progress;
 use mkudf_ms::repair::{self, RepairPlan, Undo};
 use serde_json::json;
 use udf::check::{Severity, check};
 use udf::read::{self, ReadAt};
 
+use crate::bar::Bar;
 use crate::flags::Repair;
 use crate::report::{Ending, Report};
 use crate::text;
@@ -51,7 +53,11 @@ impl Work<'_> {
 
     /// Works the repair out and shows it.
     fn plan<D: ReadAt>(&self, device: &D) -> anyhow::Result<RepairPlan> {
-        let plan = repair::plan(device, &self.open())?;
+        let plan = {
+            let progress = Progress::new();
+            let _bar = Bar::watch(&progress, self.report);
+            repair::plan_watched(device, &self.open(), &progress)?
+        };
         self.show(&plan)?;
         Ok(plan)
     }

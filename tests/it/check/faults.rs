@@ -1,5 +1,7 @@
 //! Planted faults: a sound volume, one structure of it spoiled and sealed again, and the rules that this breaks.
 
+mod apart;
+mod attributes;
 mod files;
 mod hostile;
 mod metadata;
@@ -63,7 +65,16 @@ impl On {
 }
 
 pub(crate) fn tables() -> Vec<Fault> {
-    [volume::FAULTS, files::FAULTS, metadata::FAULTS, streams::FAULTS, optical::FAULTS].concat()
+    [
+        volume::FAULTS,
+        files::FAULTS,
+        attributes::FAULTS,
+        metadata::FAULTS,
+        streams::FAULTS,
+        apart::FAULTS,
+        optical::FAULTS,
+    ]
+    .concat()
 }
 
 pub(crate) fn rules(report: &Report) -> BTreeSet<String> {

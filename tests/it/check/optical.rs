@@ -226,6 +226,11 @@ impl Image {
         (self.volume().virtual_table().unwrap().entries().len(), 216 + 152)
     }
 
+    /// The block of the partition underneath in which the table is.
+    pub(crate) fn table_block(&self) -> u32 {
+        self.volume().virtual_table().unwrap().head.entry.icb.block.0
+    }
+
     /// A sparable volume: the first packet is relocated, two more could be.
     pub(crate) fn with_sparable_partition() -> Self {
         let mut image = Self::new(Revision::V2_01, BlockSize::B2048);

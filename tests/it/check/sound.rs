@@ -1,12 +1,15 @@
 //! Volumes that are as they should be: of every revision and block size, new and grown, and each session of them.
 
+use std::num::NonZeroU32;
+
 use mkudf_ms::device::MemoryDevice;
-use udf::check::{Report, Severity, check};
+use udf::check::{Known, Report, Severity, check, check_knowing};
+use udf::general::Moment;
 use udf::read::{OpenOptions, Volume};
 use udf::{BlockSize, Revision, Sector};
 
 use super::image::Image;
-use crate::support::build::{Append, append, create, spec};
+use crate::support::build::{Append, NOW, append, create, spec};
 use crate::support::folder::Folder;
 
 const BLOCK_SIZES: [BlockSize; 4] = [BlockSize::B512, BlockSize::B1024, BlockSize::B2048, BlockSize::B4096];
@@ -76,6 +79,32 @@ fn progress_is_told_and_ends_with_what_was_expected() {
     check(&image.bytes, &OpenOptions::default(), &mut |progress| last = Some(progress));
     let last = last.unwrap();
     assert_eq!(last.expected, Some(last.files + last.directories));
+}
+
+/// What the volume does not tell: the medium's ECC blocks, of 16, 32 or any number of blocks, and the time.
+#[test]
+fn what_is_known_beside_the_volume_is_judged_too() {
+    let rules = |revision, known| {
+        let image = Image::new(revision, BlockSize::B2048);
+        let report = check_knowing(&image.bytes, &OpenOptions::default(), known, &mut |_| ());
+        let mut found: Vec<_> =
+            report.findings.iter().map(|finding| (finding.rule.to_string(), finding.severity)).collect();
+        found.dedup();
+        found
+    };
+    let ecc = |blocks| Known { ecc_blocks: NonZeroU32::new(blocks), ..Known::default() };
+    for blocks in [1, 16, 32] {
+        assert_eq!(rules(Revision::V2_50, ecc(blocks)), [], "ours begin where any medium wants it");
+    }
+    assert_eq!(rules(Revision::V2_50, ecc(7919)), [("R052".to_owned(), Severity::Error)]);
+    assert_eq!(rules(Revision::V2_01, ecc(7919)), [], "not demanded before 2.50");
+    let later = |microseconds: i64| Known {
+        now: Some(Moment { microseconds: NOW.microseconds + microseconds }),
+        ..Known::default()
+    };
+    assert_eq!(rules(Revision::V2_01, later(0)), []);
+    // A clock is wrong. Of the files, which have that time too, nothing is said.
+    assert_eq!(rules(Revision::V2_01, later(-1)), [("R021".to_owned(), Severity::Warning)]);
 }
 
 #[test]

@@ -2,6 +2,9 @@
 
 use udf::read::{OpenOptions, Volume};
 
+use mkudf_ms::device::MemoryDevice;
+use mkudf_ms::repair::Undo;
+
 use super::{applied, plan};
 use crate::check::faults::On;
 use crate::check::image::{Image, reseal};
@@ -24,15 +27,42 @@ fn sound_files(sound: &Image, image: &Image) -> Vec<(String, Vec<u8>)> {
     paths.iter().filter_map(read).collect()
 }
 
+/// Blocks of 2048 bytes in which something is recorded.
+fn recorded(image: &Image) -> Vec<usize> {
+    (0..image.bytes.len() / 2048)
+        .filter(|block| image.bytes[block * 2048..(block + 1) * 2048].iter().any(|byte| *byte != 0))
+        .collect()
+}
+
+/// On write-once media, whatever is wrong, nothing is to be written.
+#[test]
+fn write_once_mutants_are_never_written_to() {
+    let mut random = Random::new(12);
+    for on in [On::PseudoOverwrite, On::OldVirtual, On::Virtual] {
+        let sound = on.image();
+        let blocks = recorded(&sound);
+        for number in 0..60 {
+            let mut image = sound.clone();
+            let block = blocks[random.below(blocks.len())] * 2048;
+            // What says that the medium is one is in both sequences; only one place is damaged.
+            image.bytes[block + 16 + random.below(300)] ^= u8::try_from(1 + random.below(255)).unwrap();
+            let length = usize::from(image.bytes[block + 10]) + 256 * usize::from(image.bytes[block + 11]);
+            if length <= 2032 {
+                reseal(&mut image.bytes[block..block + 2048]);
+            }
+            assert!(plan(&image).map_or(true, |plan| plan.is_empty()), "{on:?} {number}");
+        }
+    }
+}
+
 #[test]
 fn mutants() {
     let mut random = Random::new(11);
     let (mut mended, mut left, mut refused) = (0, 0, 0);
-    for on in [On::Plain, On::Old, On::Split, On::Rewritable] {
+    let mut twice = Vec::new();
+    for on in [On::Plain, On::Large, On::Old, On::Split, On::Rewritable, On::Sparable] {
         let sound = on.image();
-        let blocks: Vec<usize> = (0..sound.bytes.len() / 2048)
-            .filter(|block| sound.bytes[block * 2048..(block + 1) * 2048].iter().any(|byte| *byte != 0))
-            .collect();
+        let blocks = recorded(&sound);
         for number in 0..100 {
             let mut image = sound.clone();
             for _ in 0..=random.below(4) {
@@ -49,6 +79,15 @@ fn mutants() {
                 continue;
             };
             let after = applied(&image, &plan_of);
+            let undo = Undo::keep(&plan_of, &image.bytes).unwrap();
+            let device = MemoryDevice::from(after.bytes.clone());
+            undo.revert(&device).unwrap();
+            assert!(device.into_bytes() == image.bytes, "{on:?} {number}: not as it was");
+            if let Ok(again) = plan(&after)
+                && !again.is_empty()
+            {
+                twice.push(format!("{on:?} {number}: {:#?} again {:#?}", plan_of.mends, again.mends));
+            }
             let told: Vec<_> = plan_of.after.findings.iter().map(ToString::to_string).collect();
             let found: Vec<_> = after.check().findings.iter().map(ToString::to_string).collect();
             assert_eq!(told, found, "{on:?} {number}: what is left was told before");
@@ -73,6 +112,7 @@ fn mutants() {
             }
         }
     }
+    assert!(twice.is_empty(), "the second repair found more: {}", twice.join("\n"));
     println!("{mended} mended, {left} with something left, {refused} refused");
     assert!(mended > 100, "{mended} mended, {left} with something left, {refused} refused");
 }

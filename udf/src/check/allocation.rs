@@ -108,7 +108,8 @@ impl<R: ReadAt> Files<'_, R> {
             size_bytes: view.fixed.information_length.get(),
             covered_bytes: 0,
             recorded_blocks: 0,
-            kept: (is_directory || role.is_metadata_file() || self.keeps_body).then(Vec::new),
+            kept: (is_directory || role.is_metadata_file() || role == Role::Attributes || self.keeps_body)
+                .then(Vec::new),
             descriptors: 0,
             only_allocated: true,
             is_directory,

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::context::{At, Context, whole_blocks};
-use super::seal::{CrcLength, Expected, Sealed};
+use super::seal::{CrcLength, Expected, Sealed, is_zero};
 use crate::general::{Descriptor, ExtentAd, Tag, TagIdentifier};
 use crate::read::{Found, OpenOptions, ReadAt};
 use crate::units::Sector;
@@ -86,7 +86,10 @@ impl<R: ReadAt> Context<'_, R> {
             let in_front = sound.iter().all(|sector| {
                 *sector < self.last && sector.0 <= start.0.saturating_add(SECOND_ANCHOR_SECTOR)
             });
-            if self.is_virtual && number == 1 && in_front {
+            // That is also how a rewritable disc is left whose rest is still being formatted (UDF 6.13, 6.14).
+            let is_unformatted = |sector: &Sector| sound.contains(sector) || self.is_blank(*sector);
+            let is_being_formatted = || self.is_rewritable && places.iter().all(is_unformatted);
+            if number == 1 && in_front && (self.is_virtual || is_being_formatted()) {
                 self.warning(29, at, message);
             } else {
                 self.error(29, at, message);
@@ -121,6 +124,12 @@ impl<R: ReadAt> Context<'_, R> {
         let intact = tag.location.get() == sector.0 || tag.checksum == tag.expected_checksum();
         let is_anchor = tag.kind() == TagIdentifier::ANCHOR_VOLUME_POINTER && intact;
         Anchor::peek(&bytes, sector).ok().filter(|_| is_anchor).map(pointed)
+    }
+
+    /// Whether nothing has been recorded in a sector.
+    fn is_blank(&self, sector: Sector) -> bool {
+        let mut block = alloc::vec![0; self.block_size.len()];
+        self.try_read(sector, &mut block).is_err() || is_zero(&block)
     }
 
     fn sequence_lengths(&mut self, (main, reserve): Sequences) {

@@ -1,17 +1,22 @@
-//! Extended attributes in entries (R129 to R135).
+//! Extended attributes, in entries and in files of their own (R129 to R135).
 
+use alloc::vec::Vec;
+
+use super::allocation::Body;
 use super::context::At;
-use super::entry::View;
+use super::entry::{Facts, View};
 use super::files::Files;
 use super::identifier::Expected;
+use super::role::Role;
 use super::seal::{CrcLength, Expected as ExpectedTag, Sealed, is_zero};
 use crate::file::FileType;
 use crate::file::attribute::{
     AttributeHead, DEVICE_SPECIFICATION, DeviceSpecification, ExtendedAttributeHeaderDescriptor, FILE_TIMES,
     FileTimes, IMPLEMENTATION_USE,
 };
-use crate::general::{Descriptor, EntityIdentifier};
+use crate::general::{Descriptor, EntityIdentifier, ExtentKind};
 use crate::read::ReadAt;
+use crate::units::BlockAddress;
 use zerocopy::FromBytes;
 use zerocopy::little_endian::U32;
 
@@ -24,6 +29,9 @@ const IDENTIFIER_OFFSET: usize = 16;
 const CHECKSUM_OFFSET: usize = 48;
 /// What a device specification must have room for: an entity identifier (UDF 3.3.4.4).
 const LEAST_IMPLEMENTATION_USE: u32 = 32;
+
+/// Larger files of attributes are not read: nobody is known to have written one at all.
+const MAX_FILE_BYTES: usize = 1 << 20;
 
 /// The attributes that UDF defines (UDF 3.3.4.5, 3.3.4.6).
 const KNOWN: [&str; 11] = [
@@ -57,42 +65,110 @@ struct Firsts {
     device: bool,
 }
 
+/// Attributes one behind the other: those in an entry, or those of a file.
+#[derive(Clone, Copy)]
+struct AttributeSpace<'b> {
+    at: At,
+    bytes: &'b [u8],
+    /// What its header must have for tag location.
+    location: u32,
+    /// The entry of the file whose attributes they are.
+    owner: &'b View<'b>,
+}
+
 impl<R: ReadAt> Files<'_, R> {
-    pub(super) fn attributes(&mut self, view: &View<'_>) {
-        let (at, space) = (view.at(), view.attributes);
-        let mut firsts = Firsts::default();
-        if !space.is_empty() {
-            self.space(at, view, &mut firsts);
+    pub(super) fn attributes(&mut self, view: &View<'_>, role: Role) {
+        let at = view.at();
+        let mut has_device = false;
+        if !view.attributes.is_empty() {
+            let location = view.fixed.tag.location.get();
+            let space = AttributeSpace { at, bytes: view.attributes, location, owner: view };
+            has_device |= self.space(&space).device;
+        }
+        if let Some((address, bytes)) = self.attribute_file(view, role) {
+            let at = At::new("file of attributes", address);
+            let space = AttributeSpace { at, bytes: &bytes, location: address.block.0, owner: view };
+            has_device |= self.space(&space).device;
         }
         let is_device = matches!(view.kind(), FileType::BLOCK_DEVICE | FileType::CHARACTER_DEVICE);
-        if is_device && !firsts.device {
+        if is_device && !has_device {
             self.error(134, at, format_args!("a device without device specification"));
         }
     }
 
-    fn space(&mut self, at: At, view: &View<'_>, firsts: &mut Firsts) {
-        let space = view.attributes;
-        let Ok(header) = Header::peek(space, view.block) else {
-            let bytes = space.len();
-            return self.error(
-                129,
-                at,
-                format_args!("{bytes} bytes of attributes, too few for their header"),
-            );
+    /// The file of the attributes that do not fit the entry, if there is one: where its body begins, and that.
+    fn attribute_file(&mut self, view: &View<'_>, role: Role) -> Option<(BlockAddress, Vec<u8>)> {
+        let icb = view.fixed.extended_attribute_icb;
+        if icb.bytes() == 0 {
+            return None;
+        }
+        let at = view.at();
+        if role == Role::VirtualTable {
+            self.warning(77, at, format_args!("there is a file of extended attributes"));
+            return None;
+        }
+        if role.is_of_streams() || role.is_metadata_file() || role == Role::Attributes {
+            self.error(106, at, format_args!("there is a file of extended attributes"));
+            return None;
+        }
+        self.metadata_address(at, icb.start());
+        let block = self.read_block(at, icb.start())?;
+        let facts = self.visit(&icb, &block, Role::Attributes)?;
+        self.attribute_bytes(&facts)
+    }
+
+    /// The body of a file of attributes. Of one that no memory should be taken for, nothing.
+    fn attribute_bytes(&mut self, facts: &Facts) -> Option<(BlockAddress, Vec<u8>)> {
+        let at = At::new("file of attributes", facts.icb);
+        let size = usize::try_from(facts.size_bytes).unwrap_or(usize::MAX);
+        if size > MAX_FILE_BYTES {
+            self.context.note(131, at, format_args!("{size} bytes, more than are looked at"));
+            return None;
+        }
+        match &facts.body {
+            Body::Embedded { block, offset, bytes } => {
+                let whole = self.read_block(at, *block)?;
+                Some((facts.icb, whole.get(*offset..)?.get(..*bytes)?.to_vec()))
+            }
+            Body::Extents(extents) => {
+                let mut body = Vec::new();
+                for extent in extents {
+                    let length = usize::try_from(extent.bytes).ok()?.min(size.saturating_sub(body.len()));
+                    let mut bytes = alloc::vec![0; length];
+                    if extent.kind == ExtentKind::Recorded && !self.read(at, extent.start, &mut bytes) {
+                        return None;
+                    }
+                    body.append(&mut bytes);
+                }
+                Some((extents.first()?.start, body)).filter(|(_, body)| !body.is_empty())
+            }
+            Body::Passed { .. } => None,
+        }
+    }
+
+    /// Looks at all attributes of a space; where the first of each kind is.
+    fn space(&mut self, space: &AttributeSpace<'_>) -> Firsts {
+        let mut firsts = Firsts::default();
+        let AttributeSpace { at, bytes: space_bytes, location, .. } = *space;
+        let Ok(header) = Header::peek(space_bytes, at.place) else {
+            let bytes = space_bytes.len();
+            self.error(129, at, format_args!("{bytes} bytes of attributes, too few for their header"));
+            return firsts;
         };
         let header_at = At { structure: Header::NAME, ..at };
         let expected = ExpectedTag {
             kind: Header::IDENTIFIER,
-            location: view.fixed.tag.location.get(),
+            location,
             bytes: size_of::<Header>(),
             crc: CrcLength::Head,
         };
-        if self.context.seal(header_at, space, expected) == Sealed::Missing {
-            return;
+        if self.context.seal(header_at, space_bytes, expected) == Sealed::Missing {
+            return firsts;
         }
-        if self.each(at, view, firsts) {
-            self.locations(header_at, header, firsts, space.len());
+        if self.each(space, &mut firsts) {
+            self.locations(header_at, header, &firsts, space_bytes.len());
         }
+        firsts
     }
 
     /// Where the header says that attributes begin.
@@ -114,10 +190,11 @@ impl<R: ReadAt> Files<'_, R> {
     }
 
     /// Looks at each attribute; whether all could be understood.
-    fn each(&mut self, at: At, view: &View<'_>, firsts: &mut Firsts) -> bool {
+    fn each(&mut self, space: &AttributeSpace<'_>, firsts: &mut Firsts) -> bool {
+        let at = space.at;
         let mut offset = size_of::<Header>();
         let mut last = Group::Standard;
-        while let Some(rest) = view.attributes.get(offset..).filter(|rest| !rest.is_empty()) {
+        while let Some(rest) = space.bytes.get(offset..).filter(|rest| !rest.is_empty()) {
             let Ok((head, _)) = AttributeHead::read_from_prefix(rest) else {
                 self.unused(at, rest);
                 return true;
@@ -137,6 +214,9 @@ impl<R: ReadAt> Files<'_, R> {
                 self.error(131, at, format_args!("an attribute of {length} bytes, no multiple of 4"));
             }
             let group = self.group(&head, length);
+            if group == Group::LongImplementation && !self.is_aligned(offset, length) {
+                self.error(131, at, format_args!("an attribute of {length} bytes that are no whole blocks"));
+            }
             match group {
                 Group::Implementation | Group::LongImplementation => {
                     firsts.implementation.get_or_insert(offset);
@@ -151,10 +231,16 @@ impl<R: ReadAt> Files<'_, R> {
                 self.error(130, at, format_args!("an attribute of type {kind} behind one of a later group"));
             }
             last = last.max(group);
-            self.attribute(at, view, &head, attribute);
+            self.attribute(at, space.owner, &head, attribute);
             offset = offset.saturating_add(length);
         }
         true
+    }
+
+    /// Whether an attribute of a block or more begins and ends where blocks do.
+    fn is_aligned(&self, offset: usize, bytes: usize) -> bool {
+        let len = self.block_size().len();
+        offset.is_multiple_of(len) && bytes.is_multiple_of(len)
     }
 
     fn group(&self, head: &AttributeHead, bytes: usize) -> Group {

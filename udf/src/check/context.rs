@@ -3,11 +3,12 @@
 use alloc::{format, string::String, vec::Vec};
 use core::fmt::{Arguments, Write};
 
+use super::Known;
 use super::finding::Findings;
 use super::path::{Paths, Subject};
 use super::rule::{Rule, Severity};
 use crate::error::{Error, Place, Result};
-use crate::general::{Moment, Timestamp};
+use crate::general::Timestamp;
 use crate::read::ReadAt;
 use crate::revision::{Revision, Rules};
 use crate::units::{BlockSize, Sector};
@@ -59,8 +60,10 @@ pub(super) struct Context<'a, R> {
     pub(super) recorded: Option<Timestamp>,
     /// When the virtual allocation table was, which is recorded later than that descriptor.
     pub(super) table_time: Option<Timestamp>,
-    /// What time it is, if that is known.
-    pub(super) now: Option<Moment>,
+    /// Whether a partition can be written again and again, so that its disc may still be being formatted.
+    pub(super) is_rewritable: bool,
+    /// What the volume does not tell.
+    pub(super) known: Known,
     /// Where structures of the volume space lie.
     pub(super) stretches: Vec<Stretch>,
     /// Sparing tables and spare packets that lie in their partition.
@@ -87,7 +90,8 @@ impl<'a, R: ReadAt> Context<'a, R> {
             descriptor_version: None,
             recorded: None,
             table_time: None,
-            now: None,
+            is_rewritable: false,
+            known: Known::default(),
             stretches: Vec::new(),
             spares_inside: Vec::new(),
             subject: Subject::default(),

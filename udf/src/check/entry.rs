@@ -97,8 +97,7 @@ impl<R: ReadAt> Files<'_, R> {
         self.owner(at, view);
         self.times(at, view);
         self.unique_id(at, view.fixed.unique_id.get(), role);
-        self.attributes(view);
-        self.attribute_file(view, role);
+        self.attributes(view, role);
         let body = self.allocation(view, role);
         let fixed = &view.fixed;
         Facts {
@@ -260,26 +259,6 @@ impl<R: ReadAt> Files<'_, R> {
             );
         } else if let Some(next) = self.next_unique_id.filter(|next| found >= *next) {
             self.error(105, at, format_args!("unique id is {found}, but the next free one is {next}"));
-        }
-    }
-
-    /// A file of extended attributes: its own entry.
-    fn attribute_file(&mut self, view: &View<'_>, role: Role) {
-        let icb = view.fixed.extended_attribute_icb;
-        if icb.bytes() == 0 {
-            return;
-        }
-        let at = view.at();
-        if role == Role::VirtualTable {
-            self.warning(77, at, format_args!("there is a file of extended attributes"));
-            return;
-        }
-        if role.is_of_streams() || role.is_metadata_file() || role == Role::Attributes {
-            self.error(106, at, format_args!("there is a file of extended attributes"));
-            return;
-        }
-        if let Some(block) = self.read_block(at, icb.start()) {
-            self.visit(&icb, &block, Role::Attributes);
         }
     }
 }

@@ -5,6 +5,7 @@ use core::fmt::Arguments;
 
 use super::CheckProgress;
 use super::context::{At, Context, whole_blocks};
+use super::digest::Digests;
 use super::tree::{Icb, Job};
 use super::usage::Usage;
 use crate::error::{Error, Fault};
@@ -37,6 +38,8 @@ pub(super) struct Files<'a, R> {
     pub(super) non_allocatable: Option<Vec<Extent>>,
     /// The body that is looked at is that one's.
     pub(super) keeps_body: bool,
+    /// What has been read of a metadata partition whose mirror has blocks of its own: so its blocks need not be read twice.
+    pub(super) digests: Option<Digests>,
     /// Nothing was passed over because it could not be read or understood, so that what was counted can be compared.
     pub(super) complete: bool,
     pub(super) file_names: u64,
@@ -72,6 +75,7 @@ impl<'a, R: ReadAt> Files<'a, R> {
             room_extents: MAX_EXTENTS,
             non_allocatable: None,
             keeps_body: false,
+            digests: None,
             complete: true,
             file_names: 0,
             directories: 0,
@@ -111,7 +115,10 @@ impl<'a, R: ReadAt> Files<'a, R> {
     /// If the device cannot read it and the metadata mirror has it, that is taken.
     pub(super) fn read(&mut self, at: At, start: BlockAddress, out: &mut [u8]) -> bool {
         let fault = match self.read_first_copy(start, out) {
-            Ok(()) => return true,
+            Ok(()) => {
+                self.note_read(start, out);
+                return true;
+            }
             Err(fault) => fault,
         };
         let is_read_error = matches!(fault, Error::Read { .. });
@@ -126,6 +133,16 @@ impl<'a, R: ReadAt> Files<'a, R> {
         let saved = is_read_error && self.volume.read_blocks(start, out).is_ok();
         self.complete &= saved;
         saved
+    }
+
+    /// Notes what blocks hold that have been read.
+    pub(super) fn note_read(&mut self, start: BlockAddress, bytes: &[u8]) {
+        let len = self.block_size().len();
+        if let Some(digests) = self.digests.as_mut().filter(|_| self.metadata == Some(start.partition)) {
+            for (block, number) in bytes.chunks_exact(len).zip(start.block.0..) {
+                digests.note(number, block);
+            }
+        }
     }
 
     /// Reads blocks that lie together, if they do and can be read.

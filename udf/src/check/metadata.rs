@@ -4,6 +4,7 @@ use alloc::{vec, vec::Vec};
 
 use super::allocation::Body;
 use super::context::At;
+use super::digest::Digests;
 use super::entry::Facts;
 use super::files::Files;
 use super::layout::is_near;
@@ -78,6 +79,9 @@ impl<R: ReadAt> Files<'_, R> {
         self.distance(At::new(MIRROR, places.1), "entries", distance);
         let files = MetadataFiles { reference, duplicate, main, mirror, bitmap };
         self.copies(At::new(MIRROR, places.1), &files);
+        if files.duplicate && files.main.is_some() && files.mirror.is_some() {
+            self.digests = Some(Digests::default());
+        }
         files
     }
 
@@ -185,29 +189,41 @@ impl<R: ReadAt> Files<'_, R> {
         let used: Vec<u32> =
             (first..end).filter(|block| self.used.is_used(partition, reference, *block)).collect();
         let (Some(low), Some(high)) = (used.first(), used.last()) else { return };
-        let skip = low.saturating_sub(stretch.first);
         let blocks = high.saturating_sub(*low).saturating_add(1);
         let len = self.block_size().len();
-        let bytes = len.saturating_mul(usize::try_from(blocks).unwrap_or(0));
-        let (mut one, mut other) = (vec![0; bytes], vec![0; bytes]);
-        for (start, out, name) in [(stretch.main, &mut one, MAIN), (stretch.mirror, &mut other, MIRROR)] {
-            let Some(start) = start.checked_add(skip) else { return };
-            if let Err(error) = self.read_first_copy(start, out) {
-                self.error(0, At::new(name, start), format_args!("{error}"));
-                return;
-            }
-        }
-        if one == other {
+        let mut bytes = vec![0; len.saturating_mul(usize::try_from(blocks).unwrap_or(0))];
+        let place = |file: BlockAddress, block: u32| file.checked_add(block.saturating_sub(stretch.first));
+        let Some(start) = place(stretch.mirror, *low) else { return };
+        if let Err(error) = self.read_first_copy(start, &mut bytes) {
+            self.error(0, At::new(MIRROR, start), format_args!("{error}"));
             return;
         }
-        for ((one, other), block) in one.chunks(len).zip(other.chunks(len)).zip(*low..) {
-            if one != other && used.binary_search(&block).is_ok() {
-                let skip = block.saturating_sub(stretch.first);
-                let Some(place) = stretch.mirror.checked_add(skip) else { return };
+        for (mirrored, block) in bytes.chunks(len).zip(*low..) {
+            if used.binary_search(&block).is_err() {
+                continue;
+            }
+            let (Some(one), Some(other)) = (place(stretch.main, block), place(stretch.mirror, block)) else {
+                return;
+            };
+            if self.is_same(block, one, mirrored) == Some(false) {
                 let what = format_args!("it is not the same as block {block} of the metadata file");
-                self.error(85, At::new(MIRROR, place), what);
+                self.error(85, At::new(MIRROR, other), what);
             }
         }
+    }
+
+    /// Whether a block of the metadata file, which lies at `place`, is the same as the mirror's; what has been read is
+    /// not read again. `None` if it cannot be read.
+    fn is_same(&mut self, block: u32, place: BlockAddress, mirrored: &[u8]) -> Option<bool> {
+        if let Some(same) = self.digests.as_ref().and_then(|digests| digests.is_same(block, mirrored)) {
+            return Some(same);
+        }
+        let mut bytes = vec![0; mirrored.len()];
+        if let Err(error) = self.read_first_copy(place, &mut bytes) {
+            self.error(0, At::new(MAIN, place), format_args!("{error}"));
+            return None;
+        }
+        Some(bytes == mirrored)
     }
 }
 

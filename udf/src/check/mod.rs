@@ -11,7 +11,7 @@
 //!   files     partitions and used blocks; on it the checks of
 //!     file_set  entry  icb  allocation  attribute        one entry
 //!     window  directory  name  stream  tree              all of them
-//!     metadata  virtual_table  free                      and what must be true when all have been seen
+//!     metadata  digest  virtual_table  free              and what must be true when all have been seen
 //! ```
 //!
 //! A check trusts nothing and repeats nothing: seals that do not fit are told, and what is under them is looked at
@@ -23,6 +23,7 @@ mod allocation;
 mod anchor;
 mod attribute;
 mod context;
+mod digest;
 mod directory;
 mod entry;
 mod file_set;
@@ -58,6 +59,7 @@ pub use finding::{Finding, Report};
 pub use rule::{RULES, Rule, RuleInfo, Severity, UnknownRule};
 
 use alloc::format;
+use core::num::NonZeroU32;
 
 use context::{At, Context};
 use files::Files;
@@ -89,21 +91,31 @@ pub fn check<R: ReadAt>(
     options: &OpenOptions,
     progress: &mut dyn FnMut(CheckProgress),
 ) -> Report {
-    check_at(device, options, None, progress)
+    check_knowing(device, options, Known::default(), progress)
 }
 
-/// As [`check`], for those who know what time it is: then nothing may have been recorded later (UDF 3.1.1).
-pub fn check_at<R: ReadAt>(
+/// What whoever has a volume checked may know, and the volume does not tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// What time it is: the volume cannot have been recorded later (UDF 3.1.1). Files may have times to come.
+    pub now: Option<Moment>,
+    /// The blocks of an ECC block of the medium, at the beginning of which a partition must begin from 2.50 on
+    /// (UDF 2.2.14.3).
+    pub ecc_blocks: Option<NonZeroU32>,
+}
+
+/// As [`check`], for those who know more than the volume tells.
+pub fn check_knowing<R: ReadAt>(
     device: &R,
     options: &OpenOptions,
-    now: Option<Moment>,
+    known: Known,
     progress: &mut dyn FnMut(CheckProgress),
 ) -> Report {
     // What a strict reader refuses is what is looked for.
     let options = OpenOptions { strict: false, ..*options };
     match Volume::open(device, &options) {
-        Ok(volume) => check_volume(device, &volume, &options, now, progress),
-        Err(error) => check_unopened(device, &options, now, &error),
+        Ok(volume) => check_volume(device, &volume, &options, known, progress),
+        Err(error) => check_unopened(device, &options, known, &error),
     }
 }
 
@@ -112,12 +124,12 @@ fn check_volume<R: ReadAt>(
     device: &R,
     volume: &Volume<&R>,
     options: &OpenOptions,
-    now: Option<Moment>,
+    known: Known,
     progress: &mut dyn FnMut(CheckProgress),
 ) -> Report {
     let found = volume.found();
     let mut context = Context::new(device, volume.block_size(), found.session_start);
-    context.now = now;
+    context.known = known;
     let table = volume.virtual_table().map(|table| &table.head);
     context.table_time = table.map(|head| head.entry.modified);
     let integrity = context.volume_space(found, options, volume.sequences());
@@ -184,16 +196,11 @@ impl<R: ReadAt> Files<'_, R> {
 }
 
 /// Checks as much as there is of a volume that cannot be opened.
-fn check_unopened<R: ReadAt>(
-    device: &R,
-    options: &OpenOptions,
-    now: Option<Moment>,
-    error: &Error,
-) -> Report {
+fn check_unopened<R: ReadAt>(device: &R, options: &OpenOptions, known: Known, error: &Error) -> Report {
     let mut context = match Found::search(device, options) {
         Ok(found) => {
             let mut context = Context::new(device, found.block_size, found.session_start);
-            context.now = now;
+            context.known = known;
             let sequences = found.anchors.first().map(|anchor| (anchor.main, anchor.reserve));
             if let Some(sequences) = options.sequences.or(sequences) {
                 context.volume_space(&found, options, sequences);

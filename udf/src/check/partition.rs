@@ -46,6 +46,12 @@ impl<R: ReadAt> Context<'_, R> {
         } else if start <= ANCHOR_SECTOR {
             self.warning(50, at, format_args!("begins at sector {start}, before the first anchor"));
         }
+        // What lies in a sparable partition is whole packets, whatever the medium.
+        if let Some(ecc_blocks) = self.known.ecc_blocks.filter(|_| self.rules().metadata_partition)
+            && start.checked_rem(ecc_blocks.get()) != Some(0)
+        {
+            self.error(52, at, format_args!("begins at sector {start}, inside an ECC block of {ecc_blocks}"));
+        }
         let end = u64::from(start).saturating_add(partition.partition_length.get().into());
         let last = self.last.0;
         // While blocks are still to be recorded, the partition is longer than what there is of the disc.

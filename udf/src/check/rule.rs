@@ -132,7 +132,7 @@ pub const RULES: &[RuleInfo] = rules! {
     18 Error "UDF 2.1.5.2" "Private identifiers do not begin with *UDF or *OSTA.";
     19 Error "UDF 6.3" "The operating system class and identifier are known in the volume's revision.";
     20 Error "UDF 2.1.4" "A timestamp is a local time with every field in its range.";
-    21 Error "UDF 3.1.1" "No time is later than the integrity descriptor's; a file's creation not later than its other times.";
+    21 Error "UDF 3.1.1" "No time is later than the integrity descriptor's, nor the volume's later than now; a file's creation not later than its other times.";
 
     22 Error "ECMA-167 2/9, UDF 2.1.7" "The recognition sequence begins 32 KiB into the session: BEA01, one NSR, TEA01 at its distance each.";
     23 Error "UDF 2.1.7" "NSR02 and NSR03 do not stand together.";
@@ -167,7 +167,7 @@ pub const RULES: &[RuleInfo] = rules! {
     49 Error "ECMA-167 3/10.5.7" "The access type of a partition is 1 to 4; in 2.60 also 0.";
     50 Error "UDF 2" "A partition begins behind the first 32 KiB, and should behind sector 256.";
     51 Error "ECMA-167 3/5.7, 3/8.5" "A partition ends at sector N or before.";
-    52 Error "UDF 2.2.14.3, 2.2.14.4" "Sparable partitions consist of whole packets.";
+    52 Error "UDF 2.2.14.3, 2.2.14.4" "Sparable partitions consist of whole packets; from 2.50 on all begin with an ECC block.";
     53 Error "UDF 2.3.3.1" "There is no partition integrity table.";
     54 Error "UDF 2.3.3" "Free space is in tables or in bitmaps, not in both.";
     55 Error "UDF 2.3.3" "A partition that can be written says which of its space is free; one that cannot does not.";

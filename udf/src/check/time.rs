@@ -1,6 +1,7 @@
 //! Timestamps (R020 and R021).
 
 use super::context::{At, Context};
+use super::path::Subject;
 use crate::general::Timestamp;
 use crate::read::ReadAt;
 
@@ -33,10 +34,12 @@ impl<R: ReadAt> Context<'_, R> {
                 format_args!("{field}, {time:?}, is later than the integrity descriptor, {recorded:?}"),
             );
         } else if time.zone_minutes().is_some()
-            && let Some((moment, now)) = time.moment().zip(self.now)
+            && matches!(self.subject, Subject::Volume)
+            && let Some((moment, now)) = time.moment().zip(self.known.now)
             && moment > now
         {
-            self.error(21, at, format_args!("{field}, {time:?}, has not come yet"));
+            // One of the two clocks is wrong. Files may have times to come, and keep them.
+            self.warning(21, at, format_args!("{field}, {time:?}, has not come yet"));
         }
     }
 
@@ -101,7 +104,7 @@ mod tests {
         ] {
             let device = vec![0u8; 4096];
             let mut context = Context::new(&device, BlockSize::B512, Sector(0));
-            context.now = now.map(|seconds| Moment::from_unix(seconds, 0));
+            context.known.now = now.map(|seconds| Moment::from_unix(seconds, 0));
             context.time(At::new("test", Sector(9)), "field", &time);
             assert_eq!(context.findings.into_report().findings.len(), expected);
         }

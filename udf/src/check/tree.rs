@@ -180,11 +180,12 @@ impl<R: ReadAt> Files<'_, R> {
     }
 
     /// Reads the blocks from the first to the last ICB of some names, if there are several and they lie in one piece.
-    fn read_batch(&self, batch: &[Child]) -> Option<(BlockAddress, Vec<u8>)> {
+    fn read_batch(&mut self, batch: &[Child]) -> Option<(BlockAddress, Vec<u8>)> {
         let (first, last) = (batch.first()?.icb.start(), batch.last()?.icb.start());
         let blocks = last.block.0.saturating_sub(first.block.0).saturating_add(1);
         let mut bytes = vec![0; self.block_size().len().saturating_mul(usize::try_from(blocks).ok()?)];
         self.read_first_copy(first, &mut bytes).ok()?;
+        self.note_read(first, &bytes);
         Some((first, bytes))
     }
 

@@ -3,12 +3,13 @@
 use super::context::{At, Context};
 use super::entry::Facts;
 use super::files::Files;
+use super::identifier::Expected;
 
 use super::integrity::{Integrity, Revisions};
 use super::logical::{Map, MapKind};
 use super::role::Role;
 use super::text::Empty;
-use crate::general::{LongAd, Tag, TagIdentifier};
+use crate::general::{EntityIdentifier, LongAd, Tag, TagIdentifier};
 use crate::partition::{NO_BLOCK, VirtualTableHeader};
 use crate::read::{
     PartitionKind, ReadAt, VirtualPartition, VirtualTable, VirtualTableForm, VirtualTableHead,
@@ -118,6 +119,10 @@ impl<R: ReadAt> Files<'_, R> {
         if trailer_is_due != (head.form == VirtualTableForm::Trailer) {
             let revision = self.context.revision;
             self.error(75, at, format_args!("its form is not that of UDF {revision}"));
+        }
+        if let Some(trailer) = &head.trailer {
+            let expected = Expected::Udf(EntityIdentifier::VIRTUAL_TABLE);
+            self.context.identifier(at, "identifier", &trailer.identifier, expected);
         }
         if let Some(header) = &head.header {
             self.virtual_table_header(at, header, head.has_untold_use);

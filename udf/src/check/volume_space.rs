@@ -12,8 +12,8 @@ use crate::read::{Found, OpenOptions, ReadAt};
 use crate::revision::Revision;
 use crate::units::Sector;
 use crate::volume::{
-    ImplementationUseVolumeDescriptor, LogicalVolumeDescriptor, PartitionDescriptor, PrimaryVolumeDescriptor,
-    UnallocatedSpaceDescriptor,
+    AccessType, ImplementationUseVolumeDescriptor, LogicalVolumeDescriptor, PartitionDescriptor,
+    PrimaryVolumeDescriptor, UnallocatedSpaceDescriptor,
 };
 
 /// The descriptors that count: those of the main sequence, or those of the reserve where the main one has none.
@@ -57,6 +57,10 @@ impl<R: ReadAt> Context<'_, R> {
             .into_iter()
             .filter_map(|recorded| recorded.view().copied())
             .collect();
+        self.is_rewritable = partitions.iter().any(|partition| {
+            let access = AccessType::from_number(partition.access_type.get());
+            matches!(access, Some(AccessType::Rewritable | AccessType::Overwritable))
+        });
         let stretches: Vec<_> = partitions.iter().map(of_partition).collect();
         if options.sequences.is_none() {
             self.recognition(found);

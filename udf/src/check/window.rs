@@ -81,11 +81,14 @@ impl Window {
             self.bytes.drain(..self.position.min(self.bytes.len()));
             self.position = 0;
             let kept = self.bytes.len();
-            self.bytes.resize(kept.saturating_add(count), 0);
+            // To the end of the last block, so that what has been read of it is known as a whole.
+            let whole = count.next_multiple_of(files.block_size().len());
+            self.bytes.resize(kept.saturating_add(whole), 0);
             let (_, new) = self.bytes.split_at_mut(kept);
             if !files.read(at, start, new) {
                 return false;
             }
+            self.bytes.truncate(kept.saturating_add(count));
             self.skip_bytes = self.skip_bytes.saturating_add(count as u64);
         }
         true

@@ -47,6 +47,8 @@ pub struct VirtualTableHead {
     pub has_untold_use: bool,
     /// The header, of that form.
     pub header: Option<VirtualTableHeader>,
+    /// The trailer, of the other form.
+    pub trailer: Option<VirtualTableTrailer>,
     /// What an extended attribute adds to the other form, if there is one and it belongs to this table.
     pub extension: Option<VirtualTableExtension>,
     /// The ICB of the table before this one, in the partition that this one lies in.
@@ -108,6 +110,7 @@ impl VirtualTableHead {
             has_wrong_file_type: false,
             has_untold_use: false,
             header: None,
+            trailer: Some(trailer),
             extension: extension(entry),
             previous: block_of(trailer.previous_icb_location.get(), entry),
             entries_offset_bytes: 0,
@@ -139,6 +142,7 @@ impl VirtualTableHead {
             has_wrong_file_type: false,
             has_untold_use,
             header: Some(header),
+            trailer: None,
             extension: None,
             previous: block_of(header.previous_icb_location.get(), entry),
             entries_offset_bytes: offset,

@@ -25,6 +25,9 @@ pub(crate) struct Check {
     session: Option<i32>,
     #[command(flatten)]
     place: Place,
+    /// The medium that the volume is on, or is for (see mkudf-ms media): from 2.50 on partitions begin with an ECC block
+    #[arg(short, long, value_name = "NAME")]
+    pub(crate) medium: Option<String>,
     /// An image file or a block device
     #[arg(value_name = "IMAGE", required_unless_present = "explain")]
     image: Option<PathBuf>,

@@ -314,6 +314,20 @@ pub(super) const FAULTS: &[Fault] = &[
         let position = image.sector(other)[220..224].to_vec();
         set(image, "data", 220, &position);
     }),
+    // Both blocks of a body that something else uses, too: the bitmap, an allocation extent, an entry.
+    (&[113], On::Rewritable, |image| {
+        let (_, bitmap) = places(image);
+        set(image, "other", 220, &bitmap.to_le_bytes());
+    }),
+    (&[113], On::Plain, |image| {
+        let spare = image.volume().body(&image.volume().lookup("spare").unwrap()).unwrap().extents()[0].start;
+        continue_data(image, 0, 2048);
+        set(image, "other", 220, &spare.block.0.to_le_bytes());
+    }),
+    (&[113], On::Plain, |image| {
+        let entry = image.icb("dir/file").block.0;
+        set(image, "other", 220, &entry.to_le_bytes());
+    }),
     (&[114], On::Split, |image| set(image, "data", 216 + 10, &[1])),
     (&[], On::Rewritable, |image| replace_bitmap(image, 1)),
     (&[115], On::Rewritable, |image| replace_bitmap(image, 0)),

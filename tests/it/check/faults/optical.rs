@@ -20,6 +20,14 @@ fn set_entry(image: &mut Image, index: usize, block: u32) {
     change(image, |table| put(table, first + 4 * index, &block.to_le_bytes()));
 }
 
+/// A field of what ends the table, of a volume of 1.50, behind the entry's 176 bytes.
+fn set_trailer(image: &mut Image, at: usize, new: &[u8]) {
+    change(image, |table| {
+        let end = 176 + get32(table, 172) as usize;
+        put(table, end - 36 + at, new);
+    });
+}
+
 fn set(image: &mut Image, kind: Kind, at: usize, new: &[u8]) {
     let sectors = image.descriptor(kind);
     image.change(&sectors, |descriptor| put(descriptor, at, new));
@@ -69,6 +77,11 @@ pub(super) const FAULTS: &[Fault] = &[
         });
     }),
     (&[75], On::Virtual, |image| change(image, |table| put(table, 216 + 132, &[0; 4]))),
+    // What ends a table of 1.50: whose identifier it is, of which revision, and the table before.
+    (&[16], On::OldVirtual, |image| set_trailer(image, 0, &[2])),
+    (&[16], On::OldVirtual, |image| set_trailer(image, 24, &[1, 2])),
+    (&[75], On::OldVirtual, |image| set_trailer(image, 32, &[0; 4])),
+    (&[0, 74], On::OldVirtual, |image| set_trailer(image, 5, b"other")),
     (&[75], On::Virtual, |image| {
         change(image, |table| {
             let crc = usize::from(table[10]) + 256 * usize::from(table[11]);

@@ -73,7 +73,7 @@ fn add(image: &mut Image, streams: &Streams) {
     });
 }
 
-fn entry(
+pub(super) fn entry(
     image: &mut Image,
     like: ExtendedFileEntry,
     at: BlockAddress,

@@ -113,6 +113,12 @@ pub(super) const FAULTS: &[Fault] = &[
         image.sector(before).fill(0);
         image.sector(last).fill(0);
     }),
+    // So a disc is left whose rest is still being formatted.
+    (&[29], On::Rewritable, |image| {
+        let [_, before, last] = image.anchors();
+        image.sector(before).fill(0);
+        image.sector(last).fill(0);
+    }),
     (&[0, 10, 29, 33, 51], On::Plain, |image| {
         // All that is left ends with sector 256, so that two of the three places fall together.
         image.bytes.truncate(257 * 2048);
