@@ -138,7 +138,7 @@ pub(super) fn identity<R: ReadAt>(volume: &Volume<R>, table: Option<&VirtualTabl
 }
 
 /// Numbers sessions from the oldest on; each takes what lies between its end and that of the one before.
-fn number(found: &mut [Session], block_bytes: u64) {
+pub(super) fn number(found: &mut [Session], block_bytes: u64) {
     let mut before = 0;
     for (number, session) in (1..).zip(found) {
         session.number = number;

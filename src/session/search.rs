@@ -7,7 +7,7 @@ use udf::Sector;
 use udf::read::{OpenOptions, ReadAt, Volume};
 use udf::volume::ANCHOR_SECTOR;
 
-use super::history::{Provenance, Session, sessions};
+use super::history::{Provenance, Session, number, sessions};
 use super::survey::{Sequence, Survey, survey};
 use crate::error::Result;
 use crate::progress::Progress;
@@ -163,9 +163,8 @@ impl Merged {
     /// Oldest first, as far as places tell: what was recorded later lies behind.
     fn in_order(mut self) -> Vec<Session> {
         self.list.sort_by_key(|session| session.place);
-        for (number, session) in (1..).zip(&mut self.list) {
-            session.number = number;
-        }
+        let block = self.list.first().and_then(|session| session.open.block_size);
+        number(&mut self.list, block.map_or(0, |size| size.bytes().into()));
         self.list
     }
 }

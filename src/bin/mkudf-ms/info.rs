@@ -119,6 +119,7 @@ fn streams<R: ReadAt>(volume: &Volume<R>) -> Vec<(&'static str, Value)> {
     for (count_key, names_key, directory) in keys {
         let Some(directory) = directory.transpose() else { continue };
         match directory.and_then(|directory| stream_names(volume, &directory)) {
+            Ok(names) if names.is_empty() => {}
             Ok(names) => {
                 let names: Vec<String> = names.iter().map(|name| text::escaped(name).into_owned()).collect();
                 facts.extend([(count_key, names.len().into()), (names_key, names.join(", ").into())]);
