@@ -1,14 +1,30 @@
 //! Which sessions a volume has: from the newest back along what each remembers of the one before it.
 
 use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use udf::Sector;
 use udf::general::Moment;
-use udf::read::{OpenOptions, ReadAt, Volume};
+use udf::read::{OpenOptions, ReadAt, VirtualTableHead, Volume};
+use zerocopy::IntoBytes as _;
 
 use super::tables;
 use crate::error::Result;
 use crate::plan::record::SessionRecord;
+
+/// How it is known that there is a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Provenance {
+    /// It is the one that is opened: the anchors, or whatever the caller said, lead to it.
+    Current,
+    /// A later session, or a later virtual allocation table, remembers it.
+    Remembered,
+    /// An anchor leads to it that disagrees with the one that counts, or what is led to so remembers it.
+    OtherAnchor,
+    /// The device was searched for it.
+    Search,
+}
 
 /// One session of a volume.
 #[derive(Clone, Debug)]
@@ -31,6 +47,14 @@ pub struct Session {
     pub open: OpenOptions,
     /// Whether it was made by this implementation.
     pub ours: bool,
+    /// How it is known of.
+    pub provenance: Provenance,
+    /// Where its virtual allocation table has its ICB, if it is a state of such a volume.
+    pub table: Option<Sector>,
+    /// The same of all that describe the same session, and hardly of another.
+    pub(super) identity: u64,
+    /// Ascends with the order of recording.
+    pub(super) place: u32,
     /// The block after its last, if it says so.
     pub(super) end: Option<u32>,
 }
@@ -53,7 +77,8 @@ pub fn sessions<R: ReadAt>(device: &R, options: &OpenOptions) -> Result<Vec<Sess
             break;
         }
         let record = SessionRecord::read(volume.logical());
-        found.push(describe(&volume, record, open));
+        let provenance = if found.is_empty() { Provenance::Current } else { Provenance::Remembered };
+        found.push(Session { provenance, ..describe(&volume, record, open) });
         let Some(record) = record.filter(|record| record.previous_main.length.get() != 0) else { break };
         if !seen.insert(record.previous_main.location.get()) {
             break;
@@ -87,12 +112,33 @@ fn describe<R: ReadAt>(volume: &Volume<R>, record: Option<SessionRecord>, open: 
         // The newest is opened as asked; others at least know the size of a block.
         open: OpenOptions { block_size: Some(volume.block_size()), ..open },
         ours: record.is_some(),
+        provenance: Provenance::Current,
+        table: None,
+        identity: identity(volume, None),
+        place: record.map_or(volume.sequences().0.start().0, |record| record.last.get()),
         end,
     }
 }
 
+/// A number of all that the descriptors of a session say of it, and its table: copies of a table's ICB are one state.
+pub(super) fn identity<R: ReadAt>(volume: &Volume<R>, table: Option<&VirtualTableHead>) -> u64 {
+    const TAG_BYTES: usize = udf::general::Tag::LEN;
+    let mut hasher = DefaultHasher::new();
+    volume.primary().as_bytes()[TAG_BYTES..].hash(&mut hasher);
+    volume.logical().as_bytes()[TAG_BYTES..].hash(&mut hasher);
+    volume.partition_map_table().hash(&mut hasher);
+    for partition in volume.partition_descriptors() {
+        partition.as_bytes()[TAG_BYTES..].hash(&mut hasher);
+    }
+    if let Some(VirtualTableHead { entry, .. }) = table {
+        entry.modified.as_bytes().hash(&mut hasher);
+        (entry.unique_id, entry.size_bytes, &entry.allocation).hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
 /// Numbers sessions from the oldest on; each takes what lies between its end and that of the one before.
-fn number(found: &mut [Session], block_bytes: u64) {
+pub(super) fn number(found: &mut [Session], block_bytes: u64) {
     let mut before = 0;
     for (number, session) in (1..).zip(found) {
         session.number = number;

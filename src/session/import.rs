@@ -26,6 +26,8 @@ pub struct ImportOptions {
     pub force: bool,
     /// The tree is that of the session of this number, and not of the newest: the next session goes back to it.
     pub tree_of: Option<u32>,
+    /// The same, of a session that nothing may lead to: how it is opened ([`search`](super::search)). Counts before `tree_of`.
+    pub tree_opened_by: Option<OpenOptions>,
     /// Where the medium goes on, if it is one that is written one sector after the other. Without it, a volume with a virtual
     /// allocation table goes on at the end of its image.
     pub sequential: Option<SequentialTarget>,
@@ -96,7 +98,10 @@ impl<R: ReadAt> Import<R> {
             return Err(Error::Options(String::from("the volume has no session")));
         };
         let older = options.tree_of.filter(|number| *number != session.number);
-        let older = older.map(|number| older_session(&all, &session, number)).transpose()?;
+        let older = match options.tree_opened_by {
+            None => older.map(|number| older_session(&all, &session, number)).transpose()?,
+            known => known,
+        };
         let mut volume = Volume::open(device, &options.open)?;
         unless_appendable(&volume, options.force, options.sequential.is_some())?;
         unless_behind(&session, options.sequential)?;

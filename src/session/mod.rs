@@ -7,13 +7,16 @@ mod free;
 mod history;
 mod import;
 mod refuse;
+mod search;
 mod streams;
+mod survey;
 mod tables;
 mod whole;
 
 pub use close::end_of_session;
 pub use diff::{Change, Difference, diff};
-pub use history::{Session, sessions};
+pub use history::{Provenance, Session, sessions};
 pub use import::{Import, ImportOptions};
 pub(crate) use import::{attributes, kind_of};
+pub use search::{all_sessions, search};
 pub use whole::{Whole, broken_off, newest_whole};

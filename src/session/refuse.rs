@@ -1,7 +1,9 @@
 //! What cannot be appended to, why, and what the user can do instead.
 
+use udf::Sector;
+use udf::general::Descriptor as _;
 use udf::read::{PartitionKind, ReadAt, Volume};
-use udf::volume::{ANCHOR_SECTOR, AccessType, IntegrityType};
+use udf::volume::{ANCHOR_SECTOR, AccessType, AnchorVolumeDescriptorPointer, IntegrityType};
 
 use super::tables::virtual_partition;
 use crate::error::{Error, Result};
@@ -19,7 +21,11 @@ pub(super) fn unless_appendable<R: ReadAt>(
         return unless_damaged(volume);
     }
     unless_read_only(volume, force)?;
-    let anchor = volume.found().anchors.iter().any(|anchor| anchor.sector.0 == ANCHOR_SECTOR);
+    // It is looked at itself: a session that is opened by its start has its anchors elsewhere.
+    let mut bytes = vec![0; volume.block_size().len()];
+    let sector = Sector(ANCHOR_SECTOR);
+    let anchor = volume.read_sectors(sector, &mut bytes).is_ok()
+        && AnchorVolumeDescriptorPointer::view(&bytes, sector.0, sector).is_ok();
     let start = physical_start(volume).unwrap_or(0);
     if !anchor || start <= ANCHOR_SECTOR {
         return Err(Error::refused(

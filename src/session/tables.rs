@@ -6,7 +6,7 @@ use udf::general::ExtentKind;
 use udf::read::{OpenOptions, PartitionKind, ReadAt, VirtualPartition, Volume};
 use udf::{BlockAddress, Sector};
 
-use super::history::Session;
+use super::history::{Provenance, Session, identity};
 use super::import::Newest;
 use super::refuse::physical_start;
 use crate::error::{Error, Result};
@@ -57,6 +57,10 @@ pub(super) fn states<R: ReadAt>(device: &R, newest: Volume<&R>, options: &OpenOp
             bytes: 0,
             open: OpenOptions { last_sector, ..open },
             ours: SessionRecord::read(volume.logical()).is_some(),
+            provenance: if found.is_empty() { Provenance::Current } else { Provenance::Remembered },
+            table: Some(sector),
+            identity: identity(&volume, Some(&head)),
+            place: sector.0,
             end: Some(sector.0.saturating_add(1)),
         });
         // Only what lies before can have been there before.

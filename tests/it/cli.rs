@@ -7,6 +7,7 @@ mod making;
 mod reading;
 mod repairing;
 mod rescuing;
+mod searching;
 
 use std::ffi::OsStr;
 use std::fs;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use mkudf_ms::progress::Progress;
 use sha2::{Digest, Sha256};
 use udf::Sector;
 use udf::file::FileType;
@@ -254,6 +255,37 @@ fn each_session_of_a_disc_is_what_another_reader_finds() {
         assert_eq!(volume.walk(&volume.root().unwrap()).count(), 0);
     }
     assert_eq!(count, 3);
+}
+
+#[test]
+fn the_sessions_of_a_disc_are_found_by_searching_its_image() {
+    let Some((_, volumes)) = corpus() else { return };
+    let image = volumes.path().join("util-linux/udf-multi-0-320-640-mkudffs.img");
+    let device = ImageFile::open(&image).unwrap();
+    let found = mkudf_ms::session::search(&device, &OpenOptions::default(), &Progress::new()).unwrap();
+    let facts: Vec<_> = found
+        .iter()
+        .map(|session| (session.number, session.start.0, session.table.map(|table| table.0), session.bytes))
+        .collect();
+    assert_eq!(facts, [1, 2, 3].map(|n| (n, (n - 1) * 320, Some(n * 320 - 1), 320 * 2048)));
+    let labels: Vec<_> =
+        found.iter().map(|session| Volume::open(&device, &session.open).unwrap().label()).collect();
+    assert_eq!(labels, ["first session", "second session", "third session"]);
+}
+
+#[test]
+fn info_names_the_streams_that_a_volume_has_for_itself() {
+    let Some((_, volumes)) = corpus() else { return };
+    let info = |name: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mkudf-ms"));
+        let output = command.arg("info").arg(volumes.path().join(name)).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let text = info("syzkaller-seeds/udf_12.img");
+    assert!(text.contains("systemstreams=1\nsystemstreamnames=*UDF Non-Allocatable Space\n"), "{text}");
+    // A directory of streams without any is none.
+    let text = info("util-linux/udf-hdd-mkudffs-1.3-1.img");
+    assert!(text.contains("label=") && !text.contains("streams"), "{text}");
 }
 
 /// Reads all that there is, as far as it goes.

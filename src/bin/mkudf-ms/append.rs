@@ -15,6 +15,7 @@ use udf::read::ReadAt;
 use crate::bar;
 use crate::grow::{Growth, Planned, Planning};
 use crate::job::{Append, Times, Usage};
+use crate::open::Spot;
 use crate::report::{Ending, Report};
 use crate::{disc, flags, start_new};
 
@@ -77,11 +78,19 @@ impl Work<'_> {
 impl Planning for Work<'_> {
     fn plan(&self, reader: &dyn ReadAt, is_device: bool) -> anyhow::Result<Option<Planned>> {
         let Self { flags, job, .. } = self;
+        let spot = Spot {
+            image: &flags.image,
+            block_size: flags.format.block_size,
+            last_sector: None,
+            entrance: &flags.entrance,
+        };
+        let open = spot.base(&reader, self.report)?;
         let options = ImportOptions {
-            open: disc::newest(&flags.image, flags.format.block_size)?,
+            open,
             fixed_size: is_device,
             force: flags.force,
             tree_of: None,
+            tree_opened_by: None,
             sequential: self.sequential,
         };
         let wanted = Wanted {

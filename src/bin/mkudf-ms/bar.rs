@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -79,15 +80,20 @@ fn show(bar: &ProgressBar, progress: &Progress) {
     bar.tick();
 }
 
-/// Makes Ctrl-C (and a polite kill) ask the work to stop; a second one does not ask.
+/// Makes Ctrl-C (and a polite kill) ask the work to stop, this and what was named before; a second one does not ask.
 pub(crate) fn cancel_on_signal(progress: &Progress) -> anyhow::Result<()> {
     static ASKED: AtomicBool = AtomicBool::new(false);
-    let progress = progress.clone();
+    static WORK: Mutex<Vec<Progress>> = Mutex::new(Vec::new());
+    let work = || WORK.lock().unwrap_or_else(PoisonError::into_inner);
+    work().push(progress.clone());
+    if work().len() > 1 {
+        return Ok(());
+    }
     ctrlc::set_handler(move || {
         if ASKED.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
-        progress.cancel();
+        work().iter().for_each(Progress::cancel);
     })
     .context("cannot listen to Ctrl-C")
 }

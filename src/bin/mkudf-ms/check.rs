@@ -26,7 +26,7 @@ pub(crate) fn run(flags: &Check, report: &Report) -> anyhow::Result<Ending> {
     let reading = &flags.reading().context("no image")?;
     let name = || reading.image.display().to_string();
     let device = open::device(&reading.image)?;
-    let options = open::options(&device, reading).with_context(name)?;
+    let options = open::options(&device, reading, report).with_context(name)?;
     let volume = match Volume::open(&device, &options) {
         Ok(volume) => Some(volume),
         Err(Error::Corrupt(_)) => None,

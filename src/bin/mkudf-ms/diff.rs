@@ -17,10 +17,11 @@ use crate::{open, text};
 pub(crate) fn run(flags: &Diff, report: &Report) -> anyhow::Result<Ending> {
     let name = || flags.image.display().to_string();
     let device = open::device(&flags.image)?;
-    let newest = crate::disc::newest(&flags.image, flags.block_size)?;
+    let sessions =
+        open::Spot::new(&flags.image, &flags.place).sessions(&device, report).with_context(name)?;
     let volume = |number: i32| {
-        let options = open::choose(&device, number, &newest)?;
-        Volume::open(&device, &options).with_context(|| format!("session {number}"))
+        let options = &open::choose_from(&sessions, number)?.open;
+        Volume::open(&device, options).with_context(|| format!("session {number}"))
     };
     let (old, new) = (volume(flags.old).with_context(name)?, volume(flags.new).with_context(name)?);
     let progress = Progress::new();

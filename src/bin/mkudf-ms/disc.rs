@@ -275,8 +275,8 @@ pub(crate) fn close_session(disc: &SimulatedMedium, image: &Path) -> anyhow::Res
 /// Where the last session of a disc begins, and where the next will: what burners are told.
 pub(crate) fn print_next(image: &Path, place: &Place) -> anyhow::Result<(u32, u32)> {
     let Some(disc) = SimulatedMedium::open(image)? else {
-        let start = place.session_start.unwrap_or(0);
-        let open = open::newest(image, place)?;
+        let start = place.entrance.session_start.unwrap_or(0);
+        let open = open::Spot::new(image, place).known()?;
         let volume = Volume::open(FileReader::open(image)?, &open)?;
         let blocks = volume.block_size().blocks_for(volume.device().size_bytes());
         let end = u32::try_from(blocks.next_multiple_of(u64::from(WRITE_UNIT_BLOCKS)));

@@ -15,7 +15,7 @@ mod rescue;
 pub(crate) use check::{Check, Explained};
 pub(crate) use disc::{Blank, Close, FormatDisc, Further, LayoutChoice, Media, Next};
 pub(crate) use history::{Diff, Revert};
-pub(crate) use reading::{Cat, Extract, Info, Ls, Place, Reading, Restoring, Sessions};
+pub(crate) use reading::{Cat, Entrance, Extract, Info, Ls, Place, Reading, Restoring, Sessions};
 pub(crate) use rescue::Rescue;
 
 use crate::values::{self, Mode, Owner, Size};
@@ -194,6 +194,8 @@ pub(crate) struct Append {
     /// Carry nothing over: what is on the volume is hidden by what is written now, and listed
     #[arg(long, conflicts_with_all = ["update", "mirror"])]
     pub(crate) start_new: bool,
+    #[command(flatten)]
+    pub(crate) entrance: Entrance,
     #[command(flatten)]
     pub(crate) format: Format,
     #[command(flatten)]

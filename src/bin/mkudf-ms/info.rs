@@ -4,13 +4,13 @@
 //! four sums over the file set descriptor. `usedblocks` and `freeblocks` are of the physical partition; `behindblocks` lie
 //! behind all that the volume uses. `startblock` is there only if it is not 0. Of several integrity descriptors the one that
 //! counts is shown as `LVID`, where udfinfo shows them all. Where udfinfo gives up (`opened` volumes without their end), so
-//! much as can be known is printed.
+//! much as can be known is printed. The keys of streams, which udfinfo has not, are there only if there are streams.
 
 use std::io::{self, Write};
 
 use serde_json::{Map, Value};
 use udf::general::{EntityIdentifier, ExtentAd};
-use udf::read::{PartitionKind, ReadAt, SparablePartition, Volume};
+use udf::read::{Entry, PartitionKind, ReadAt, SparablePartition, Volume};
 use udf::volume::{AccessType, IntegrityType};
 use zerocopy::IntoBytes as _;
 
@@ -104,7 +104,34 @@ fn facts<R: ReadAt>(name: &str, volume: &Volume<R>) -> Vec<(&'static str, Value)
         ("softwriteprotect", yes_no(soft).into()),
         ("hardwriteprotect", yes_no(hard).into()),
     ]);
+    facts.extend(streams(volume));
     facts
+}
+
+/// The streams that the volume has for itself, and those that the root directory has, if there are any.
+fn streams<R: ReadAt>(volume: &Volume<R>) -> Vec<(&'static str, Value)> {
+    let of_root = volume.root().and_then(|root| volume.streams(&root));
+    let keys = [
+        ("systemstreams", "systemstreamnames", volume.system_streams()),
+        ("rootstreams", "rootstreamnames", of_root),
+    ];
+    let mut facts = Vec::new();
+    for (count_key, names_key, directory) in keys {
+        let Some(directory) = directory.transpose() else { continue };
+        match directory.and_then(|directory| stream_names(volume, &directory)) {
+            Ok(names) if names.is_empty() => {}
+            Ok(names) => {
+                let names: Vec<String> = names.iter().map(|name| text::escaped(name).into_owned()).collect();
+                facts.extend([(count_key, names.len().into()), (names_key, names.join(", ").into())]);
+            }
+            Err(error) => facts.push((count_key, format!("damaged: {error}").into())),
+        }
+    }
+    facts
+}
+
+fn stream_names<R: ReadAt>(volume: &Volume<R>, directory: &Entry) -> udf::Result<Vec<String>> {
+    volume.directory(directory)?.live().map(|stream| Ok(stream?.name_text())).collect()
 }
 
 /// The UUID in a volume set identifier, and what follows it, by the rules that libblkid and udftools share: 16 hexadecimal

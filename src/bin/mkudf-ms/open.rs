@@ -5,11 +5,13 @@ use std::path::Path;
 use anyhow::Context as _;
 use mkudf_ms::Error;
 use mkudf_ms::device::FileReader;
+use mkudf_ms::progress::Progress;
 use mkudf_ms::session::{self, Session};
-use udf::Sector;
-use udf::read::{OpenOptions, Volume};
+use udf::read::{OpenOptions, ReadAt, Volume};
+use udf::{BlockSize, Sector};
 
-use crate::flags::{Place, Reading};
+use crate::bar::{self, Bar};
+use crate::flags::{Entrance, Place, Reading};
 use crate::report::Report;
 
 /// A volume in an image or on a device.
@@ -19,7 +21,7 @@ pub(crate) type OpenVolume = Volume<FileReader>;
 pub(crate) fn open(reading: &Reading, report: &Report) -> anyhow::Result<OpenVolume> {
     let name = || reading.image.display().to_string();
     let device = device(&reading.image)?;
-    let options = options(&device, reading).with_context(name)?;
+    let options = options(&device, reading, report).with_context(name)?;
     let volume = Volume::open(device, &options).with_context(name)?;
     for warning in volume.warnings() {
         report.detail(&format!("{}: {warning}", name()));
@@ -28,25 +30,86 @@ pub(crate) fn open(reading: &Reading, report: &Report) -> anyhow::Result<OpenVol
 }
 
 /// How to open the session asked for.
-pub(crate) fn options(device: &FileReader, reading: &Reading) -> anyhow::Result<OpenOptions> {
-    let newest = newest(&reading.image, &reading.place)?;
-    reading.session.map_or(Ok(newest), |number| choose(device, number, &newest))
+pub(crate) fn options(
+    device: &FileReader,
+    reading: &Reading,
+    report: &Report,
+) -> anyhow::Result<OpenOptions> {
+    let place = Spot::new(&reading.image, &reading.place);
+    match reading.session {
+        None => place.newest(device, report),
+        Some(number) => Ok(choose_from(&place.sessions(device, report)?, number)?.open),
+    }
 }
 
-/// How to open the newest session.
-pub(crate) fn newest(image: &Path, place: &Place) -> anyhow::Result<OpenOptions> {
-    let known = crate::disc::newest(image, place.block_size)?;
-    Ok(OpenOptions {
-        session_start: place.session_start.map(Sector).or(known.session_start),
-        last_sector: place.last_sector.map(Sector),
-        strict: place.strict,
-        ..known
-    })
+/// Where a volume is looked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spot<'a> {
+    pub(crate) image: &'a Path,
+    pub(crate) block_size: Option<BlockSize>,
+    pub(crate) last_sector: Option<u32>,
+    pub(crate) entrance: &'a Entrance,
 }
 
-/// How to open a session: from 1 on the oldest first, from -1 down the newest first.
-pub(crate) fn choose(device: &FileReader, number: i32, options: &OpenOptions) -> anyhow::Result<OpenOptions> {
-    Ok(choose_from(&session::sessions(device, options)?, number)?.open)
+impl<'a> Spot<'a> {
+    pub(crate) fn new(image: &'a Path, place: &'a Place) -> Self {
+        Self {
+            image,
+            block_size: place.block_size,
+            last_sector: place.last_sector,
+            entrance: &place.entrance,
+        }
+    }
+
+    /// How it is opened where nothing is searched.
+    pub(crate) fn known(&self) -> anyhow::Result<OpenOptions> {
+        let known = crate::disc::newest(self.image, self.block_size)?;
+        Ok(OpenOptions {
+            session_start: self.entrance.session_start.map(Sector).or(known.session_start),
+            last_sector: self.last_sector.map(Sector),
+            strict: self.entrance.strict,
+            ..known
+        })
+    }
+
+    /// All sessions, oldest first.
+    pub(crate) fn sessions<R: ReadAt>(&self, device: &R, report: &Report) -> anyhow::Result<Vec<Session>> {
+        let known = self.known()?;
+        if !self.entrance.search {
+            return Ok(session::all_sessions(device, &known)?);
+        }
+        let progress = Progress::new();
+        bar::cancel_on_signal(&progress)?;
+        let _bar = Bar::watch(&progress, report);
+        Ok(session::search(device, &known, &progress)?)
+    }
+
+    /// How to open the newest session: the one that opens by itself, or else the last that a search finds.
+    pub(crate) fn newest<R: ReadAt>(&self, device: &R, report: &Report) -> anyhow::Result<OpenOptions> {
+        let known = self.known()?;
+        if !self.entrance.search || Volume::open(device, &known).is_ok() {
+            return Ok(known);
+        }
+        let sessions = self.sessions(device, report)?;
+        let Some(newest) = sessions.last() else { return Ok(known) };
+        let name = self.image.display();
+        report.note(&format!("{name}: session {}, found by searching, is taken", newest.number));
+        Ok(newest.open)
+    }
+
+    /// How to open the session that another is to follow: the newest, and nothing else must lie behind it.
+    pub(crate) fn base<R: ReadAt>(&self, device: &R, report: &Report) -> anyhow::Result<OpenOptions> {
+        let open = self.newest(device, report)?;
+        let Some(chosen) = self.entrance.session_start else { return Ok(open) };
+        let blank = Entrance { session_start: None, search: false, strict: false };
+        let all = Spot { entrance: &blank, ..*self }.sessions(device, report).unwrap_or_default();
+        if let Some(later) = all.iter().find(|session| session.start.0 > chosen) {
+            let reason =
+                format!("a later session begins at sector {}, which would be left behind", later.start.0);
+            return Err(Error::refused(reason, "go back to the older one with mkudf-ms revert").into());
+        }
+        Ok(open)
+    }
 }
 
 /// The session of this number, counted so.

@@ -7,14 +7,15 @@ use mkudf_ms::media;
 use mkudf_ms::plan::{AppendSpec, Plan, SequentialTarget};
 use mkudf_ms::progress::Progress;
 use mkudf_ms::scan::Outcome;
-use mkudf_ms::session::{self, Import, ImportOptions};
+use mkudf_ms::session::{Import, ImportOptions, Provenance};
 use udf::read::ReadAt;
 
 use crate::flags::Revert;
 use crate::grow::{Growth, Planned, Planning};
 use crate::job::{Times, stream_options};
+use crate::open::{self, Spot};
 use crate::report::{Ending, Report};
-use crate::{bar, disc, open};
+use crate::{bar, disc};
 
 /// Writes the session that goes back.
 pub(crate) fn run(flags: &Revert, report: &Report) -> anyhow::Result<Ending> {
@@ -30,7 +31,7 @@ pub(crate) fn run(flags: &Revert, report: &Report) -> anyhow::Result<Ending> {
         report,
     };
     let name = || flags.image.display().to_string();
-    let work = Work { flags, times, sequential: None };
+    let work = Work { flags, times, report, sequential: None };
     let Some(medium) = SimulatedMedium::open(&flags.image).with_context(name)? else {
         return growth.run(&work).with_context(name);
     };
@@ -47,22 +48,43 @@ struct Work<'a> {
     times: Times,
     /// Where a disc goes on that is written one sector after the other.
     sequential: Option<SequentialTarget>,
+    report: &'a Report,
 }
 
 impl Planning for Work<'_> {
     /// The older session's tree as it is, on top of the newest session.
     fn plan(&self, reader: &dyn ReadAt, is_device: bool) -> anyhow::Result<Option<Planned>> {
-        let Self { flags, times, sequential } = self;
-        let open = disc::newest(&flags.image, flags.block_size)?;
-        let sessions = session::sessions(&reader, &open)?;
+        let Self { flags, times, sequential, .. } = self;
+        let spot = Spot {
+            image: &flags.image,
+            block_size: flags.block_size,
+            last_sector: None,
+            entrance: &flags.entrance,
+        };
+        let open = spot.base(&reader, self.report)?;
+        let sessions = spot.sessions(&reader, self.report)?;
         let wanted = open::choose_from(&sessions, flags.to)?;
-        if sessions.last().is_some_and(|newest| newest.number == wanted.number) {
+        if wanted.provenance == Provenance::Current {
             let reason = format!("session {} is the newest: what it holds is what is shown", wanted.number);
             return Err(Error::refused(reason, "name an older one: mkudf-ms sessions lists them").into());
         }
-        let tree_of = Some(wanted.number);
-        let sequential = *sequential;
-        let options = ImportOptions { open, fixed_size: is_device, force: false, tree_of, sequential };
+        // What follows the current session may be written over by the next.
+        if sessions
+            .iter()
+            .any(|session| session.provenance == Provenance::Current && session.number < wanted.number)
+        {
+            let reason =
+                format!("session {} lies behind the current one, where the next is written", wanted.number);
+            return Err(Error::refused(reason, "extract it, and append what it has").into());
+        }
+        let tree_opened_by = Some(wanted.open);
+        let options = ImportOptions {
+            open,
+            fixed_size: is_device,
+            tree_opened_by,
+            sequential: *sequential,
+            ..ImportOptions::default()
+        };
         let mut import = Import::open(reader, &options)?;
         let old_label = import.volume().label();
         let mut tree = import.tree()?;

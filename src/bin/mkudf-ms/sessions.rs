@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use mkudf_ms::session::{self, Session};
+use mkudf_ms::session::{Provenance, Session};
 use serde_json::json;
 
 use anyhow::Context as _;
@@ -25,14 +25,15 @@ pub(crate) fn run(flags: &Sessions, report: &Report) -> anyhow::Result<Ending> {
         return Ok(Ending::Done);
     }
     let device = open::device(&flags.image)?;
-    let options = open::newest(&flags.image, &flags.place)?;
-    let sessions = session::sessions(&device, &options).with_context(|| flags.image.display().to_string())?;
+    let sessions = open::Spot::new(&flags.image, &flags.place)
+        .sessions(&device, report)
+        .with_context(|| flags.image.display().to_string())?;
     let mut out = io::stdout().lock();
     if !report.json {
         writeln!(
             out,
-            "{:>6} {:>10} {:20} {:>9} {:>11} {:>15} label",
-            "number", "start", "recorded", "files", "directories", "bytes"
+            "{:>6} {:>10} {:20} {:>9} {:>11} {:>15} {:10} label",
+            "number", "start", "recorded", "files", "directories", "bytes", "known by"
         )?;
     }
     for session in &sessions {
@@ -54,7 +55,19 @@ fn object(session: &Session) -> serde_json::Value {
         "files": session.files,
         "directories": session.directories,
         "bytes": session.bytes,
+        "known_by": known_by(session),
+        "table": session.table.map(|sector| sector.0),
     })
+}
+
+/// How it is known that there is such a session.
+fn known_by(session: &Session) -> &'static str {
+    match session.provenance {
+        Provenance::Current => "current",
+        Provenance::Remembered => "record",
+        Provenance::OtherAnchor => "anchor",
+        _ => "search",
+    }
 }
 
 fn line(session: &Session) -> String {
@@ -66,11 +79,12 @@ fn line(session: &Session) -> String {
     }
     let label = text::escaped(&session.label);
     format!(
-        "{:>6} {:>10} {recorded:20} {:>9} {:>11} {:>15} {label}",
+        "{:>6} {:>10} {recorded:20} {:>9} {:>11} {:>15} {:10} {label}",
         session.number,
         session.start.0,
         number(session.files),
         number(session.directories),
         session.bytes,
+        known_by(session),
     )
 }

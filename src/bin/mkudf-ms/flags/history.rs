@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use udf::BlockSize;
 
-use super::Effort;
+use super::{Effort, Entrance, Place};
 use crate::values;
 
 const DIFF_HELP: &str = "\
@@ -16,9 +16,8 @@ file by its unique id). Sessions are counted as --session counts them.";
 #[derive(Debug, Args)]
 #[command(after_help = DIFF_HELP)]
 pub(crate) struct Diff {
-    /// Block size, where it cannot be found out
-    #[arg(short, long, value_name = "BYTES", value_parser = values::block_size)]
-    pub(crate) block_size: Option<BlockSize>,
+    #[command(flatten)]
+    pub(crate) place: Place,
     /// An image file or a block device
     #[arg(value_name = "IMAGE")]
     pub(crate) image: PathBuf,
@@ -47,6 +46,8 @@ pub(crate) struct Revert {
     /// Block size, where it cannot be found out
     #[arg(short, long, value_name = "BYTES", value_parser = values::block_size)]
     pub(crate) block_size: Option<BlockSize>,
+    #[command(flatten)]
+    pub(crate) entrance: Entrance,
     /// The volume's label [default: that of session N]
     #[arg(short, long, short_alias = 'V', visible_alias = "lvid", value_name = "TEXT")]
     pub(crate) label: Option<String>,

@@ -26,12 +26,23 @@ pub(crate) struct Place {
     /// Block size, where it cannot be found out
     #[arg(short, long, value_name = "BYTES", value_parser = values::block_size)]
     pub(crate) block_size: Option<BlockSize>,
-    /// Where the last session begins, in an image of a whole disc
-    #[arg(long, value_name = "SECTOR")]
-    pub(crate) session_start: Option<u32>,
     /// The last recorded sector, if the image or the device goes on behind it
     #[arg(long, value_name = "SECTOR")]
     pub(crate) last_sector: Option<u32>,
+    #[command(flatten)]
+    pub(crate) entrance: Entrance,
+}
+
+/// How the volume is come by.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Entrance {
+    /// Where the last session begins, in an image of a whole disc
+    #[arg(long, value_name = "SECTOR")]
+    pub(crate) session_start: Option<u32>,
+    /// Read all of the image or device for sessions that nothing leads to any more, and number them, too; if nothing opens
+    /// otherwise, the last that is found is the newest
+    #[arg(long)]
+    pub(crate) search: bool,
     /// Refuse a volume that is not as the standard demands, where it would be read all the same
     #[arg(long)]
     pub(crate) strict: bool,
