@@ -4,6 +4,7 @@ create and three appends, each a session.  The kernel's view of each state again
 session by its start (`session=`) and its last block (`lastblock=`), and older states of the first session by their last
 block; udfinfo's view of each state."""
 
+import concurrent.futures
 import json
 import os
 import shutil
@@ -166,7 +167,12 @@ def judge(context):
         return
     if reason := uml.missing():
         return context.report.lacking("discs", reason)
-    work = f"{context.work}/discs"
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(half, context, f"{context.work}/discs/{n}", matrix[n::2]) for n in (0, 1)]:
+            done.result()
+
+
+def half(context, work, matrix):
     os.makedirs(work)
     sources = kernel.Sources(work)
     # a boot for so many of them: their states take room
