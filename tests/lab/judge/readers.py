@@ -18,12 +18,19 @@ LIMITS = [
     ("7zz", {"block": (1024, 4096)}, "7-Zip looks for the anchor at sector 256 of 2048 or 512 bytes only"),
     ("libudfread", {"block": (512, 1024, 4096)}, "libudfread knows blocks of 2048 bytes only"),
     ("grub", {"metadata": (True,)}, "GRUB knows partition maps of type 1 only"),
+    ("grub", {"virtual": (True,)}, "GRUB knows partition maps of type 1 only"),
+    ("7zz", {"virtual": (True,)}, "7-Zip knows no virtual partitions"),
+    ("libudfread", {"virtual": (True,)}, "libudfread knows no virtual partitions"),
 ]
 QUICK = {("1.02", 2048), ("2.01", 512), ("2.01", 2048), ("2.50", 2048)}
 REMOVED = ["sizes/511", "many/entry 0007"]
 READERS = {"udfinfo": tools.udfinfo, "blkid": tools.blkid, "udfdump": tools.udfdump, "udfclient": tools.udfclient,
            "7zz": tools.sevenzip, "libudfread": tools.libudfread, "grub": tools.grub}
 PROGRAMS = {"grub": "grub-fstest", "libudfread": "gcc"}
+
+
+# Write-once discs with a virtual allocation table: (medium, revision)
+DISCS = [("cd-r", "1.50"), ("dvd-r", "2.00"), ("dvd+r", "2.01"), ("bd-r", "2.50"), ("bd-r", "2.60")]
 
 
 def excuse(reader, facts):
@@ -35,13 +42,15 @@ def facts_of(image, revision, block):
     """What decides whether a reader knows the image's structure: the partition map is looked for where it must be."""
     with open(image, "rb") as f:
         start = f.read(4 << 20)
-    return {"revision": revision, "block": block, "metadata": b"*UDF Metadata Partition" in start}
+    return {"revision": revision, "block": block, "metadata": b"*UDF Metadata Partition" in start,
+            "virtual": b"*UDF Virtual Partition" in start}
 
 
 def judge(context):
     report, work = context.report, f"{context.work}/readers"
-    configs = [(r, b) for r in REVISIONS for b in BLOCKS if (not report.quick or (r, b) in QUICK)
-               and any(report.wanted(f"readers/{reader}/{r}-{b}") for reader in READERS)]
+    volumes = [(r, b, None) for r in REVISIONS for b in BLOCKS if not report.quick or (r, b) in QUICK]
+    volumes += [(r, 2048, medium) for medium, r in DISCS]
+    configs = [one for one in volumes if any(report.wanted(f"readers/{reader}/{called(*one)}") for reader in READERS)]
     if not configs:
         return
     os.makedirs(work)
@@ -55,8 +64,8 @@ def judge(context):
         report.lacking("readers/libudfread", error)
         del readers["libudfread"]
     images, excused = [], {}
-    for revision, block in configs:
-        images += make(context, work, revision, block)
+    for config in configs:
+        images += make(context, work, *config)
     with concurrent.futures.ThreadPoolExecutor(4) as pool:    # some of them mostly sleep
         todo = []
         for image in images:
@@ -73,20 +82,26 @@ def judge(context):
         report.skip(f"readers/{reader}", f"{why} ({len(names)} images: {names[0]} ... {names[-1]})")
 
 
-def make(context, work, revision, block):
+def called(revision, block, medium):
+    return f"{medium}-{revision}" if medium else f"{revision}-{block}"
+
+
+def make(context, work, revision, block, medium):
     """The image fresh, and after an append."""
     sources = {name: f"{work}/{name}" for name in ("plain", "plain_additions")}
     for name, root in sources.items():
         if not os.path.exists(root):
             getattr(trees, name)(root)
-    name, made = f"{revision}-{block}", []
+    name, made = called(revision, block, medium), []
     image = f"{work}/{name}.udf"
     try:
         first = listing.walk(sources["plain"])
-        context.product.create(image, sources["plain"], revision=revision, block=block, label="LAB é")
+        context.product.create(image, sources["plain"], revision=revision, block=block, medium=medium, label="LAB é")
         made.append((name, image, first))
         appended = f"{work}/{name}-appended.udf"
         subprocess.run(["cp", "--sparse=always", image, appended], check=True)
+        if medium:
+            shutil.copy(f"{image}.media", f"{appended}.media")
         context.product.append(appended, sources["plain_additions"], remove=REMOVED)
         made.append((f"{name}-appended", appended, compare.overlay(compare.without(first, REMOVED), listing.walk(sources["plain_additions"]))))
     except Refused as refused:
@@ -94,7 +109,9 @@ def make(context, work, revision, block):
     result = []
     for label, path, want in made:
         result.append({"name": label, "of": name, "path": path, "want": compare.expected(want), "revision": revision, "block": block,
-                       "facts": facts_of(path, revision, block), "label": "LAB é"})
+                       "facts": facts_of(path, revision, block), "label": "LAB é",
+                       # what readers must know where there is no metadata partition
+                       "reader_revision": min(revision, "2.01") if medium else revision})
     return result
 
 

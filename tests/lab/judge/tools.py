@@ -46,7 +46,7 @@ def udfinfo(image, room, context):
     """No warning, the volume as it was asked for, and the same facts as our own info prints."""
     theirs = dict(line.split("=", 1) for line in call("udfinfo", image["path"]).splitlines() if not line.startswith("start="))
     ours = context.product.info(image["path"])
-    want = {"udfrev": least_read(image["revision"]), "blocksize": str(image["block"]), "label": image["label"],
+    want = {"udfrev": least_read(image["reader_revision"]), "blocksize": str(image["block"]), "label": image["label"],
             "numfiles": str(count(image, "file")), "numdirs": str(count(image, "directory"))}
     lines = [f"{key} is {theirs.get(key)!r}, not {value!r}" for key, value in want.items() if theirs.get(key) != value]
     for key, value in theirs.items():
