@@ -25,7 +25,7 @@ READ_ONLY = VIRTUAL + ("dvd", "cd", "worm")
 FREED = ("freedbitmap", "freedtable")       # sets of freed space, which the kernel reads and does not take from
 SMALL = ("mo", "worm")                      # of which mkudffs makes no larger ones
 NOT_MOUNTED = ("dvdrw-2.01-512",)            # a sparing table of two blocks, of which the kernel reads one
-NOT_FILLED = tuple(f"dvdrw-{revision}-unalloctable" for revision in REVISIONS["dvdrw"])   # EIO from the kernel when it takes blocks there
+NOT_FILLED = tuple(f"dvdrw-{revision}-unalloctable" for revision in REVISIONS["dvdrw"].split())   # EIO from the kernel when it takes blocks there
 LARGEST_MOUNTED = 4096                      # a page: the kernel has no larger blocks
 QUICK = "2.01"
 
