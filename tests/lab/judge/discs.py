@@ -4,7 +4,6 @@ create and three appends, each a session.  The kernel's view of each state again
 session by its start (`session=`) and its last block (`lastblock=`), and older states of the first session by their last
 block; udfinfo's view of each state."""
 
-import concurrent.futures
 import json
 import os
 import shutil
@@ -16,6 +15,7 @@ import kernel
 import listing
 import trees
 import uml
+from context import halves
 from product import Refused
 
 MEDIA = ("cd-r", "cd-rw", "dvd-r", "dvd-rw-seq", "dvd+r", "dvd+r-dl", "bd-r")
@@ -167,12 +167,10 @@ def judge(context):
         return
     if reason := uml.missing():
         return context.report.lacking("discs", reason)
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        for done in [pool.submit(half, context, f"{context.work}/discs/{n}", matrix[n::2]) for n in (0, 1)]:
-            done.result()
+    halves(f"{context.work}/discs", matrix, lambda work, half: judge_half(context, work, half))
 
 
-def half(context, work, matrix):
+def judge_half(context, work, matrix):
     os.makedirs(work)
     sources = kernel.Sources(work)
     # a boot for so many of them: their states take room

@@ -1,7 +1,6 @@
 """Owns: volumes that others made, read by us.  The truth is the kernel's view of them; where the kernel can also write
 (mkudffs and newfs_udf volumes up to 2.01), it first copies the rich tree onto them."""
 
-import concurrent.futures
 import hashlib
 import os
 import shutil
@@ -12,6 +11,7 @@ import listing
 import trees
 import uml
 from commands import listed
+from context import halves
 from kernel import sector
 from product import Refused
 
@@ -78,12 +78,10 @@ def judge(context):
     trees.rich(sources["rich"], many=700, device=(8, 17))     # the kernel writes no larger device numbers
     trees.plain(sources["plain"])
     listing.save(listing.walk(sources["rich"]), f"{work}/rich.jsonl")
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        for done in [pool.submit(half, context, f"{work}/{n}", sources, wanted[n::2]) for n in (0, 1)]:
-            done.result()
+    halves(work, wanted, lambda folder, half: judge_half(context, folder, sources, half))
 
 
-def half(context, work, sources, wanted):
+def judge_half(context, work, sources, wanted):
     jobs = []
     os.makedirs(work)
     fill = ["/usr/bin/python3", f"{LAB}/guest/fill.py", sources["rich"], os.path.dirname(work) + "/rich.jsonl"]

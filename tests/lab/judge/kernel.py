@@ -1,7 +1,6 @@
 """Owns: the kernel matrix.  Every revision and block size: create, three appends, back to the first session; the kernel's view of each state and,
 through `session=`, of each older session, against the sources; and our own commands on the same images."""
 
-import concurrent.futures
 import os
 import shutil
 import subprocess
@@ -12,6 +11,7 @@ import listing
 import tree
 import trees
 import uml
+from context import halves
 from product import Refused
 
 REVISIONS = ("1.02", "1.50", "2.00", "2.01", "2.50", "2.60")
@@ -147,15 +147,11 @@ def judge(context):
         return
     if reason := uml.missing():
         return context.report.lacking("kernel", reason)
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        for done in [pool.submit(half, context, f"{context.work}/kernel-{n}", matrix[n::2]) for n in (0, 1)]:
-            done.result()
+    halves(f"{context.work}/kernel", matrix, lambda work, half: judge_half(context, work, half))
 
 
-def half(context, work, matrix):
+def judge_half(context, work, matrix):
     """Some volumes: made one after the other, mounted in one boot."""
-    if not matrix:
-        return
     os.makedirs(work)
     sources = Sources(work)
     volumes = [Volume(context, sources, work, *config) for config in matrix]

@@ -2,7 +2,6 @@
 on each of them, with a documented status, in bounded time and memory, and what repair says it did is true."""
 
 import concurrent.futures
-import json
 import os
 import random
 import resource
@@ -12,6 +11,7 @@ import subprocess
 import foreign
 import trees
 from product import Refused
+from repair import kind
 
 MUTANTS, QUICK = 1000, 100
 SECONDS, MEMORY = 60, 2 << 30       # of one command on a volume of a few MiB
@@ -42,12 +42,8 @@ def crc(data):
 class Mutant:
     def __init__(self, data, block, seed):
         self.data, self.block, self.dice = bytearray(data), block, random.Random(seed)
-        self.descriptors = [at for at in range(0, len(data), block) if self.kind(at) in KINDS]
+        self.descriptors = [at for at in range(0, len(data), block) if kind(self.data[at:at + 16]) in KINDS]
 
-    def kind(self, at):
-        tag = self.data[at:at + 16]
-        sound = len(tag) == 16 and tag[2] in (2, 3) and (sum(tag) - tag[4]) % 256 == tag[4]
-        return int.from_bytes(tag[:2], "little") if sound else None
 
     def seal(self, at):
         """Makes the checksums of what begins there right."""
@@ -202,10 +198,10 @@ def commands(context, folder, image):
 
 
 def errors(product, image):
-    done = product.run("check", "--json", image, status=None)
-    findings = [json.loads(line) for line in done.stdout.decode("utf-8", "replace").splitlines()]
-    rules = {f["rule"] for f in findings if f.get("severity") in ("error", "fatal")}
-    return " ".join(sorted(rules)) or (f"exit {done.returncode}" if done.returncode not in (0, 4) else "")
+    try:
+        return " ".join(sorted({rule for rule, _ in product.errors(image)}))
+    except Refused as error:
+        return str(error)
 
 
 def bounded(path, words):

@@ -53,6 +53,14 @@ class Product:
     def check(self, image, *options):
         return self.run("check", *options, image)
 
+    def errors(self, image):
+        """(rule, message) of each error that `check` finds."""
+        done = self.run("check", "--json", image, status=None)
+        if done.returncode not in (0, 4):
+            raise Refused(f"check: exit {done.returncode}: {done.stderr.decode('utf-8', 'replace')[-200:]}")
+        findings = [json.loads(line) for line in done.stdout.decode("utf-8", "replace").splitlines()]
+        return [(f["rule"], f["message"]) for f in findings if f.get("severity") in ("error", "fatal")]
+
     def sessions(self, image):
         return [json.loads(line) for line in self.run("sessions", "--json", image).splitlines() if line.strip()]
 

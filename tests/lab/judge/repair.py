@@ -15,6 +15,12 @@ VOLUMES = [("hd", "2.01", 2048), ("hd", "1.02", 512), ("hd", "1.50", 2048), ("dv
 ANCHOR, INTEGRITY, BITMAP, EXTENDED, PLAIN = 2, 9, 264, 266, 261
 
 
+def kind(tag):
+    """The identifier of a descriptor tag, by its checksum and version; None if it is none."""
+    sound = len(tag) == 16 and tag[2] in (2, 3) and (sum(tag) - tag[4]) % 256 == tag[4]
+    return int.from_bytes(tag[:2], "little") if sound else None
+
+
 class Volume:
     """An image as blocks; what is changed is written back."""
 
@@ -27,12 +33,11 @@ class Volume:
     def number(self, at, length=4):
         return int.from_bytes(self.bytes[at:at + length], "little")
 
-    def find(self, kind, most=None):
+    def find(self, wanted, most=None):
         """Where descriptors of a kind begin, by identifier, checksum and version."""
         found = []
         for at in range(0, len(self.bytes), self.block):
-            tag = self.bytes[at:at + 16]
-            if self.number(at, 2) == kind and tag[2] in (2, 3) and (sum(tag) - tag[4]) % 256 == tag[4]:
+            if kind(self.bytes[at:at + 16]) == wanted:
                 found.append(at)
                 if len(found) == most:
                     break

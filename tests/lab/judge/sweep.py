@@ -1,8 +1,6 @@
 """Owns: every volume that mkudffs can make, by medium, revision, block size, strategy, kind of space set and of entry: opened,
 listed and checked as it is made, and again when the kernel has filled it, against what the kernel then shows."""
 
-import concurrent.futures
-import json
 import os
 import shutil
 
@@ -11,6 +9,7 @@ import foreign
 import listing
 import trees
 import uml
+from context import halves
 from kernel import sector
 from product import Refused
 
@@ -58,12 +57,10 @@ def judge(context):
     os.makedirs(work)
     trees.plain(f"{work}/source")
     listing.save(listing.walk(f"{work}/source"), f"{work}/source.jsonl")
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        for done in [pool.submit(half, context, f"{work}/{n}", sorted(groups.items())[n::2]) for n in (0, 1)]:
-            done.result()
+    halves(work, sorted(groups.items()), lambda folder, half: judge_half(context, folder, half))
 
 
-def half(context, work, groups):
+def judge_half(context, work, groups):
     for number, (group, members) in enumerate(groups):
         folder = f"{work}/{number}"
         os.makedirs(folder)
@@ -120,9 +117,7 @@ def opened(product, name, image):
 
 def checked(product, image, right):
     """What `check` says beyond what it says rightly."""
-    done = product.run("check", "--json", image, status=None)
-    if done.returncode not in (0, 4):
-        return [f"check: exit {done.returncode}: {done.stderr.decode(errors='replace')[-200:]}"]
-    findings = [json.loads(line) for line in done.stdout.decode().splitlines()]
-    errors = (f for f in findings if f.get("severity") in ("error", "fatal"))
-    return [f"check: {f['rule']}: {f.get('message', '')}" for f in errors if f["rule"] not in right]
+    try:
+        return [f"check: {rule}: {message}" for rule, message in product.errors(image) if rule not in right]
+    except Refused as error:
+        return [str(error)]
