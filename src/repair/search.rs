@@ -1,19 +1,15 @@
 //! Volume descriptor sequences that no anchor leads to: looked for on the whole device (ECMA-167 3/8.4).
 
-use std::collections::BTreeMap;
-
 use udf::general::{ExtentAd, Tag, TagIdentifier};
 use udf::read::ReadAt;
 use udf::volume::MINIMUM_SEQUENCE_SECTORS;
 use udf::{BlockSize, Sector};
 
-use super::bytes::{get16, get32};
+use super::bytes::get16;
+use crate::progress::Progress;
+use crate::session::survey::survey;
 
-/// How much is read at once.
-const CHUNK_BYTES: u64 = 1 << 20;
-/// What descriptors begin at multiples of, whatever the block size.
-const STEP: usize = 512;
-/// Sectors of a sequence that are looked at, and sequences that are remembered.
+/// Sectors of a sequence that are looked at, and primary descriptors that are remembered.
 const MOST_SECTORS: u32 = 64;
 const MOST_SEQUENCES: usize = 1 << 12;
 
@@ -38,35 +34,17 @@ struct Candidate {
 /// The newest pair of equal sequences on a device, all of whose descriptors are sealed: nothing else proves that they are what
 /// an anchor led to.
 pub(super) fn sequences(device: &dyn ReadAt, block_sizes: &[BlockSize]) -> Option<Lost> {
-    let mut found: BTreeMap<u32, Vec<Candidate>> = BTreeMap::new();
-    let mut count = 0;
-    let size = device.size_bytes();
-    let mut offset = 0;
-    while offset < size && count < MOST_SEQUENCES {
-        let mut chunk = vec![0; usize::try_from(CHUNK_BYTES.min(size - offset)).ok()?];
-        // What cannot be read holds no sequence that could be used.
-        if device.read_at(offset, &mut chunk).is_ok() {
-            for (index, head) in chunk.chunks_exact(STEP).enumerate() {
-                let at = offset + (index * STEP) as u64;
-                let is_primary = head.starts_with(&TagIdentifier::PRIMARY_VOLUME.0.to_le_bytes());
-                for block_size in block_sizes.iter().filter(|_| is_primary) {
-                    let bytes = u64::from(block_size.bytes());
-                    let fits = at.is_multiple_of(bytes) && u64::from(get32(head, 12)) == at / bytes;
-                    if let Some(candidate) =
-                        fits.then(|| candidate(device, *block_size, get32(head, 12))).flatten()
-                    {
-                        found.entry(block_size.bytes()).or_default().push(candidate);
-                        count += 1;
-                    }
-                }
-            }
-        }
-        offset += CHUNK_BYTES;
-    }
+    let survey = survey(&device, MOST_SEQUENCES, &Progress::new()).ok()?;
+    let of_size = |size: BlockSize| {
+        let primaries = survey.primaries.iter().filter(move |(block_size, _)| *block_size == size);
+        primaries.filter_map(move |(_, primary)| candidate(device, size, primary.0)).collect::<Vec<_>>()
+    };
     block_sizes.iter().find_map(|block_size| {
-        let candidates = found.get(&block_size.bytes())?;
+        let candidates = of_size(*block_size);
         let pairs = candidates.iter().enumerate().filter_map(|(index, one)| {
-            let other = candidates[index + 1..].iter().rev().find(|other| other.contents == one.contents)?;
+            // A sequence may have several primary descriptors, and is no copy of itself.
+            let is_copy = |other: &&Candidate| other.start != one.start && other.contents == one.contents;
+            let other = candidates[index + 1..].iter().rev().find(is_copy)?;
             Some((one, other))
         });
         let (one, other) = pairs.max_by_key(|(one, other)| (&one.recorded, other.start))?;

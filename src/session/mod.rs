@@ -9,7 +9,7 @@ mod import;
 mod refuse;
 mod search;
 mod streams;
-mod survey;
+pub(crate) mod survey;
 mod tables;
 mod whole;
 

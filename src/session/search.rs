@@ -12,6 +12,8 @@ use super::survey::{Sequence, Survey, survey};
 use crate::error::Result;
 use crate::progress::Progress;
 
+/// Sequences, and anchors, that are remembered: the earliest of more.
+const MOST_SEQUENCES: usize = 1024;
 /// What looks like a table of a session and is none: after so many of them no more are tried.
 const MOST_FALSE_TABLES: u32 = 16;
 
@@ -41,7 +43,7 @@ pub fn search<R: ReadAt>(device: &R, options: &OpenOptions, progress: &Progress)
         }
         Err(error) => Some(error),
     };
-    let survey = survey(device, progress)?;
+    let survey = survey(device, MOST_SEQUENCES, progress)?;
     for seed in seeds(&survey, options) {
         progress.check()?;
         found.seed(device, &seed, &survey);

@@ -1,5 +1,6 @@
 //! One look at the whole device, from its beginning to its end, for what sessions and states begin with: volume descriptor
 //! sequences, anchors, and what may be a virtual allocation table. What is remembered is bounded, whatever the device holds.
+//! `search` lists sessions from it, `repair` finds sequences that no anchor leads to.
 
 use udf::file::{FileType, IcbTag};
 use udf::general::{ExtentAd, Tag, TagIdentifier};
@@ -17,8 +18,6 @@ const CHUNK_BYTES: usize = 1 << 20;
 const PIECE_BYTES: usize = 32 * 1024;
 /// Every block of every size begins at a multiple of the least.
 const STEP_BYTES: usize = 512;
-/// Sequences, and anchors, that are remembered: the earliest of more.
-pub(super) const MOST_SEQUENCES: usize = 1024;
 /// Entries that may be tables that are remembered: the earliest of more.
 const MOST_TABLES: usize = 1 << 16;
 /// The least length of a sequence (ECMA-167 3/8.4.2.2, UDF 2.2.3): what lies further away is of another.
@@ -61,17 +60,22 @@ pub(super) struct Anchor {
 
 /// What was found, each kind in the order of places.
 #[derive(Debug, Default)]
-pub(super) struct Survey {
+pub(crate) struct Survey {
     pub(super) sequences: Vec<Sequence>,
     pub(super) anchors: Vec<Anchor>,
+    /// Primary volume descriptors, whatever they are part of.
+    pub(crate) primaries: Vec<(BlockSize, Sector)>,
     /// The bytes at which entries begin that may be those of tables.
     pub(super) tables_bytes: Vec<u64>,
+    /// How many of each kind but tables are remembered: the earliest of more.
+    most: usize,
 }
 
-/// Reads the device once. What cannot be read is passed over.
-pub(super) fn survey<R: ReadAt>(device: &R, progress: &Progress) -> Result<Survey> {
+/// Reads the device once. What cannot be read is passed over. Of sequences, anchors and primary descriptors, `most` each are
+/// remembered.
+pub(crate) fn survey<R: ReadAt>(device: &R, most: usize, progress: &Progress) -> Result<Survey> {
     let size_bytes = device.size_bytes();
-    let mut found = Survey::default();
+    let mut found = Survey { most, ..Survey::default() };
     let mut buffer = vec![0; CHUNK_BYTES];
     let mut start_bytes = 0;
     while start_bytes < size_bytes {
@@ -132,7 +136,7 @@ impl Survey {
         bytes: &[u8],
     ) {
         if kind == TagIdentifier::ANCHOR_VOLUME_POINTER {
-            if self.anchors.len() < MOST_SEQUENCES
+            if self.anchors.len() < self.most
                 && let Ok((anchor, _)) = AnchorVolumeDescriptorPointer::ref_from_prefix(bytes)
             {
                 let main = anchor.main_volume_descriptor_sequence_extent;
@@ -140,6 +144,9 @@ impl Survey {
                 self.anchors.push(Anchor { block_size, sector, main, reserve });
             }
             return;
+        }
+        if kind == TagIdentifier::PRIMARY_VOLUME && self.primaries.len() < self.most {
+            self.primaries.push((block_size, sector));
         }
         let goes_on = self.sequences.last_mut().filter(|last| {
             let room = last.blocks.max(SEQUENCE_BLOCKS.saturating_sub(1));
@@ -155,7 +162,7 @@ impl Survey {
         if self.sequences.last().is_some_and(|last| !last.is_whole()) {
             self.sequences.pop();
         }
-        if self.sequences.len() < MOST_SEQUENCES && kind != TagIdentifier::TERMINATING {
+        if self.sequences.len() < self.most && kind != TagIdentifier::TERMINATING {
             let mut new = Sequence { block_size, start: sector, blocks: 1, kinds: 0, is_virtual: false };
             new.add(kind, bytes);
             self.sequences.push(new);
@@ -185,19 +192,22 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_bounded() {
+        const MOST: usize = 1024;
         const SEAL: Seal = Seal { descriptor_version: 3, serial_number: 1 };
-        let mut image = vec![0; 5 * MOST_SEQUENCES * STEP_BYTES];
+        let mut image = vec![0; 5 * MOST * STEP_BYTES];
         for (sector, block) in (0..).zip(image.chunks_mut(STEP_BYTES)) {
             block[30] = 1;
             let kinds = [1, 5, 6, 8, 2].map(TagIdentifier);
             Tag::seal(block, kinds[sector as usize % 5], SEAL, sector);
         }
         let progress = Progress::new();
-        let found = survey(&image, &progress).unwrap();
-        assert_eq!(found.sequences.len(), MOST_SEQUENCES - 1, "the first descriptor of all is at sector 0");
-        assert_eq!(found.anchors.len(), MOST_SEQUENCES);
+        let found = survey(&image, MOST, &progress).unwrap();
+        assert_eq!(found.sequences.len(), MOST - 1, "the first descriptor of all is at sector 0");
+        assert_eq!(found.anchors.len(), MOST);
+        assert_eq!(found.primaries.len(), MOST - 1);
+        assert_eq!(survey(&image, 10, &Progress::new()).unwrap().primaries.len(), 10);
         assert_eq!(progress.bytes(), image.len() as u64);
         progress.cancel();
-        assert!(survey(&image, &progress).is_err());
+        assert!(survey(&image, MOST, &progress).is_err());
     }
 }
