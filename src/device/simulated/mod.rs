@@ -50,6 +50,24 @@ impl SimulatedMedium {
     /// Fails for media of whose size there is no notion, unless `capacity_blocks` tells it, and for those that cannot be
     /// written.
     pub fn blank(image: &Path, medium: &'static Medium, capacity_blocks: Option<u32>) -> io::Result<Self> {
+        Self::new(image, medium, capacity_blocks, true)
+    }
+
+    /// A new medium as [`blank`](Self::blank) makes it, but as it was made: what is written in any order must be formatted.
+    pub fn unformatted(
+        image: &Path,
+        medium: &'static Medium,
+        capacity_blocks: Option<u32>,
+    ) -> io::Result<Self> {
+        Self::new(image, medium, capacity_blocks, medium.is_sequential())
+    }
+
+    fn new(
+        image: &Path,
+        medium: &'static Medium,
+        capacity_blocks: Option<u32>,
+        is_formatted: bool,
+    ) -> io::Result<Self> {
         let refuse =
             |why: &str| Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{}: {why}", medium.name)));
         let Some(capacity_blocks) = capacity_blocks.or(medium.capacity_blocks) else {
@@ -61,24 +79,10 @@ impl SimulatedMedium {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(image)?;
         lock_file(&file)?;
         file.set_len(0)?;
-        let state = State { is_formatted: true, ..State::blank(medium, capacity_blocks) };
+        let state = State { is_formatted, ..State::blank(medium, capacity_blocks) };
         let sidecar = sidecar(image);
         state.write(&sidecar)?;
         Ok(Self { image: file, sidecar, state: Mutex::new(state) })
-    }
-
-    /// A new medium as [`blank`](Self::blank) makes it, but as it was made: what is written in any order must be formatted.
-    pub fn unformatted(
-        image: &Path,
-        medium: &'static Medium,
-        capacity_blocks: Option<u32>,
-    ) -> io::Result<Self> {
-        let disc = Self::blank(image, medium, capacity_blocks)?;
-        let mut state = lock(&disc.state);
-        state.is_formatted = medium.is_sequential();
-        state.write(&disc.sidecar)?;
-        drop(state);
-        Ok(disc)
     }
 
     /// Inserts a medium that is there; `None` if there is no file beside the image that makes it one.
@@ -191,7 +195,7 @@ impl SimulatedMedium {
     /// Blanks it: all is gone, and it is written in sessions from now on. What is written once cannot be blanked, and what is
     /// written in any order is formatted, but for DVD-RW, which is the one or the other.
     pub fn erase(&self) -> io::Result<()> {
-        self.begin_anew("blanked", |medium| match medium.writing {
+        self.begin_anew(false, |medium| match medium.writing {
             Writing::SequentialErasable => Some(medium),
             _ => other_dvd_rw(medium).filter(|_| medium.writing == Writing::Random),
         })
@@ -200,28 +204,27 @@ impl SimulatedMedium {
     /// Formats it: all is gone, and any sector can be written from now on. What is written in sessions cannot be formatted, but
     /// for DVD-RW.
     pub fn format(&self) -> io::Result<()> {
-        self.begin_anew("formatted", |medium| match medium.writing {
+        self.begin_anew(true, |medium| match medium.writing {
             Writing::Random => Some(medium),
             _ => other_dvd_rw(medium),
-        })?;
-        let mut state = lock(&self.state);
-        state.is_formatted = true;
-        state.write(&self.sidecar)
+        })
     }
 
     fn begin_anew(
         &self,
-        done: &str,
+        formats: bool,
         becomes: impl Fn(&'static Medium) -> Option<&'static Medium>,
     ) -> io::Result<()> {
         let mut state = lock(&self.state);
         let Some(medium) = becomes(state.medium) else {
+            let done = if formats { "formatted" } else { "blanked" };
             let why = format!("{} cannot be {done}", state.medium.description);
             return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
         };
         self.image.set_len(0)?;
         let defects = std::mem::take(&mut state.defects);
-        *state = State { defects, ..State::blank(medium, state.capacity_blocks) };
+        let blank = State::blank(medium, state.capacity_blocks);
+        *state = State { defects, is_formatted: formats || blank.is_formatted, ..blank };
         state.write(&self.sidecar)
     }
 
