@@ -7,10 +7,10 @@ use super::path::{Loader, Place};
 use super::{BuildError, Conflict, FileSystemImage};
 use crate::error::{Error, Result, Warning};
 use crate::scan::{self, Source, scan};
-use crate::tree::{Attributes, Content, InodeId, Input, Kind, NodeId};
+use crate::tree::{Attributes, Content, InodeId, Input, Kind, NodeId, Tree};
 
 /// Bodies up to this size are kept in memory, whoever reads them: they may be recorded inside their entries, twice.
-pub(super) const KEPT_UP_TO_BYTES: u64 = 4096;
+const KEPT_UP_TO_BYTES: u64 = 4096;
 
 impl FileSystemImage<'_> {
     /// Adds the contents of a folder of the host to a directory, which is made if it is not there. Directories that meet merge;
@@ -60,11 +60,7 @@ impl FileSystemImage<'_> {
 
     /// Adds a file of these bytes.
     pub fn add_bytes(&mut self, to: &str, bytes: impl Into<Vec<u8>>, on_conflict: Conflict) -> Result<()> {
-        let bytes = bytes.into();
-        self.change(|image| {
-            let content = image.tree.add_body(bytes.into());
-            image.add_item(to, Kind::File, content, on_conflict)
-        })
+        self.add_body(to, Body::Bytes(bytes.into()), on_conflict)
     }
 
     /// Adds a file of `size_bytes` bytes that can be read once. It is read when the volume is written; it can be written once.
@@ -72,14 +68,10 @@ impl FileSystemImage<'_> {
         &mut self,
         to: &str,
         size_bytes: u64,
-        mut reader: impl Read + Send + 'static,
+        reader: impl Read + Send + 'static,
         on_conflict: Conflict,
     ) -> Result<()> {
-        if size_bytes > KEPT_UP_TO_BYTES {
-            return self.add_input(to, Input::once(to, size_bytes, reader), on_conflict);
-        }
-        let bytes = read_small(to, size_bytes, &mut reader)?;
-        self.add_bytes(to, bytes, on_conflict)
+        self.add_body(to, Body::once(to, size_bytes, reader)?, on_conflict)
     }
 
     /// Adds a file of `size_bytes` bytes that `open` opens whenever it is to be read from its beginning.
@@ -90,17 +82,12 @@ impl FileSystemImage<'_> {
         open: impl Fn() -> std::io::Result<Box<dyn Read + Send>> + Send + Sync + 'static,
         on_conflict: Conflict,
     ) -> Result<()> {
-        if size_bytes > KEPT_UP_TO_BYTES {
-            return self.add_input(to, Input::reopened(to, size_bytes, open), on_conflict);
-        }
-        let mut reader = open().map_err(Error::host("cannot read", to))?;
-        let bytes = read_small(to, size_bytes, &mut reader)?;
-        self.add_bytes(to, bytes, on_conflict)
+        self.add_body(to, Body::reopened(to, size_bytes, open)?, on_conflict)
     }
 
-    fn add_input(&mut self, to: &str, input: Input, on_conflict: Conflict) -> Result<()> {
+    fn add_body(&mut self, to: &str, body: Body, on_conflict: Conflict) -> Result<()> {
         self.change(|image| {
-            let content = image.tree.add_input(input);
+            let content = body.content(&mut image.tree);
             image.add_item(to, Kind::File, content, on_conflict)
         })
     }
@@ -192,8 +179,44 @@ fn rooted(path: &str) -> String {
     format!("/{}", super::path::names(path).collect::<Vec<_>>().join("/"))
 }
 
+/// The body of a file or a stream that the caller hands over. Small ones are read at once.
+pub(super) enum Body {
+    Bytes(Vec<u8>),
+    Input(Input),
+}
+
+impl Body {
+    /// Of a reader that can be read once; `path` is what it is told of by.
+    pub(super) fn once(path: &str, size_bytes: u64, mut reader: impl Read + Send + 'static) -> Result<Self> {
+        if size_bytes > KEPT_UP_TO_BYTES {
+            return Ok(Self::Input(Input::once(path, size_bytes, reader)));
+        }
+        read_small(path, size_bytes, &mut reader).map(Self::Bytes)
+    }
+
+    /// Of what `open` opens as often as it is asked to.
+    pub(super) fn reopened(
+        path: &str,
+        size_bytes: u64,
+        open: impl Fn() -> std::io::Result<Box<dyn Read + Send>> + Send + Sync + 'static,
+    ) -> Result<Self> {
+        if size_bytes > KEPT_UP_TO_BYTES {
+            return Ok(Self::Input(Input::reopened(path, size_bytes, open)));
+        }
+        let mut reader = open().map_err(Error::host("cannot read", path))?;
+        read_small(path, size_bytes, &mut reader).map(Self::Bytes)
+    }
+
+    pub(super) fn content(self, tree: &mut Tree) -> Content {
+        match self {
+            Self::Bytes(bytes) => tree.add_body(bytes.into()),
+            Self::Input(input) => tree.add_input(input),
+        }
+    }
+}
+
 /// All of a small body, which must be as long as it is said to be.
-pub(super) fn read_small(path: &str, size_bytes: u64, reader: &mut dyn Read) -> Result<Vec<u8>> {
+fn read_small(path: &str, size_bytes: u64, reader: &mut dyn Read) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut limited = reader.take(size_bytes + 1);
     limited.read_to_end(&mut bytes).map_err(Error::host("cannot read", path))?;

@@ -6,10 +6,10 @@ use std::path::Path;
 
 use udf::general::{LongAd, Moment};
 
-use super::add::{KEPT_UP_TO_BYTES, read_small};
+use super::add::Body;
 use super::{BuildError, FileSystemImage, ItemInfo};
 use crate::error::{Error, Result};
-use crate::tree::{Attributes, Content, HostFile, Input, Kind, Name, NodeId, Tree};
+use crate::tree::{Attributes, Content, HostFile, Kind, Name, NodeId, Tree};
 
 /// Names that begin so are UDF's own (UDF 3.3.8); these are those of files that anybody may write.
 const RESERVED: &str = "*UDF";
@@ -39,8 +39,8 @@ impl FileSystemImage<'_> {
 
     /// Gives a file a named stream of these bytes.
     pub fn add_stream_bytes(&mut self, path: &str, name: &str, bytes: impl Into<Vec<u8>>) -> Result<()> {
-        let bytes = bytes.into();
-        self.add_stream(path, name, None, |tree| tree.add_body(bytes.into()))
+        let body = Body::Bytes(bytes.into());
+        self.add_stream(path, name, None, |tree| body.content(tree))
     }
 
     /// Gives a file a named stream of `size_bytes` bytes that can be read once.
@@ -49,15 +49,10 @@ impl FileSystemImage<'_> {
         path: &str,
         name: &str,
         size_bytes: u64,
-        mut reader: impl Read + Send + 'static,
+        reader: impl Read + Send + 'static,
     ) -> Result<()> {
-        let whole = whole(path, name);
-        if size_bytes > KEPT_UP_TO_BYTES {
-            let input = Input::once(whole, size_bytes, reader);
-            return self.add_stream(path, name, None, |tree| tree.add_input(input));
-        }
-        let bytes = read_small(&whole, size_bytes, &mut reader)?;
-        self.add_stream_bytes(path, name, bytes)
+        let body = Body::once(&whole(path, name), size_bytes, reader)?;
+        self.add_stream(path, name, None, |tree| body.content(tree))
     }
 
     /// Gives a file a named stream of `size_bytes` bytes that `open` opens whenever it is to be read from its beginning.
@@ -68,14 +63,8 @@ impl FileSystemImage<'_> {
         size_bytes: u64,
         open: impl Fn() -> std::io::Result<Box<dyn Read + Send>> + Send + Sync + 'static,
     ) -> Result<()> {
-        let whole = whole(path, name);
-        if size_bytes > KEPT_UP_TO_BYTES {
-            let input = Input::reopened(whole, size_bytes, open);
-            return self.add_stream(path, name, None, |tree| tree.add_input(input));
-        }
-        let mut reader = open().map_err(Error::host("cannot read", &whole))?;
-        let bytes = read_small(&whole, size_bytes, &mut reader)?;
-        self.add_stream_bytes(path, name, bytes)
+        let body = Body::reopened(&whole(path, name), size_bytes, open)?;
+        self.add_stream(path, name, None, |tree| body.content(tree))
     }
 
     /// The named streams of something, in the order of names.
@@ -137,7 +126,7 @@ impl FileSystemImage<'_> {
                 // Others may write the smaller form, which has no field for streams, from 2.00 on, too.
                 return Err(BuildError::StreamsNotSupported { revision: self.revision() }.into());
             }
-            owner_unique_id = u32::try_from(entry.unique_id & u64::from(u32::MAX)).ok();
+            owner_unique_id = Some(entry.low_unique_id());
         }
         let directory = self.tree.add_directory(self.defaults.directory_attributes());
         Ok(self.tree.add_streams(id, node, directory, owner_unique_id))
