@@ -13,7 +13,7 @@ use super::framed::Framed;
 use super::ground::version;
 use super::keep::{claimant, item, know};
 use super::listing::{Found, Listing};
-use super::survey::{Source, Survey, is_same, low};
+use super::survey::{Source, Survey, is_same};
 use super::verdict::{Item, ItemKind, Reason, Summary, Verdict};
 use crate::error::Result;
 use crate::extract::{Extraction, FolderId, Folders, Names, Trouble};
@@ -225,7 +225,7 @@ impl<'s, 'a, R: ReadAt> Saver<'s, 'a, R> {
         };
         know(&mut item, &entry);
         if !is_same(found, &entry) {
-            let (expected, found) = (found.icb.unique_id.get(), low(entry.unique_id));
+            let (expected, found) = (found.icb.unique_id.get(), entry.low_unique_id());
             item.reasons.push(Reason::OtherFile { expected, found });
         }
         if here.mode == Mode::Deleted && !self.is_left(here.number, &entry) {

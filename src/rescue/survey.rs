@@ -280,14 +280,9 @@ pub(super) fn entry_at<R: ReadAt>(view: &View<'_, R>, record: &Record) -> Option
 
 /// Whether an entry is still the one that a name was given to, as far as the two tell.
 pub(super) fn is_same(found: &Found, entry: &Entry) -> bool {
-    let (named, recorded) = (found.icb.unique_id.get(), low(entry.unique_id));
+    let (named, recorded) = (found.icb.unique_id.get(), entry.low_unique_id());
     // Up to 1.50 names have no unique id; further names of a file have ids of their own.
     named == 0 || named == recorded || entry.links > 1
-}
-
-/// The low 32 bits, which is what names have of a unique id.
-pub(super) fn low(unique_id: u64) -> u32 {
-    u32::try_from(unique_id & u64::from(u32::MAX)).unwrap_or(0)
 }
 
 /// Whether users have such files; all others are of the volume itself.

@@ -26,9 +26,9 @@ impl<R: ReadAt> Import<R> {
         };
         let facts = self.facts(&streams)?;
         let inode = tree.add_inode(Kind::Directory, facts.attributes, Content::None);
-        let unique_id = low_half(streams.unique_id);
+        let unique_id = streams.low_unique_id();
         tree.inode_mut(inode).kept = Some(Kept { unique_id, ..kept(&icb, 0) });
-        let node = tree.add_streams(owner, below, inode, Some(low_half(entry.unique_id)));
+        let node = tree.add_streams(owner, below, inode, Some(entry.low_unique_id()));
         tree.open_directory(node, facts.attributes);
         self.entries.insert(inode, facts);
         let found = self.volume.directory(&streams)?.live().collect::<udf::Result<Vec<_>>>()?;
@@ -64,8 +64,4 @@ impl<R: ReadAt> Import<R> {
         }
         Ok(())
     }
-}
-
-fn low_half(unique_id: u64) -> u32 {
-    u32::try_from(unique_id & u64::from(u32::MAX)).unwrap_or(0)
 }

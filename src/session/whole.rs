@@ -20,9 +20,8 @@ impl Whole {
     pub fn options(&self) -> Option<OpenOptions> {
         let (start, last) = self.newest?;
         Some(OpenOptions {
-            session_start: (start.0 > 0).then_some(start),
             last_sector: (!self.broken.is_empty()).then_some(last),
-            ..OpenOptions::default()
+            ..OpenOptions::of_session(start)
         })
     }
 }
@@ -38,11 +37,7 @@ pub fn newest_whole<R: ReadAt>(device: &R, sessions: &[(Sector, Sector)]) -> Who
 /// Whether a session can be opened by its start and has come to its end. With a virtual allocation table the newest table
 /// tells what is complete; a logical session of ours ends with an anchor.
 fn is_whole<R: ReadAt>(device: &R, start: Sector, last: Sector) -> bool {
-    let options = OpenOptions {
-        session_start: (start.0 > 0).then_some(start),
-        last_sector: Some(last),
-        ..OpenOptions::default()
-    };
+    let options = OpenOptions { last_sector: Some(last), ..OpenOptions::of_session(start) };
     let Ok(volume) = Volume::open(device, &options) else { return false };
     if !(start..=last).contains(&volume.sequences().0.start()) {
         return false;

@@ -185,9 +185,7 @@ impl<'a> Target<'a> {
             let hint = "replace it with --force, or `mkudf-ms append` to it";
             return Err(Error::refused("the file exists", hint)).with_context(name);
         }
-        let capacity = flags.effort.capacity.map(|size| size.bytes(medium.block_size));
-        let capacity = capacity.map(|bytes| bytes / u64::from(medium.block_size.bytes()));
-        let capacity_blocks = capacity.map(|blocks| u32::try_from(blocks).unwrap_or(u32::MAX));
+        let capacity_blocks = flags.effort.capacity.map(|size| size.blocks(medium.block_size));
         // A disc has the size that it has.
         let known = blank.as_ref().and_then(WriteAt::capacity_bytes);
         let known = known.map(|bytes| bytes / u64::from(medium.block_size.bytes()));
@@ -262,13 +260,7 @@ impl<'a> Target<'a> {
                 let name = || disc.image.display().to_string();
                 disc.write(closes_session, |device| write(device)).with_context(name)
             }
-            Self::Stdout => {
-                let stdout = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-                let pipe = Pipe::new(stdout);
-                let warnings = write(&pipe)?;
-                pipe.commit().context("cannot write to standard output")?;
-                Ok(warnings)
-            }
+            Self::Stdout => to_stdout(write),
             Self::Image { path, .. } => {
                 let name = || path.display().to_string();
                 let image = ImageFile::create(path).context("cannot make the image").with_context(name)?;
@@ -282,6 +274,16 @@ impl<'a> Target<'a> {
             Self::Device { path, device } => write(&*device).with_context(|| path.display().to_string()),
         }
     }
+}
+
+/// Writes to standard output, as one stream.
+pub(crate) fn to_stdout(
+    write: impl FnOnce(&dyn WriteAt) -> mkudf_ms::Result<Vec<Warning>>,
+) -> anyhow::Result<Vec<Warning>> {
+    let pipe = Pipe::new(File::from(io::stdout().as_fd().try_clone_to_owned()?));
+    let warnings = write(&pipe)?;
+    pipe.commit().context("cannot write to standard output")?;
+    Ok(warnings)
 }
 
 /// Whether an image can be made: better to know before an hour of work than after.

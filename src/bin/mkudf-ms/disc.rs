@@ -10,7 +10,7 @@ use mkudf_ms::device::{FileReader, WriteAt as _};
 use mkudf_ms::media::multisession::{self, Mechanism, MultisessionError, Sequential};
 use mkudf_ms::media::{Medium, VolumeLayout};
 use mkudf_ms::plan::SequentialTarget;
-use mkudf_ms::session;
+use mkudf_ms::session::{self, Whole};
 use udf::read::{OpenOptions, ReadAt, Volume};
 use udf::{BlockSize, Sector};
 
@@ -27,10 +27,14 @@ pub(crate) fn newest(image: &Path, block_size: Option<BlockSize>) -> anyhow::Res
         let device = FileReader::open(image).with_context(|| image.display().to_string())?;
         let whole = session::newest_whole(&device, &extents(all.as_deref().unwrap_or_default()));
         // If none is, it fails where it should have begun.
-        open.session_start = (last.start > 0).then_some(Sector(last.start));
-        open = whole.options().unwrap_or(open);
+        open = whole.options().unwrap_or_else(|| OpenOptions::of_session(Sector(last.start)));
     }
     Ok(OpenOptions { block_size, ..open })
+}
+
+/// What is to be made of a disc's sessions.
+fn whole(disc: &SimulatedMedium) -> anyhow::Result<Whole> {
+    Ok(session::newest_whole(disc, &extents(&disc.sessions()?)))
 }
 
 fn extents(sessions: &[ClosedSession]) -> Vec<(Sector, Sector)> {
@@ -104,7 +108,7 @@ pub(crate) fn target(
     report: &Report,
 ) -> anyhow::Result<SequentialTarget> {
     let mut facts = facts(disc)?;
-    let whole = session::newest_whole(disc, &extents(&disc.sessions()?));
+    let whole = whole(disc)?;
     let Some(open) = whole.options() else {
         return Err(Error::refused(
             "no session of the disc is whole: what was written to it broke off, or is no UDF",
@@ -242,9 +246,7 @@ fn new_disc(flags: &flags::FormatDisc, name: &str) -> anyhow::Result<SimulatedMe
     let medium = Medium::random().find(|medium| Medium::find(name) == Some(medium));
     let medium = medium.filter(|medium| medium.capacity_blocks.is_some());
     let medium = medium.ok_or_else(|| Usage(format!("{name}: no disc that can be formatted")))?;
-    let bytes = flags.capacity.map(|size| size.bytes(medium.block_size));
-    let blocks = bytes.map(|bytes| bytes / u64::from(medium.block_size.bytes()));
-    let blocks = blocks.map(|blocks| u32::try_from(blocks).unwrap_or(u32::MAX));
+    let blocks = flags.capacity.map(|size| size.blocks(medium.block_size));
     SimulatedMedium::blank(&flags.image, medium, blocks).with_context(|| flags.image.display().to_string())
 }
 
@@ -254,7 +256,7 @@ pub(crate) fn close_session(disc: &SimulatedMedium, image: &Path) -> anyhow::Res
     if facts.open_session_start.is_none() {
         return Ok(());
     }
-    let whole = session::newest_whole(disc, &extents(&disc.sessions()?));
+    let whole = whole(disc)?;
     let volume = Volume::open(disc, &newest(image, None)?);
     // What broke off, and what ends with its own anchors, is closed as it is.
     if let Ok(volume) = volume
@@ -290,7 +292,7 @@ pub(crate) fn print_next(image: &Path, place: &Place) -> anyhow::Result<(u32, u3
         let reason = "the session on the disc is open: what is written next belongs to it";
         return Err(Error::refused(reason, "close it first: mkudf-ms close").into());
     }
-    let whole = session::newest_whole(&disc, &extents(&disc.sessions()?));
+    let whole = whole(&disc)?;
     let last = whole.newest.map_or(facts.start_of_previous_session.unwrap_or(0), |(start, _)| start.0);
     Ok((last, facts.next_writable))
 }

@@ -1,12 +1,10 @@
 //! `create -C LAST,NEXT -M IMAGE`: the sectors of a further session alone, for those who write discs with another program.
 
-use std::fs::File;
 use std::io::{self, IsTerminal};
-use std::os::fd::AsFd;
 use std::path::Path;
 
 use anyhow::Context as _;
-use mkudf_ms::device::{FileReader, ImageFile, Pipe, Shifted, WriteAt};
+use mkudf_ms::device::{FileReader, ImageFile, Shifted, WriteAt};
 use mkudf_ms::plan::SequentialTarget;
 use mkudf_ms::progress::Progress;
 use mkudf_ms::session::ImportOptions;
@@ -17,6 +15,7 @@ use udf::read::OpenOptions;
 
 use crate::append::Wanted;
 use crate::bar::{self, Bar};
+use crate::create::to_stdout;
 use crate::disc::WRITE_UNIT_BLOCKS;
 use crate::flags::{self, Next};
 use crate::grow::Planned;
@@ -38,10 +37,7 @@ pub(crate) fn run(
     bar::cancel_on_signal(&progress)?;
     let bar = Bar::watch(&progress, report);
     let medium = flags.format.medium.as_ref().map(|_| job.medium);
-    let capacity = flags.effort.capacity.map(|size| {
-        let block_size = job.medium.block_size;
-        u32::try_from(size.bytes(block_size) / u64::from(block_size.bytes())).unwrap_or(u32::MAX)
-    });
+    let capacity = flags.effort.capacity.map(|size| size.blocks(job.medium.block_size));
     let target = SequentialTarget {
         next_writable: Sector(next.next),
         closes_session: true,
@@ -50,10 +46,9 @@ pub(crate) fn run(
         ..SequentialTarget::blank(u32::MAX, 1)
     };
     let open = OpenOptions {
-        session_start: (next.last > 0).then_some(Sector(next.last)),
         last_sector: Some(Sector(next.next - 1)),
         block_size: job.block_size,
-        ..OpenOptions::default()
+        ..OpenOptions::of_session(Sector(next.last))
     };
     let options = ImportOptions { open, sequential: Some(target), ..ImportOptions::default() };
     let wanted = Wanted {
@@ -115,10 +110,7 @@ fn put(
             let reason = "a session is no text for a terminal";
             return Err(Error::refused(reason, "redirect standard output to a file or a pipe").into());
         }
-        let pipe = Pipe::new(File::from(io::stdout().as_fd().try_clone_to_owned()?));
-        let warnings = write(&pipe)?;
-        pipe.commit().context("cannot write to standard output")?;
-        return Ok(warnings);
+        return to_stdout(write);
     };
     let name = || path.display().to_string();
     if let Ok(found) = path.symlink_metadata() {

@@ -283,9 +283,8 @@ const APPLICATION: &str = "mkudf-ms";
 fn identifiers(flags: &flags::Create, times: &Times) -> anyhow::Result<Identifiers> {
     let given = &flags.identifiers;
     let label = flags.format.label.clone().unwrap_or_else(|| DEFAULT_LABEL.into());
-    let uuid = given
-        .uuid
-        .unwrap_or_else(|| Uuid::new(times.now, if times.is_reproducible { hash(&label) } else { chance() }));
+    let usual = usual_identifiers(&label, times);
+    let uuid = given.uuid.unwrap_or(usual.uuid);
     let set = given.vsid.as_ref().map(|text| format!("{uuid}{text}"));
     fits::<128>("label", Some(&label))?;
     fits::<32>("--vid", given.vid.as_deref())?;
@@ -296,7 +295,7 @@ fn identifiers(flags: &flags::Create, times: &Times) -> anyhow::Result<Identifie
     {
         fits::<36>(option, Some(text))?;
     }
-    let application = given.application.clone().unwrap_or_else(|| APPLICATION.into());
+    let application = given.application.clone().unwrap_or(usual.application);
     if application.len() > 22 || !application.chars().all(|c| matches!(c, ' '..='~')) {
         return usage("--application: at most 22 printable ASCII characters fit");
     }

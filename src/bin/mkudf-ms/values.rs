@@ -22,6 +22,11 @@ impl Size {
             Self::Sectors(sectors) => sectors.saturating_mul(u64::from(block_size.bytes())),
         }
     }
+
+    /// The same in whole blocks, of which a medium has at most 2^32 - 1.
+    pub(crate) fn blocks(self, block_size: BlockSize) -> u32 {
+        u32::try_from(self.bytes(block_size) / u64::from(block_size.bytes())).unwrap_or(u32::MAX)
+    }
 }
 
 impl FromStr for Size {

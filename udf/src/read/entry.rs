@@ -82,6 +82,12 @@ impl Entry {
         matches!(self.kind, FileType::DIRECTORY | FileType::STREAM_DIRECTORY)
     }
 
+    /// The low 32 bits of the unique id, which is what names have of it (UDF 3.2.1.1).
+    #[must_use]
+    pub fn low_unique_id(&self) -> u32 {
+        u32::try_from(self.unique_id & u64::from(u32::MAX)).unwrap_or(0)
+    }
+
     /// The mode of Unix without the kind of file: `rwxrwxrwx` and, above, setuid, setgid and sticky.
     #[must_use]
     pub fn mode(&self) -> u32 {

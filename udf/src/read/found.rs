@@ -29,6 +29,14 @@ pub struct OpenOptions {
     pub strict: bool,
 }
 
+impl OpenOptions {
+    /// Those for the session that begins here; the first one of a device needs no looking for.
+    #[must_use]
+    pub fn of_session(start: Sector) -> Self {
+        Self { session_start: (start.0 > 0).then_some(start), ..Self::default() }
+    }
+}
+
 /// An anchor with a good seal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FoundAnchor {
