@@ -249,6 +249,22 @@ fn a_sequence_that_is_alone_is_not_believed() {
     assert!(plan(&image).is_err());
 }
 
+#[test]
+fn a_sequence_with_two_primary_descriptors_is_no_copy_of_itself() {
+    let mut image = On::Plain.image();
+    let [main, _] = image.sequences();
+    let ([_, primary], [_, information]) =
+        (image.descriptor(Kind::PRIMARY_VOLUME), image.descriptor(Kind::IMPLEMENTATION_USE_VOLUME));
+    let again = image.sector(primary).to_vec();
+    image.change(&[information], |block| {
+        block.copy_from_slice(&again);
+        put(block, 12, &information.to_le_bytes());
+    });
+    (main..main + 16).for_each(|sector| image.sector(sector).fill(0));
+    image.anchors().into_iter().for_each(|anchor| image.sector(anchor).fill(0));
+    assert!(plan(&image).is_err());
+}
+
 /// Of a grown volume the newest sequences are found.
 #[test]
 fn without_anchors_the_newest_session_is_found() {
