@@ -4,9 +4,10 @@ use udf::general::Moment;
 use udf::read::ReadAt;
 use udf::{BlockSize, Revision};
 
+use super::BuildError;
 use crate::device::WriteAt;
 use crate::error::Result;
-use crate::media::Medium;
+use crate::media::{Medium, VolumeLayout};
 use crate::plan::{Identifiers, Plan, SequentialTarget, Spec, Uuid};
 use crate::tree::{Attributes, Tree};
 
@@ -37,7 +38,11 @@ pub struct Defaults {
     /// Where the medium goes on, if it is one that is written one sector after the other. A drive says so
     /// ([`FileSystemImage::new_on`](super::FileSystemImage::new_on)).
     pub sequential: Option<SequentialTarget>,
-    /// On such a medium, the session is to be closed behind what is written: it ends with its second anchor.
+    /// How the volume grows; `None` as its medium has it, and for an imported one as it does. One that is imported must grow so
+    /// already.
+    pub layout: Option<VolumeLayout>,
+    /// On such a medium, the session is to be closed behind what is written: it ends with its second anchor. Logical sessions
+    /// always are.
     pub closes_session: bool,
     /// A source that cannot be read, or is no longer what it was when it was added, is an error and not a warning.
     pub is_strict: bool,
@@ -74,6 +79,7 @@ impl Defaults {
             write_unit_blocks: medium.write_unit_blocks,
             is_device: false,
             sequential: None,
+            layout: None,
             closes_session: false,
             is_strict: true,
             uid: u32::MAX,
@@ -116,15 +122,22 @@ impl Defaults {
         if let Some(label) = label {
             spec.identifiers.logical_volume = label.into();
         }
-        match self.sequential {
-            Some(target) => Plan::create_with_table(tree, &spec, &self.target(target)),
-            None => Plan::create(tree, &spec),
+        match (self.sequential, self.layout) {
+            (Some(target), Some(VolumeLayout::Session)) => {
+                Plan::create_session(tree, &spec, &self.target(target))
+            }
+            (Some(target), None | Some(VolumeLayout::Vat)) => {
+                Plan::create_with_table(tree, &spec, &self.target(target))
+            }
+            (None, None | Some(VolumeLayout::Session)) => Plan::create(tree, &spec),
+            (_, Some(layout)) => Err(BuildError::LayoutNotSupported { layout }.into()),
         }
     }
 
     /// Where a medium goes on, and whether its session is closed there.
     pub(super) fn target(&self, target: SequentialTarget) -> SequentialTarget {
-        SequentialTarget { closes_session: self.closes_session, ..target }
+        let closes_session = self.closes_session || self.layout == Some(VolumeLayout::Session);
+        SequentialTarget { closes_session, ..target }
     }
 
     pub(super) fn file_attributes(&self) -> Attributes {

@@ -2,15 +2,15 @@
 
 use udf::Sector;
 use udf::general::Moment;
-use udf::read::{OpenOptions, ReadAt};
+use udf::read::{OpenOptions, ReadAt, Volume};
 
-use super::identify::probe;
+use super::identify::{probe, why_not};
 use super::{BuildError, Defaults, FileSystemImage};
-use crate::error::Result;
-use crate::media::Drive;
-use crate::media::multisession::{Mechanism, MediumState, Multisession, Sequential, choose};
+use crate::error::{Error, Result, Warning};
+use crate::media::multisession::{Mechanism, MediumState, Multisession, choose};
+use crate::media::{Drive, VolumeLayout};
 use crate::plan::SequentialTarget;
-use crate::session::ImportOptions;
+use crate::session::{Continuation, ImportOptions, newest_whole};
 
 impl Defaults {
     /// What suits the medium in a drive: its revision, its sectors, its size and its write unit.
@@ -61,6 +61,18 @@ impl<'d> FileSystemImage<'d> {
         Ok(Self::new(defaults.with(&chosen.mechanism)))
     }
 
+    /// An empty volume behind what a disc holds, which hides that. Only on media that are written one sector after the other, as
+    /// a session of its own: an error if one is open.
+    pub fn new_behind(drive: &impl Drive, defaults: Defaults) -> Result<Self> {
+        let offered = drive.multisession();
+        let chosen = choose(&offered, drive.medium_state()).map_err(BuildError::Multisession)?;
+        if matches!(chosen.mechanism, Mechanism::RandomWrite(_)) {
+            return Err(BuildError::MediumNotBlank.into());
+        }
+        unless_open(&chosen.mechanism, "a new volume needs a session of its own")?;
+        Ok(Self::new(defaults.with(&chosen.mechanism)))
+    }
+
     /// The next session of the disc in a drive, by the mechanism that [`choose`] takes of those that are offered. Of the options
     /// those that follow from the mechanism are set here.
     pub fn import_from(
@@ -81,33 +93,60 @@ impl<'d> FileSystemImage<'d> {
     ) -> Result<Self> {
         let chosen = choose(offered, drive.medium_state()).map_err(BuildError::Multisession)?;
         let defaults = defaults.with(&chosen.mechanism);
-        let options = options_for(&chosen.mechanism, &defaults, options);
-        Self::import_session(drive, defaults, &options)
+        let (options, warnings) = options_for(&drive, &chosen.mechanism, &defaults, options)?;
+        let mut image = Self::import_session(drive, defaults, &options)?;
+        image.warnings.extend(warnings);
+        Ok(image)
     }
 }
 
 /// Whether a session could be appended to the disc in a drive. If not, the error says why: one of
-/// [`BuildError::Multisession`], or of those that [`probe`] has.
+/// [`BuildError::Multisession`], [`BuildError::SessionOpen`], or of those that [`probe`] has.
 pub fn probe_drive(drive: &(impl Drive + ReadAt)) -> Result<()> {
     let offered = drive.multisession();
     let chosen = choose(&offered, drive.medium_state()).map_err(BuildError::Multisession)?;
     let defaults = Defaults::for_drive(drive, "", Moment::default()).with(&chosen.mechanism);
-    probe(drive, &options_for(&chosen.mechanism, &defaults, &ImportOptions::default()))
+    let (options, _) = options_for(drive, &chosen.mechanism, &defaults, &ImportOptions::default())?;
+    probe(drive, &options)
 }
 
-fn options_for(mechanism: &Mechanism, defaults: &Defaults, options: &ImportOptions) -> ImportOptions {
-    match mechanism {
-        Mechanism::Sequential(facts) => ImportOptions {
-            fixed_size: false,
-            sequential: defaults.sequential.map(|target| defaults.target(target)),
-            open: OpenOptions { session_start: newest_session(facts), ..options.open },
-            ..*options
-        },
-        Mechanism::RandomWrite(_) => ImportOptions { fixed_size: true, sequential: None, ..*options },
+/// How the newest session that is whole is imported by a mechanism, and what broke off behind it.
+fn options_for(
+    drive: &(impl Drive + ReadAt),
+    mechanism: &Mechanism,
+    defaults: &Defaults,
+    options: &ImportOptions,
+) -> Result<(ImportOptions, Vec<Warning>)> {
+    let Mechanism::Sequential(facts) = mechanism else {
+        return Ok((ImportOptions { fixed_size: true, sequential: None, ..*options }, Vec::new()));
+    };
+    let sessions = drive.sessions();
+    let whole = newest_whole(drive, &sessions);
+    let found = Continuation::find(drive, &whole).map_err(|error| {
+        // What the newest would be refused for says more than that it is not whole.
+        let start = sessions.last().map_or(Sector(0), |(start, _)| *start);
+        let opened = Volume::open(drive, &OpenOptions::of_session(start));
+        why_not(drive, opened.err().map_or(error, Error::Volume))
+    })?;
+    if found.needs_session {
+        let why = match found.layout {
+            VolumeLayout::Session => "a logical session needs a session of its own",
+            _ => "what was written last broke off",
+        };
+        unless_open(mechanism, why)?;
     }
+    let closes_session = defaults.closes_session || found.layout == VolumeLayout::Session;
+    let target = SequentialTarget { closes_session, ..SequentialTarget::of(facts) };
+    let Continuation { open: OpenOptions { session_start, last_sector, .. }, warnings, .. } = found;
+    let open = OpenOptions { session_start, last_sector, ..options.open };
+    Ok((ImportOptions { fixed_size: false, sequential: Some(target), open, ..*options }, warnings))
 }
 
-/// Where the session begins that is to be read: the one that is open, if anything is in it. The first needs no looking for.
-fn newest_session(facts: &Sequential) -> Option<Sector> {
-    facts.open_session_start.or(facts.start_of_previous_session).filter(|start| *start > 0).map(Sector)
+fn unless_open(mechanism: &Mechanism, why: &'static str) -> Result<()> {
+    match mechanism {
+        Mechanism::Sequential(facts) if facts.open_session_start.is_some() => {
+            Err(BuildError::SessionOpen { why }.into())
+        }
+        _ => Ok(()),
+    }
 }

@@ -3,6 +3,7 @@
 use udf::Revision;
 
 use crate::error::Error;
+use crate::media::VolumeLayout;
 use crate::media::multisession::MultisessionError;
 
 /// What the builder refuses. Nothing was changed then.
@@ -125,6 +126,18 @@ pub enum BuildError {
         /// What it seems to hold.
         found: String,
     },
+    /// A new volume on this medium cannot grow so.
+    #[error("a volume on this medium cannot have the layout {layout}\nhint: leave it to the medium")]
+    LayoutNotSupported {
+        /// The layout asked for.
+        layout: VolumeLayout,
+    },
+    /// What is to be written needs a session of its own, and one is open.
+    #[error("{why}, and the session is open\nhint: let the drive close the session, then import again")]
+    SessionOpen {
+        /// Why it cannot be continued.
+        why: &'static str,
+    },
     /// The previous session cannot be extended.
     #[error("{reason}\nhint: {hint}")]
     IncompatiblePreviousSession {
@@ -192,7 +205,9 @@ impl BuildError {
             Self::NotFile { .. } => NOT_FILE,
             Self::DirectoryNotEmpty { .. } => DIR_NOT_EMPTY,
             Self::Exists { .. } => DUP_NAME,
-            Self::IntoItself { .. } | Self::NoChangePoint { .. } => INVALID_PARAM,
+            Self::IntoItself { .. } | Self::NoChangePoint { .. } | Self::LayoutNotSupported { .. } => {
+                INVALID_PARAM
+            }
             Self::InvalidDate { .. } => INVALID_DATE,
             Self::StreamsNotSupported { .. } => FEATURE_NOT_SUPPORTED,
             Self::InvalidVolumeName { .. } => INVALID_VOLUME_NAME,
@@ -202,7 +217,9 @@ impl BuildError {
             Self::MediumNotBlank => MEDIA_NOT_BLANK,
             Self::Multisession(error) => code(error.imapi_name(), error.hresult()),
             Self::NoSupportedFileSystem { .. } => NO_SUPPORTED_FILE_SYSTEM,
-            Self::IncompatiblePreviousSession { .. } => INCOMPATIBLE_PREVIOUS_SESSION,
+            Self::IncompatiblePreviousSession { .. } | Self::SessionOpen { .. } => {
+                INCOMPATIBLE_PREVIOUS_SESSION
+            }
             Self::ReadConsistency { .. } => READ_CONSISTENCY,
         }
     }

@@ -35,7 +35,7 @@ pub use result::{BlockRange, ImageReader, ImageResult, ProgressItem};
 use crate::error::{Error, Result, Warning};
 use crate::plan::{AppendSpec, Plan};
 use crate::progress::Progress;
-use crate::session::{Import, ImportOptions};
+use crate::session::{Import, ImportOptions, unless_other_layout};
 use crate::tree::Tree;
 use change::{Changes, Mark};
 
@@ -103,7 +103,11 @@ impl<'d> FileSystemImage<'d> {
     ) -> Result<Self> {
         let device: Arc<dyn ReadAt + 'd> = Arc::new(device);
         let opened = Import::open(Arc::clone(&device), options);
-        let mut import = opened.map_err(|error| identify::why_not(&*device, error))?;
+        let why_not = |error| identify::why_not(&*device, error);
+        let mut import = opened.map_err(why_not)?;
+        if let Some(layout) = defaults.layout {
+            unless_other_layout(import.volume(), layout).map_err(why_not)?;
+        }
         let identifier = DiscIdentifier::of(&*device, &options.open)?;
         let mut image = Self::new(defaults);
         image.tree = import.tree()?;

@@ -23,6 +23,7 @@ pub struct ImageResult<'d> {
     warnings: Vec<Warning>,
     source: Option<(Arc<dyn ReadAt + 'd>, DiscIdentifier, ImportOptions)>,
     is_strict: bool,
+    closes_session: bool,
     ranges: Vec<BlockRange>,
     items: Vec<ProgressItem>,
 }
@@ -61,7 +62,19 @@ impl<'d> ImageResult<'d> {
         let source = disc.map(|disc| (Arc::clone(&disc.device), disc.identifier, disc.options));
         let ranges = ranges(&plan, defaults.write_unit_blocks.max(1), defaults.spec().device_blocks);
         let items = items(&plan, &tree);
-        Self { tree, plan, warnings, source, is_strict: defaults.is_strict, ranges, items }
+        let target = match disc {
+            Some(disc) => disc.options.sequential,
+            None => defaults.sequential.map(|target| defaults.target(target)),
+        };
+        let closes_session = target.is_some_and(|target| target.closes_session);
+        Self { tree, plan, warnings, source, is_strict: defaults.is_strict, closes_session, ranges, items }
+    }
+
+    /// Whether the drive is to close the session right behind what is written: it is complete then, and a logical session is
+    /// found by readers only as a session of the medium.
+    #[must_use]
+    pub fn closes_session(&self) -> bool {
+        self.closes_session
     }
 
     /// The size of a block.

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use udf::Sector;
+
 use super::Medium;
-use super::multisession::{MediumState, Multisession};
+use super::multisession::{Mechanism, MediumState, Multisession};
 
 /// A drive with a medium in it.
 pub trait Drive {
@@ -18,6 +20,19 @@ pub trait Drive {
 
     /// The mechanisms that are offered for a further session, as they stand now.
     fn multisession(&self) -> Vec<Multisession>;
+
+    /// First and last sector of each session that there is something of, oldest first; the last of them may be open. A drive
+    /// that knows no more tells of the two that its mechanism does.
+    fn sessions(&self) -> Vec<(Sector, Sector)> {
+        let sequential = self.multisession().into_iter().find_map(|one| match one.mechanism {
+            Mechanism::Sequential(facts) => Some(facts),
+            Mechanism::RandomWrite(_) => None,
+        });
+        let Some(facts) = sequential else { return Vec::new() };
+        let previous = facts.start_of_previous_session.zip(facts.last_written_of_previous_session);
+        let open = facts.open_session_start.zip(facts.next_writable.checked_sub(1));
+        previous.into_iter().chain(open).map(|(start, last)| (Sector(start), Sector(last))).collect()
+    }
 }
 
 macro_rules! forward {
@@ -37,6 +52,10 @@ macro_rules! forward {
 
             fn multisession(&self) -> Vec<Multisession> {
                 (**self).multisession()
+            }
+
+            fn sessions(&self) -> Vec<(Sector, Sector)> {
+                (**self).sessions()
             }
         }
     )*};

@@ -18,5 +18,6 @@ pub use diff::{Change, Difference, diff};
 pub use history::{Provenance, Session, sessions};
 pub use import::{Import, ImportOptions};
 pub(crate) use import::{attributes, kind_of};
+pub use refuse::unless_other_layout;
 pub use search::{all_sessions, search};
-pub use whole::{Whole, broken_off, newest_whole};
+pub use whole::{Continuation, Whole, broken_off, newest_whole};

@@ -7,6 +7,7 @@ use udf::volume::{ANCHOR_SECTOR, AccessType, AnchorVolumeDescriptorPointer, Inte
 
 use super::tables::virtual_partition;
 use crate::error::{Error, Result};
+use crate::media::VolumeLayout;
 
 /// An error unless a logical session can be put behind the newest session of this volume. `is_sequential`: the medium says
 /// where, and has a place of its own for each session's anchor; nothing inside older partitions can be written anyway.
@@ -107,4 +108,33 @@ pub(super) fn physical_start<R: ReadAt>(volume: &Volume<R>) -> Option<u32> {
         PartitionKind::Physical { start } => Some(start.0),
         _ => None,
     }
+}
+
+/// An error unless a volume grows as it is asked to: a session cannot change that.
+pub fn unless_other_layout<R: ReadAt>(volume: &Volume<R>, asked: VolumeLayout) -> Result<()> {
+    let found = VolumeLayout::of(volume);
+    if found == asked {
+        return Ok(());
+    }
+    let reason = match (found, asked) {
+        (VolumeLayout::Vat, VolumeLayout::Session) => String::from(
+            "the volume has a virtual allocation table: its entries have numbers there, and a file system without the table would \
+             not find them",
+        ),
+        (_, VolumeLayout::Vat) => String::from(
+            "the volume consists of logical sessions: its directories name blocks, and a virtual allocation table would need \
+             every one of them recorded anew",
+        ),
+        _ => format!("the volume grows with the layout {found}, and not {asked}"),
+    };
+    let hint = "leave the layout as the volume has it, or begin anew behind it, which hides what is there (append --start-new)";
+    Err(Error::refused(reason, hint))
+}
+
+/// Nothing that is on a disc can be gone on from.
+pub(super) fn nothing_whole() -> Error {
+    Error::refused(
+        "no session of the disc is whole: what was written to it broke off, or is no UDF",
+        "begin anew behind it: mkudf-ms append --start-new",
+    )
 }

@@ -3,6 +3,9 @@
 use udf::Sector;
 use udf::read::{OpenOptions, ReadAt, Volume};
 
+use super::refuse::nothing_whole;
+use crate::error::{Result, Warning};
+use crate::media::VolumeLayout;
 use crate::plan::record::SessionRecord;
 
 /// What is to be made of the sessions that a drive tells of.
@@ -23,6 +26,51 @@ impl Whole {
             last_sector: (!self.broken.is_empty()).then_some(last),
             ..OpenOptions::of_session(start)
         })
+    }
+}
+
+/// What the next session of a disc goes on from.
+#[derive(Clone, Debug)]
+pub struct Continuation {
+    /// How the newest whole session is opened.
+    pub open: OpenOptions,
+    /// How its volume grows.
+    pub layout: VolumeLayout,
+    /// What is next needs a session of its own: one that is open is to be closed as it is.
+    pub needs_session: bool,
+    /// What broke off, and is passed over.
+    pub warnings: Vec<Warning>,
+}
+
+impl Continuation {
+    /// Looks at the volume of the newest whole session; an error if no session is whole.
+    pub fn find<R: ReadAt>(device: &R, whole: &Whole) -> Result<Self> {
+        let open = whole.options().ok_or_else(nothing_whole)?;
+        let note = |start| {
+            Warning::Note(format!(
+                "the session that begins at {start} broke off before it was complete, or is no UDF: it is left as it is"
+            ))
+        };
+        let mut warnings: Vec<_> = whole.broken.iter().map(note).collect();
+        let volume = Volume::open(device, &open)?;
+        if whole.broken.is_empty()
+            && let Some((first, count)) = broken_off(&volume)
+        {
+            warnings.push(Warning::Note(format!(
+                "{count} sectors, {first} the first, belong to no state of the volume: a write broke off there, and the next goes \
+                 behind it"
+            )));
+        }
+        let layout = VolumeLayout::of(&volume);
+        let needs_session = !whole.broken.is_empty() || layout == VolumeLayout::Session;
+        Ok(Self { open, layout, needs_session, warnings })
+    }
+}
+
+impl VolumeLayout {
+    /// How a volume grows that is appended to.
+    pub fn of<R: ReadAt>(volume: &Volume<R>) -> Self {
+        if volume.virtual_table().is_some() { Self::Vat } else { Self::Session }
     }
 }
 

@@ -10,7 +10,7 @@ use mkudf_ms::device::{FileReader, WriteAt as _};
 use mkudf_ms::media::multisession::{self, Mechanism, MultisessionError, Sequential};
 use mkudf_ms::media::{Medium, VolumeLayout};
 use mkudf_ms::plan::SequentialTarget;
-use mkudf_ms::session::{self, Whole};
+use mkudf_ms::session::{self, Continuation, Whole};
 use udf::read::{OpenOptions, ReadAt, Volume};
 use udf::{BlockSize, Sector};
 
@@ -108,33 +108,15 @@ pub(crate) fn target(
     report: &Report,
 ) -> anyhow::Result<SequentialTarget> {
     let mut facts = facts(disc)?;
-    let whole = whole(disc)?;
-    let Some(open) = whole.options() else {
-        return Err(Error::refused(
-            "no session of the disc is whole: what was written to it broke off, or is no UDF",
-            "begin anew behind it: mkudf-ms append --start-new",
-        )
-        .into());
-    };
-    for start in &whole.broken {
-        report.note(&format!(
-            "the session that begins at {start} broke off before it was complete, or is no UDF: it is left as it is"
-        ));
+    let found = Continuation::find(disc, &whole(disc)?)?;
+    for warning in &found.warnings {
+        report.note(&warning.to_string());
     }
-    let volume = Volume::open(disc, &open)?;
-    if whole.broken.is_empty()
-        && let Some((first, count)) = session::broken_off(&volume)
-    {
-        report.note(&format!(
-            "{count} sectors, {first} the first, belong to no state of the volume: a write broke off there, and the next goes \
-             behind it"
-        ));
-    }
-    let is_session = volume.virtual_table().is_none();
-    if facts.open_session_start.is_some() && (!whole.broken.is_empty() || is_session) {
+    if facts.open_session_start.is_some() && found.needs_session {
         facts = begin_session(disc, is_written)?;
     }
-    Ok(SequentialTarget { closes_session: closes_session || is_session, ..SequentialTarget::of(&facts) })
+    let closes_session = closes_session || found.layout == VolumeLayout::Session;
+    Ok(SequentialTarget { closes_session, ..SequentialTarget::of(&facts) })
 }
 
 /// What a drive says, if its disc can be written to.
@@ -157,20 +139,8 @@ fn begin_session(disc: &SimulatedMedium, is_written: bool) -> anyhow::Result<Seq
 
 /// An error unless the layout asked for is that of the volume.
 pub(crate) fn unless_other_layout<R: ReadAt>(volume: &Volume<R>, asked: LayoutChoice) -> anyhow::Result<()> {
-    let has_table = volume.virtual_table().is_some();
-    let reason = match asked.layout() {
-        Some(VolumeLayout::Session) if has_table => {
-            "the volume has a virtual allocation table: its entries have numbers there, and a file system without the table would \
-             not find them"
-        }
-        Some(VolumeLayout::Vat) if !has_table => {
-            "the volume consists of logical sessions: its directories name blocks, and a virtual allocation table would need \
-             every one of them recorded anew"
-        }
-        _ => return Ok(()),
-    };
-    let hint = "leave out --layout to continue as the volume is, or begin anew behind it, which hides what is there: --start-new";
-    Err(named(Error::refused(reason, hint)).into())
+    let unless_other = |asked| session::unless_other_layout(volume, asked).map_err(named);
+    Ok(asked.layout().map_or(Ok(()), unless_other)?)
 }
 
 /// A refusal to extend a session, under its name.

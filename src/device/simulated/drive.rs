@@ -1,5 +1,7 @@
 //! A simulated medium as a drive would tell of it.
 
+use udf::Sector;
+
 use super::{SimulatedMedium, lock};
 use crate::media::multisession::{MediumState, Multisession};
 use crate::media::{Drive, Medium};
@@ -19,5 +21,11 @@ impl Drive for SimulatedMedium {
 
     fn multisession(&self) -> Vec<Multisession> {
         self.multisession()
+    }
+
+    /// None, if the image cannot even be looked at: then nothing can be read from it either.
+    fn sessions(&self) -> Vec<(Sector, Sector)> {
+        let all = self.sessions().unwrap_or_default();
+        all.into_iter().map(|session| (Sector(session.start), Sector(session.last))).collect()
     }
 }

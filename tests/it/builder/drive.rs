@@ -239,10 +239,10 @@ fn a_session_can_be_closed_in_one_go() {
         image.add_bytes(&format!("/file{number}"), "x", Conflict::Error).unwrap();
         let end = {
             let result = image.create_result().unwrap();
+            assert!(result.closes_session());
             ground.write(&result);
             result.total_blocks()
         };
-        disc.close_session().unwrap();
         let volume = Volume::open(&**disc, &ground.open()).unwrap();
         let anchors: Vec<_> = volume.found().anchors.iter().map(|anchor| anchor.sector.0).collect();
         assert!(anchors.contains(&(end - 257)), "{anchors:?}");

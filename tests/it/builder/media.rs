@@ -11,8 +11,8 @@ use std::sync::Arc;
 use mkudf_ms::builder::{Defaults, FileSystemImage, ImageResult};
 use mkudf_ms::device::simulated::SimulatedMedium;
 use mkudf_ms::device::{MemoryDevice, WriteAt};
-use mkudf_ms::media::Medium;
 use mkudf_ms::media::multisession::Mechanism;
+use mkudf_ms::media::{Medium, VolumeLayout};
 use mkudf_ms::progress::Progress;
 use mkudf_ms::session::{ImportOptions, sessions};
 use udf::check::{Severity, check};
@@ -46,6 +46,13 @@ impl Ground {
         Self::Disc(Arc::new(disc), defaults, home)
     }
 
+    /// The same, with volumes that grow so.
+    pub(super) fn with_layout(mut self, layout: Option<VolumeLayout>) -> Self {
+        let (Self::Image(_, defaults) | Self::Disc(_, defaults, _)) = &mut self;
+        defaults.layout = layout;
+        self
+    }
+
     pub(super) fn new_volume(&self) -> FileSystemImage<'static> {
         match self {
             Self::Image(_, defaults) => FileSystemImage::new(defaults.clone()),
@@ -70,6 +77,9 @@ impl Ground {
             Self::Image(device, _) => assert_eq!(result.write_to(&**device, &Progress::new()).unwrap(), []),
             Self::Disc(disc, ..) if disc.medium().is_sequential() => {
                 assert_eq!(result.write_to(&**disc, &Progress::new()).unwrap(), []);
+                if result.closes_session() {
+                    disc.close_session().unwrap();
+                }
             }
             Self::Disc(disc, ..) => burn(result, &**disc),
         }
@@ -97,7 +107,9 @@ impl Ground {
     }
 
     fn close_session(&self) {
-        if let Self::Disc(disc, ..) = self {
+        if let Self::Disc(disc, defaults, _) = self
+            && defaults.layout != Some(VolumeLayout::Session)
+        {
             disc.close_session().unwrap();
         }
     }
@@ -252,6 +264,20 @@ fn media_that_are_written_once_follow_the_model() {
             let ground = Ground::disc(medium.name, revision, None);
             let seed = 700 + 10 * row as u64 + column as u64;
             story(&ground, seed, 5, &format!("{}, {revision}", medium.name));
+        }
+    }
+}
+
+#[test]
+fn logical_sessions_on_media_that_are_written_once_follow_the_model() {
+    for (row, medium) in Medium::sequential().enumerate() {
+        for (column, revision) in Revision::ALL.into_iter().enumerate() {
+            if (row + column) % 3 != 0 {
+                continue;
+            }
+            let ground = Ground::disc(medium.name, revision, None).with_layout(Some(VolumeLayout::Session));
+            let seed = 900 + 10 * row as u64 + column as u64;
+            story(&ground, seed, 4, &format!("{}, sessions, {revision}", medium.name));
         }
     }
 }
