@@ -6,6 +6,7 @@ mod faulty;
 mod image;
 mod mapped;
 mod memory;
+pub mod mmc;
 mod pipe;
 mod reader;
 mod recorder;

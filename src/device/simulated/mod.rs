@@ -1,5 +1,6 @@
 //! Media in files: each allows what the disc would allow, and reports what a drive would report.
 
+mod commands;
 mod drive;
 mod state;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use udf::read::ReadAt;
 use super::{Order, WriteAt, lock, no_space};
 use crate::media::multisession::{Mechanism, MediumState, Multisession, RandomWrite, Sequential};
 use crate::media::{Medium, Writing};
+pub use commands::SimulatedDrive;
 use state::State;
 pub use state::{ClosedSession, Defect, DefectKind};
 pub use units::WholeUnits;
@@ -124,6 +126,11 @@ impl SimulatedMedium {
     /// Which kind it is.
     pub fn medium(&self) -> &'static Medium {
         lock(&self.state).medium
+    }
+
+    /// Whether sectors can be written: what is written in any order must be formatted.
+    pub fn is_formatted(&self) -> bool {
+        lock(&self.state).is_formatted
     }
 
     /// Sessions that are closed, oldest first.

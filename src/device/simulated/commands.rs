@@ -1,0 +1,377 @@
+//! A drive with a simulated medium in it, by its commands: what a program says to a drive and is told by it, without a drive.
+
+use std::io;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use udf::read::ReadAt;
+use zerocopy::IntoBytes;
+use zerocopy::big_endian::{U16, U32};
+
+use super::{ClosedSession, SimulatedMedium};
+use crate::device::mmc::command::{self, Command};
+use crate::device::mmc::{
+    Answer, Data, DiscInformation, Profile, SECTOR_BYTES, Sense, TrackInformation, Transport,
+};
+use crate::device::{WriteAt, lock};
+use crate::media::multisession::{Mechanism, Sequential};
+
+const BECOMING_READY: Sense = Sense::new(2, 0x04, 0x01);
+const NO_MEDIUM: Sense = Sense::new(2, 0x3A, 0x01);
+const CANNOT_READ: Sense = Sense::new(3, 0x11, 0x00);
+const CANNOT_WRITE: Sense = Sense::new(3, 0x0C, 0x00);
+const UNKNOWN_COMMAND: Sense = Sense::new(5, 0x20, 0x00);
+const UNKNOWN_FIELD: Sense = Sense::new(5, 0x24, 0x00);
+const NOT_NEXT_WRITABLE: Sense = Sense::new(5, 0x21, 0x02);
+const TRACK_FULL: Sense = Sense::new(5, 0x63, 0x00);
+const INSERTED: Sense = Sense::new(6, 0x28, 0x00);
+
+/// A drive with a simulated medium in it.
+#[derive(Debug)]
+pub struct SimulatedDrive {
+    medium: SimulatedMedium,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    /// What it says once, before it does anything.
+    pending: Vec<Sense>,
+    /// The mode page of write parameters.
+    page: [u8; 52],
+    is_tray_open: bool,
+    log: Vec<Vec<u8>>,
+}
+
+type Done = Result<Vec<u8>, Sense>;
+
+impl SimulatedDrive {
+    /// A drive that the medium was just put into.
+    #[must_use]
+    pub fn with(medium: SimulatedMedium) -> Self {
+        let mut page = [0; 52];
+        (page[0], page[1], page[2], page[3], page[4]) = (5, 50, 1, 4, 8);
+        let pending = vec![INSERTED, BECOMING_READY, BECOMING_READY];
+        Self { medium, inner: Mutex::new(Inner { pending, page, is_tray_open: false, log: Vec::new() }) }
+    }
+
+    /// The medium.
+    pub fn medium(&self) -> &SimulatedMedium {
+        &self.medium
+    }
+
+    /// The drive says this, before it does anything else; what is said first comes first.
+    pub fn say(&self, sense: Sense) {
+        lock(&self.inner).pending.push(sense);
+    }
+
+    /// The command blocks that came so far.
+    pub fn log(&self) -> Vec<Vec<u8>> {
+        lock(&self.inner).log.clone()
+    }
+
+    fn carry_out(&self, block: &[u8], out: &[u8]) -> Done {
+        let code = *block.first().ok_or(UNKNOWN_COMMAND)?;
+        self.attend(code)?;
+        match code {
+            command::InquiryCommand::CODE => Ok(inquiry()),
+            command::GetConfiguration::CODE => Ok(self.configuration()),
+            command::StartStopUnit::CODE => self.start_stop(block),
+            command::SetCdSpeed::CODE
+            | command::SetStreaming::CODE
+            | command::PreventAllowMediumRemoval::CODE => Ok(Vec::new()),
+            _ if lock(&self.inner).is_tray_open => Err(NO_MEDIUM),
+            command::TestUnitReady::CODE => Ok(Vec::new()),
+            command::ReadDiscInformation::CODE => Ok(self.disc_information()),
+            command::ReadTrackInformation::CODE => self.track_information(block),
+            command::ReadFormatCapacities::CODE => Ok(self.format_capacities()),
+            command::ReadCapacity::CODE => Ok(self.capacity()),
+            command::Read10::CODE => self.read(block),
+            command::Write10::CODE => self.write(block, out),
+            command::SynchronizeCache::CODE => nothing(self.medium.flush()),
+            command::CloseTrackSession::CODE => self.close(block),
+            command::Blank::CODE => nothing(self.medium.erase()),
+            command::FormatUnit::CODE => nothing(self.medium.format()),
+            command::ModeSense10::CODE => Ok([&[0; 8][..], &lock(&self.inner).page].concat()),
+            command::ModeSelect10::CODE => self.mode_select(out),
+            command::GetPerformance::CODE => Ok(speeds()),
+            _ => Err(UNKNOWN_COMMAND),
+        }
+    }
+
+    /// What has to be said first. INQUIRY and GET CONFIGURATION work at any time.
+    fn attend(&self, code: u8) -> Result<(), Sense> {
+        let mut inner = lock(&self.inner);
+        let waits = !matches!(code, command::InquiryCommand::CODE | command::GetConfiguration::CODE);
+        if waits && !inner.pending.is_empty() { Err(inner.pending.remove(0)) } else { Ok(()) }
+    }
+
+    fn start_stop(&self, block: &[u8]) -> Done {
+        let mut inner = lock(&self.inner);
+        match at(block, 4) & 3 {
+            2 => inner.is_tray_open = true,
+            3 if inner.is_tray_open => {
+                inner.is_tray_open = false;
+                inner.pending.push(INSERTED);
+            }
+            _ => {}
+        }
+        Ok(Vec::new())
+    }
+
+    fn profile(&self) -> u16 {
+        let is_it = |profile: &u16| Profile(*profile).medium() == Some(self.medium.medium());
+        (1..0x60).find(is_it).unwrap_or(0)
+    }
+
+    fn configuration(&self) -> Vec<u8> {
+        let profile = if lock(&self.inner).is_tray_open { 0 } else { self.profile() };
+        let mut features = vec![0, 0, 3, 4];
+        features.extend(profile.to_be_bytes());
+        features.extend([1, 0]);
+        let length = u32::try_from(features.len() + 4).unwrap_or(0);
+        let mut reply = length.to_be_bytes().to_vec();
+        reply.extend([0, 0]);
+        reply.extend(profile.to_be_bytes());
+        reply.extend(features);
+        reply
+    }
+
+    fn sequential(&self) -> Option<Sequential> {
+        self.medium.multisession().iter().find_map(|one| match &one.mechanism {
+            Mechanism::Sequential(facts) if one.is_supported_on_current_media_state => Some(*facts),
+            _ => None,
+        })
+    }
+
+    fn disc_information(&self) -> Vec<u8> {
+        let medium = self.medium.medium();
+        let state = self.medium.state();
+        let closed = self.medium.closed_sessions().len();
+        let is_erasable = medium.writing != crate::media::Writing::Sequential;
+        let facts = self.sequential();
+        let (disc, session) = match facts {
+            _ if !medium.is_sequential() => (3, 3),
+            None => (2, 3),
+            Some(_) if state.is_blank => (0, 0),
+            Some(facts) => (1, u8::from(facts.open_session_start.is_some())),
+        };
+        // The session that is open, or could be begun, counts.
+        let sessions = if medium.is_sequential() { closed + usize::from(facts.is_some()) } else { 1 };
+        let [high, low] = u16::try_from(sessions).unwrap_or(u16::MAX).to_be_bytes();
+        DiscInformation {
+            length: U16::new(32),
+            status: disc | session << 2 | if is_erasable { 0x10 } else { 0 },
+            first_track: 1,
+            sessions_low: low,
+            first_track_of_last_session_low: low,
+            last_track_low: low,
+            flags: 0,
+            disc_type: 0,
+            sessions_high: high,
+            first_track_of_last_session_high: high,
+            last_track_high: high,
+            identification: U32::ZERO,
+            last_lead_in_start: U32::ZERO,
+            last_possible_lead_out_start: U32::ZERO,
+            bar_code: [0; 8],
+            application_code: 0,
+            opc_tables: 0,
+        }
+        .as_bytes()
+        .to_vec()
+    }
+
+    /// A track each session, and one that is open or blank.
+    fn track_information(&self, block: &[u8]) -> Done {
+        let number = word(block, 2);
+        let index = usize::try_from(number).unwrap_or(usize::MAX).checked_sub(1).ok_or(UNKNOWN_FIELD)?;
+        if at(block, 1) & 3 != 1 {
+            return Err(UNKNOWN_FIELD);
+        }
+        let number = u16::try_from(number).map_err(|_| UNKNOWN_FIELD)?;
+        if let Some(session) = self.medium.closed_sessions().get(index) {
+            return Ok(closed_track(number, session));
+        }
+        let facts = self.sequential().filter(|_| index == self.medium.closed_sessions().len());
+        let facts = facts.ok_or(UNKNOWN_FIELD)?;
+        let start = facts.open_session_start.unwrap_or(facts.next_writable);
+        let is_blank = facts.open_session_start.is_none();
+        let mut track = track(number, start);
+        track.flags = if is_blank { 0x41 } else { 0x01 };
+        track.valid = 1;
+        track.next_writable = U32::new(facts.next_writable);
+        track.free_blocks = U32::new(facts.free_sectors);
+        track.size_blocks =
+            U32::new(facts.next_writable.saturating_add(facts.free_sectors).saturating_sub(start));
+        Ok(track.as_bytes().to_vec())
+    }
+
+    fn total(&self) -> u32 {
+        let blocks = self.medium.capacity_bytes().unwrap_or(0) / SECTOR_BYTES as u64;
+        u32::try_from(blocks).unwrap_or(u32::MAX)
+    }
+
+    /// Formatted or not, the largest there is, and the kinds that drives offer for such discs.
+    fn format_capacities(&self) -> Vec<u8> {
+        let kinds: &[u8] = match self.medium.medium().name {
+            "dvd+rw" => &[0x26],
+            "dvd-ram" => &[0x00],
+            "bd-re" => &[0x30, 0x31],
+            "dvd-rw" | "dvd-rw-seq" => &[0x10, 0x15],
+            _ => &[],
+        };
+        let mut reply = vec![0, 0, 0, 0];
+        let mut add = |kind: u8, parameter: [u8; 3]| {
+            reply.extend(self.total().to_be_bytes());
+            reply.push(kind);
+            reply.extend(parameter);
+        };
+        add(if self.medium.is_formatted() { 2 } else { 1 }, [0, 8, 0]);
+        kinds.iter().for_each(|kind| add(kind << 2, [0; 3]));
+        reply[3] = u8::try_from(reply.len() - 4).unwrap_or(0);
+        reply
+    }
+
+    fn capacity(&self) -> Vec<u8> {
+        let end = if self.medium.medium().is_sequential() {
+            self.medium.closed_sessions().last().map_or(0, |session| session.last)
+        } else {
+            self.total().saturating_sub(1)
+        };
+        [end.to_be_bytes(), 2048u32.to_be_bytes()].concat()
+    }
+
+    fn read(&self, block: &[u8]) -> Done {
+        let sectors = usize::from(u16::from_be_bytes([at(block, 7), at(block, 8)]));
+        let mut bytes = vec![0; sectors * SECTOR_BYTES];
+        let offset_bytes = u64::from(word(block, 2)) * SECTOR_BYTES as u64;
+        let about = Sense { sector: Some(word(block, 2)), ..CANNOT_READ };
+        if !self.medium.medium().is_sequential() {
+            // What was never written is zeros there.
+            let there = self.medium.size_bytes().saturating_sub(offset_bytes).min(bytes.len() as u64);
+            let there = usize::try_from(there).unwrap_or(0);
+            self.medium.read_at(offset_bytes, &mut bytes[..there]).map_err(|_| about)?;
+            return Ok(bytes);
+        }
+        self.medium.read_at(offset_bytes, &mut bytes).map_err(|_| about)?;
+        Ok(bytes)
+    }
+
+    fn write(&self, block: &[u8], out: &[u8]) -> Done {
+        let sectors = usize::from(u16::from_be_bytes([at(block, 7), at(block, 8)]));
+        let bytes = out.get(..sectors * SECTOR_BYTES).ok_or(UNKNOWN_FIELD)?;
+        let sector = word(block, 2);
+        let result = self.medium.write_at(u64::from(sector) * SECTOR_BYTES as u64, bytes);
+        result.map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidInput => NOT_NEXT_WRITABLE,
+            io::ErrorKind::StorageFull => TRACK_FULL,
+            _ => Sense { sector: Some(sector), ..CANNOT_WRITE },
+        })?;
+        Ok(Vec::new())
+    }
+
+    /// A track here is as long as its session: closing it does nothing that is seen.
+    fn close(&self, block: &[u8]) -> Done {
+        match at(block, 2) & 7 {
+            0 | 1 => Ok(Vec::new()),
+            2 => {
+                let ends_the_disc = lock(&self.inner).page[3] >> 6 == 0 && self.has_page();
+                nothing(if ends_the_disc { self.medium.finalize() } else { self.medium.close_session() })
+            }
+            6 if !self.has_page() => nothing(self.medium.finalize()),
+            _ => Err(UNKNOWN_FIELD),
+        }
+    }
+
+    /// CDs, DVD-R and DVD-RW are told by a mode page whether another session follows.
+    fn has_page(&self) -> bool {
+        matches!(self.medium.medium().name, "cd-r" | "cd-rw" | "dvd-r" | "dvd-rw-seq" | "dvd-rw")
+    }
+
+    fn mode_select(&self, out: &[u8]) -> Done {
+        let page = out.get(8..60).and_then(<[u8]>::first_chunk).filter(|page| page[0] & 0x3F == 5);
+        lock(&self.inner).page = *page.ok_or(UNKNOWN_FIELD)?;
+        Ok(Vec::new())
+    }
+}
+
+fn nothing(result: io::Result<()>) -> Done {
+    result.map(|()| Vec::new()).map_err(|_| UNKNOWN_FIELD)
+}
+
+fn inquiry() -> Vec<u8> {
+    let mut reply = vec![5, 0x80, 5, 2, 31, 0, 0, 0];
+    reply.extend(b"SIMULATED DISC DRIVE     1.0");
+    reply
+}
+
+fn speeds() -> Vec<u8> {
+    let mut reply = vec![0, 0, 0, 36, 0, 0, 0, 0];
+    for speed in [11_080u32, 5540] {
+        reply.extend([0; 12]);
+        reply.extend(speed.to_be_bytes());
+    }
+    reply
+}
+
+fn closed_track(number: u16, session: &ClosedSession) -> Vec<u8> {
+    let mut track = track(number, session.start);
+    track.flags = 0x01;
+    track.valid = 2;
+    track.size_blocks = U32::new(session.last - session.start + 1);
+    track.last_recorded = U32::new(session.last);
+    track.as_bytes().to_vec()
+}
+
+fn track(number: u16, start: u32) -> TrackInformation {
+    let [high, low] = number.to_be_bytes();
+    TrackInformation {
+        length: U16::new(46),
+        track_low: low,
+        session_low: low,
+        reserved: 0,
+        mode: 4,
+        flags: 0,
+        valid: 0,
+        start: U32::new(start),
+        next_writable: U32::ZERO,
+        free_blocks: U32::ZERO,
+        packet_blocks: U32::ZERO,
+        size_blocks: U32::ZERO,
+        last_recorded: U32::ZERO,
+        track_high: high,
+        session_high: high,
+        more_reserved: [0; 2],
+        layers: [U32::ZERO; 3],
+    }
+}
+
+fn at(block: &[u8], index: usize) -> u8 {
+    block.get(index).copied().unwrap_or(0)
+}
+
+fn word(block: &[u8], index: usize) -> u32 {
+    u32::from_be_bytes([0, 1, 2, 3].map(|more| at(block, index + more)))
+}
+
+impl Transport for SimulatedDrive {
+    fn execute(&self, command: &[u8], data: Data<'_>, _timeout: Duration) -> io::Result<Answer> {
+        lock(&self.inner).log.push(command.to_vec());
+        let out = match &data {
+            Data::Out(bytes) => *bytes,
+            _ => &[],
+        };
+        match self.carry_out(command, out) {
+            Err(sense) => Ok(Answer::Check(sense, 0)),
+            Ok(reply) => {
+                let Data::In(room) = data else { return Ok(Answer::Good(0)) };
+                let length = reply.len().min(room.len());
+                room[..length].copy_from_slice(&reply[..length]);
+                Ok(Answer::Good(length))
+            }
+        }
+    }
+
+    fn pause(&self, _time: Duration) {}
+}
