@@ -13,7 +13,7 @@ mod reading;
 mod rescue;
 
 pub(crate) use check::{Check, Explained};
-pub(crate) use disc::{Blank, Close, FormatDisc, Further, LayoutChoice, Media, Next};
+pub(crate) use disc::{Blank, Close, Devices, FormatDisc, Further, LayoutChoice, Media, Next};
 pub(crate) use history::{Diff, Revert};
 pub(crate) use reading::{Cat, Entrance, Extract, Info, Ls, Place, Reading, Restoring, Sessions};
 pub(crate) use rescue::Rescue;
@@ -104,6 +104,8 @@ pub(crate) enum Command {
     Repair(Repair),
     #[command(disable_version_flag = true)]
     Media(Media),
+    #[command(disable_version_flag = true)]
+    Devices(Devices),
     #[command(disable_version_flag = true)]
     Close(Close),
     #[command(disable_version_flag = true)]

@@ -5,6 +5,7 @@ mod bar;
 mod cat;
 mod check;
 mod create;
+mod devices;
 mod diff;
 mod disc;
 mod explain;
@@ -104,6 +105,7 @@ fn run(command: &Command, report: &Report) -> anyhow::Result<Ending> {
         Command::FormatDisc(flags) => disc::format(flags, report),
         Command::Repair(flags) => repair::run(flags, report),
         Command::Media(_) => media::run(report),
+        Command::Devices(flags) => devices::run(flags, report),
         Command::Rescue(flags) => rescue::run(flags, report),
     }
 }

@@ -12,6 +12,7 @@ pub mod command;
 mod configuration;
 mod disc;
 mod error;
+mod layouts;
 mod mode;
 mod profile;
 mod reply;
@@ -27,6 +28,7 @@ mod unit;
 pub use configuration::{Configuration, Feature};
 pub use disc::Disc;
 pub use error::MmcError;
+pub use layouts::Usable;
 pub use mode::WriteParameters;
 pub use profile::Profile;
 pub use reply::{

@@ -114,3 +114,17 @@ impl FromStr for Next {
         }
     }
 }
+
+const DEVICES_EXAMPLES: &str = "\
+Examples:
+  mkudf-ms devices
+  mkudf-ms devices --json /dev/sr0 | jq .disc.layouts";
+
+/// List drives for discs: what is in each, what is free, and how volumes on it could grow
+#[derive(Debug, Args)]
+#[command(after_help = DEVICES_EXAMPLES)]
+pub(crate) struct Devices {
+    /// Drives to look at [default: all that the kernel shows]
+    #[arg(value_name = "DEVICE")]
+    pub(crate) devices: Vec<PathBuf>,
+}
