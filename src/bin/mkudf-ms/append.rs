@@ -4,13 +4,13 @@ use std::os::unix::fs::FileTypeExt;
 
 use anyhow::{Context as _, bail};
 use mkudf_ms::Error;
-use mkudf_ms::device::simulated::SimulatedMedium;
+use mkudf_ms::device::Recordable;
 use mkudf_ms::media::{self, Medium};
 use mkudf_ms::plan::{AppendSpec, Plan, SequentialTarget};
 use mkudf_ms::progress::Progress;
 use mkudf_ms::scan::{self, FileId, Source};
 use mkudf_ms::session::{Import, ImportOptions};
-use udf::read::ReadAt;
+use udf::read::{OpenOptions, ReadAt};
 
 use crate::bar;
 use crate::grow::{Growth, Planned, Planning};
@@ -35,9 +35,10 @@ pub(crate) fn run(flags: &flags::Append, report: &Report) -> anyhow::Result<Endi
         progress: &progress,
         report,
     };
-    let work = Work { flags, job: &job, report, progress: &progress, sequential: None };
-    if let Some(disc) = SimulatedMedium::open(&flags.image).with_context(name)? {
-        return work.disc(&growth, &disc).with_context(name);
+    let newest = OpenOptions { block_size: flags.format.block_size, ..OpenOptions::default() };
+    let work = Work { flags, job: &job, report, progress: &progress, sequential: None, newest };
+    if let Some(disc) = disc::to_grow(&flags.image, !flags.effort.dry_run).with_context(name)? {
+        return work.disc(&growth, &*disc).with_context(name);
     }
     if flags.format.close && !flags.effort.dry_run && !found.file_type().is_block_device() {
         return Err(Usage("--close: the volume is not on a disc with sessions".into()).into());
@@ -52,11 +53,13 @@ struct Work<'a> {
     progress: &'a Progress,
     /// Where a disc goes on that is written one sector after the other.
     sequential: Option<SequentialTarget>,
+    /// How its newest session is opened.
+    newest: OpenOptions,
 }
 
 impl Work<'_> {
-    /// Writes a further state, or a session, of a simulated disc.
-    fn disc(self, growth: &Growth<'_>, disc: &SimulatedMedium) -> anyhow::Result<Ending> {
+    /// Writes a further state, or a session, of a disc.
+    fn disc(self, growth: &Growth<'_>, disc: &dyn Recordable) -> anyhow::Result<Ending> {
         let (flags, job) = (self.flags, self.job);
         if !disc.medium().is_sequential() {
             if flags.format.close {
@@ -70,7 +73,8 @@ impl Work<'_> {
             return growth.disc(disc, fresh.target.closes_session, &fresh);
         }
         let target = disc::target(disc, flags.format.close, is_written, self.report)?;
-        let work = Self { sequential: Some(target), ..self };
+        let newest = disc::newest(disc, flags.format.block_size);
+        let work = Self { sequential: Some(target), newest, ..self };
         growth.disc(disc, target.closes_session, &work)
     }
 }
@@ -83,6 +87,7 @@ impl Planning for Work<'_> {
             block_size: flags.format.block_size,
             last_sector: None,
             entrance: &flags.entrance,
+            newest: self.newest,
         };
         let open = spot.base(&reader, self.report)?;
         let options = ImportOptions {

@@ -58,6 +58,24 @@ impl Drop for Bar {
     }
 }
 
+/// Work of a drive that nobody can stop; `work` is given whom to tell how much is done, of 65,536 parts.
+pub(crate) fn long_work<T>(
+    what: &'static str,
+    report: &Report,
+    work: impl FnOnce(&mut dyn FnMut(u16)) -> io::Result<T>,
+) -> io::Result<T> {
+    const PARTS: u64 = 1 << 16;
+    let is_shown = !report.is_quiet() && io::stderr().is_terminal();
+    let target = if is_shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let bar = ProgressBar::with_draw_target(Some(PARTS), target).with_message(what);
+    if let Ok(style) = ProgressStyle::with_template("{bar:24} {percent:>3}% {msg}, {elapsed}") {
+        bar.set_style(style);
+    }
+    let result = work(&mut |parts| bar.set_position(parts.into()));
+    bar.finish_and_clear();
+    result
+}
+
 /// While the total is not known, files are counted; then bytes.
 fn show(bar: &ProgressBar, progress: &Progress) {
     let (files, bytes, total) = (progress.files(), progress.bytes(), progress.total_bytes());

@@ -7,8 +7,8 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use anyhow::Context as _;
-use mkudf_ms::device::simulated::{SimulatedMedium, WholeUnits};
-use mkudf_ms::device::{self, BlockDevice, ImageFile, Pipe, WriteAt};
+use mkudf_ms::device::simulated::WholeUnits;
+use mkudf_ms::device::{self, BlockDevice, ImageFile, Pipe, Recordable, WriteAt};
 use mkudf_ms::media::{Medium, VolumeLayout};
 use mkudf_ms::plan::{Plan, Spec};
 use mkudf_ms::progress::Progress;
@@ -19,7 +19,7 @@ use udf::BlockSize;
 use udf::read::ReadAt;
 
 use crate::bar::{self, Bar};
-use crate::disc::Blank;
+use crate::disc::{self, Access, Blank};
 use crate::job::{Create, Output, Usage};
 use crate::report::{Ending, Report};
 use crate::summary::{self, Made};
@@ -27,7 +27,8 @@ use crate::{flags, further};
 
 /// Makes the volume.
 pub(crate) fn run(flags: &flags::Create, report: &Report) -> anyhow::Result<Ending> {
-    let mut job = Create::new(flags)?;
+    let drive = Target::drive(flags)?;
+    let mut job = Create::new(flags, drive.as_deref().map(|disc| disc.medium()))?;
     if report.json && matches!(job.output, Output::Stdout) && !flags.effort.dry_run {
         return Err(
             Usage("the volume itself goes to standard output, so --json has no place there".into()).into()
@@ -36,7 +37,7 @@ pub(crate) fn run(flags: &flags::Create, report: &Report) -> anyhow::Result<Endi
     if let (Some(next), Some(merge)) = (flags.further.next, &flags.further.merge) {
         return further::run(flags, &job, (next, merge), report);
     }
-    let target = Target::find(&job.output, (job.medium, job.layout), flags)?;
+    let target = Target::find(&job.output, (job.medium, job.layout), drive, flags)?;
     job.scan.skip = target.image_id();
     let progress = Progress::new();
     bar::cancel_on_signal(&progress)?;
@@ -59,7 +60,7 @@ pub(crate) fn run(flags: &flags::Create, report: &Report) -> anyhow::Result<Endi
     }
     made.check_capacity()?;
     let write = |device: &dyn WriteAt| stream::stream(&plan, &tree, device, None, &progress, &job.stream);
-    warnings.extend(target.write(flags.format.close, write)?);
+    warnings.extend(target.write(flags.format.close, report, write)?);
     drop(bar);
     let ending = report.warnings(&warnings);
     let name = flags.output.display().to_string();
@@ -103,7 +104,7 @@ enum Target<'a> {
     /// One that is written in any order, and formatted.
     Rewritable {
         path: &'a Path,
-        disc: Box<SimulatedMedium>,
+        disc: Box<dyn Recordable>,
     },
     Device {
         path: &'a Path,
@@ -116,10 +117,11 @@ impl<'a> Target<'a> {
     fn find(
         output: &'a Output,
         (medium, layout): (&'static Medium, VolumeLayout),
+        drive: Option<Box<dyn Recordable>>,
         flags: &flags::Create,
     ) -> anyhow::Result<Self> {
         if medium.is_sequential() {
-            return Self::disc(output, (medium, layout), flags);
+            return Self::disc(output, (medium, layout), drive, flags);
         }
         if flags.format.close {
             let what = format!("--close: {} has no sessions that are closed", medium.description);
@@ -136,7 +138,7 @@ impl<'a> Target<'a> {
         match path.metadata() {
             Ok(found) if found.file_type().is_block_device() => Self::device(path, flags).with_context(name),
             Ok(found) if found.is_file() => {
-                if let Some(disc) = SimulatedMedium::open(path).with_context(name)? {
+                if let Some(disc) = disc::at(path, access(flags)).with_context(name)? {
                     return Self::rewritable(path, disc, flags).with_context(name);
                 }
                 if !flags.force && !flags.effort.dry_run {
@@ -158,51 +160,88 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// A simulated disc: a file to be made, or one to be replaced.
+    /// The disc in the drive that is written to, if it is one.
+    fn drive(flags: &flags::Create) -> anyhow::Result<Option<Box<dyn Recordable>>> {
+        if !disc::is_drive(&flags.output) {
+            return Ok(None);
+        }
+        disc::at(&flags.output, access(flags)).with_context(|| flags.output.display().to_string())
+    }
+
+    /// A disc: in a drive, or simulated, in a file to be made, or one to be replaced.
     fn disc(
         output: &'a Output,
         (medium, layout): (&'static Medium, VolumeLayout),
+        drive: Option<Box<dyn Recordable>>,
         flags: &flags::Create,
     ) -> anyhow::Result<Self> {
-        let Output::Path(image) = output else {
+        let Output::Path(path) = output else {
             return Err(Usage("a disc is simulated in a file: give -o its name".into()).into());
         };
-        let name = || image.display().to_string();
-        let existing = match image.metadata() {
+        let name = || path.display().to_string();
+        if let Some(disc) = drive {
+            return Self::in_drive(path, layout, disc).with_context(name);
+        }
+        let existing = match path.metadata() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                writable(image).with_context(name)?;
+                writable(path).with_context(name)?;
                 None
             }
             found => Some(found.with_context(name)?),
         };
         if existing.as_ref().is_some_and(|found| !found.is_file()) {
-            let reason = format!("{} is written in files only, not on drives", medium.description);
-            return Err(Error::refused(reason, "give -o the path of a file that is to be made"))
-                .with_context(name);
+            let reason =
+                format!("it is no drive for discs, and {} is written nowhere else", medium.description);
+            return Err(Error::refused(
+                reason,
+                "mkudf-ms devices lists drives; or give -o the path of a file to be made",
+            ))
+            .with_context(name);
         }
-        let blank = Blank::existing(image, medium).with_context(name)?;
+        let found = if existing.is_some() { disc::at(path, access(flags)).with_context(name)? } else { None };
+        let blank = found.filter(|disc| disc.medium() == medium && disc.medium_state().is_blank);
         if existing.is_some() && blank.is_none() && !flags.force && !flags.effort.dry_run {
             let hint = "replace it with --force, or `mkudf-ms append` to it";
             return Err(Error::refused("the file exists", hint)).with_context(name);
         }
         let capacity_blocks = flags.effort.capacity.map(|size| size.blocks(medium.block_size));
         // A disc has the size that it has.
-        let known = blank.as_ref().and_then(WriteAt::capacity_bytes);
-        let known = known.map(|bytes| bytes / u64::from(medium.block_size.bytes()));
-        let capacity_blocks = known.and_then(|blocks| u32::try_from(blocks).ok()).or(capacity_blocks);
-        Ok(Self::Disc(Blank { image, medium, layout, capacity_blocks, is_new: existing.is_none() }))
+        let capacity_blocks = blank.as_ref().map(|disc| disc.capacity_blocks()).or(capacity_blocks);
+        Ok(Self::Disc(Blank {
+            path,
+            medium,
+            layout,
+            capacity_blocks,
+            disc: blank,
+            is_new: existing.is_none(),
+        }))
     }
 
-    fn rewritable(path: &'a Path, disc: SimulatedMedium, flags: &flags::Create) -> anyhow::Result<Self> {
+    fn in_drive(path: &'a Path, layout: VolumeLayout, disc: Box<dyn Recordable>) -> anyhow::Result<Self> {
+        let medium = disc.medium();
+        if !disc.medium_state().is_blank {
+            let hint = "grow it: mkudf-ms append; hide what is on it: mkudf-ms append --start-new; or blank it, if it can be: \
+                        mkudf-ms blank";
+            return Err(Error::refused(
+                format!("the {} in the drive is not blank", medium.description),
+                hint,
+            )
+            .into());
+        }
+        let capacity_blocks = Some(disc.capacity_blocks());
+        Ok(Self::Disc(Blank { path, medium, layout, capacity_blocks, disc: Some(disc), is_new: false }))
+    }
+
+    fn rewritable(path: &'a Path, disc: Box<dyn Recordable>, flags: &flags::Create) -> anyhow::Result<Self> {
         if disc.medium().is_sequential() {
             let what = disc.medium();
             return Err(Usage(format!("it is a {}: say so with -m {}", what.description, what.name)).into());
         }
-        if !disc.state().is_blank && !flags.force && !flags.effort.dry_run {
+        if !disc.medium_state().is_blank && !flags.force && !flags.effort.dry_run {
             let hint = "replace it with --force, or `mkudf-ms append` to it";
             return Err(Error::refused("the disc is not blank", hint).into());
         }
-        Ok(Self::Rewritable { path, disc: Box::new(disc) })
+        Ok(Self::Rewritable { path, disc })
     }
 
     fn device(path: &'a Path, flags: &flags::Create) -> anyhow::Result<Self> {
@@ -218,7 +257,7 @@ impl<'a> Target<'a> {
     fn image_id(&self) -> Option<FileId> {
         match self {
             Self::Image { existing, .. } => *existing,
-            Self::Disc(disc) => disc.image.metadata().ok().as_ref().map(FileId::from),
+            Self::Disc(disc) => disc.path.metadata().ok().as_ref().map(FileId::from),
             Self::Rewritable { path, .. } => path.metadata().ok().as_ref().map(FileId::from),
             _ => None,
         }
@@ -253,12 +292,14 @@ impl<'a> Target<'a> {
     fn write(
         self,
         closes_session: bool,
+        report: &Report,
         write: impl FnOnce(&dyn WriteAt) -> mkudf_ms::Result<Vec<Warning>>,
     ) -> anyhow::Result<Vec<Warning>> {
         match self {
             Self::Disc(disc) => {
-                let name = || disc.image.display().to_string();
-                disc.write(closes_session, |device| write(device)).with_context(name)
+                let path = disc.path;
+                disc.write(closes_session, report, |device| write(&device))
+                    .with_context(|| path.display().to_string())
             }
             Self::Stdout => to_stdout(write),
             Self::Image { path, .. } => {
@@ -269,11 +310,16 @@ impl<'a> Target<'a> {
                 Ok(warnings)
             }
             Self::Rewritable { path, disc } => {
-                write(&WholeUnits::of(&disc)).with_context(|| path.display().to_string())
+                write(&WholeUnits::of(&*disc)).with_context(|| path.display().to_string())
             }
             Self::Device { path, device } => write(&*device).with_context(|| path.display().to_string()),
         }
     }
+}
+
+/// To make a plan needs no more than a look.
+fn access(flags: &flags::Create) -> Access {
+    if flags.effort.dry_run { Access::Read } else { Access::Write }
 }
 
 /// Writes to standard output, as one stream.

@@ -6,11 +6,10 @@ use std::path::{Path, PathBuf};
 use mkudf_ms::device::mmc::{
     Configuration, Disc, DiscState, DiscStatus, Profile, ScsiGeneric, Transport, Unit, Usable, drives,
 };
-use mkudf_ms::media::VolumeLayout;
 use mkudf_ms::media::multisession::Mechanism;
+use mkudf_ms::media::{Drive as _, VolumeLayout};
 use mkudf_ms::session;
 use serde_json::{Value, json};
-use udf::Sector;
 use udf::read::{OpenOptions, Volume};
 
 use crate::flags;
@@ -94,8 +93,7 @@ impl FoundDisc {
 
 /// The label of the volume on a disc, and how it grows.
 fn volume<T: Transport>(disc: &Disc<T>) -> Option<(String, VolumeLayout)> {
-    let sessions: Vec<_> =
-        disc.sessions().iter().map(|session| (Sector(session.start), Sector(session.last))).collect();
+    let sessions = disc.sessions();
     let open = match &sessions[..] {
         [] => OpenOptions::default(),
         sessions => session::newest_whole(disc, sessions).options()?,

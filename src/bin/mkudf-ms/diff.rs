@@ -18,7 +18,7 @@ pub(crate) fn run(flags: &Diff, report: &Report) -> anyhow::Result<Ending> {
     let name = || flags.image.display().to_string();
     let device = open::device(&flags.image)?;
     let sessions =
-        open::Spot::new(&flags.image, &flags.place).sessions(&device, report).with_context(name)?;
+        open::Spot::of(&device, &flags.image, &flags.place).sessions(&device, report).with_context(name)?;
     let volume = |number: i32| {
         let options = &open::choose_from(&sessions, number)?.open;
         Volume::open(&device, options).with_context(|| format!("session {number}"))

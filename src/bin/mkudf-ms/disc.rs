@@ -1,64 +1,109 @@
-//! Simulated discs: an image, and beside it the file that says what a drive would know. And `close`.
+//! Discs, in drives and simulated: which one a path leads to, where its next write goes; and `close`, `blank`, `format`, `eject`.
 
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 use anyhow::Context as _;
 use mkudf_ms::Error;
 use mkudf_ms::builder::BuildError;
-use mkudf_ms::device::simulated::{ClosedSession, SimulatedMedium, sidecar};
-use mkudf_ms::device::{FileReader, WriteAt as _};
+use mkudf_ms::device::mmc::{self, ScsiGeneric, Unit};
+use mkudf_ms::device::simulated::{SimulatedMedium, sidecar};
+use mkudf_ms::device::{FileReader, Recordable};
 use mkudf_ms::media::multisession::{self, Mechanism, MultisessionError, Sequential};
 use mkudf_ms::media::{Medium, VolumeLayout};
 use mkudf_ms::plan::SequentialTarget;
 use mkudf_ms::session::{self, Continuation, Whole};
+use udf::BlockSize;
 use udf::read::{OpenOptions, ReadAt, Volume};
-use udf::{BlockSize, Sector};
 
+use crate::bar;
 use crate::flags::{Close, LayoutChoice, Place};
 use crate::job::Usage;
 use crate::report::{Ending, Report};
 use crate::{flags, open};
 
-/// How the newest whole session of an image is opened: where it begins, on a disc of several.
-pub(crate) fn newest(image: &Path, block_size: Option<BlockSize>) -> anyhow::Result<OpenOptions> {
-    let all = SimulatedMedium::sessions_of(image).with_context(|| sidecar(image).display().to_string())?;
-    let mut open = OpenOptions::default();
-    if let Some(last) = all.as_deref().and_then(<[_]>::last) {
-        let device = FileReader::open(image).with_context(|| image.display().to_string())?;
-        let whole = session::newest_whole(&device, &extents(all.as_deref().unwrap_or_default()));
-        // If none is, it fails where it should have begun.
-        open = whole.options().unwrap_or_else(|| OpenOptions::of_session(Sector(last.start)));
+/// A disc in a drive.
+pub(crate) type InDrive = mmc::Disc<ScsiGeneric>;
+
+/// What a disc is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    Read,
+    Write,
+}
+
+/// The disc that a path leads to: in a drive, or simulated; `None` for anything else.
+pub(crate) fn at(path: &Path, access: Access) -> anyhow::Result<Option<Box<dyn Recordable>>> {
+    if is_drive(path) {
+        return Ok(Some(Box::new(in_drive(path, access)?)));
     }
-    Ok(OpenOptions { block_size, ..open })
+    let found = match access {
+        Access::Read => SimulatedMedium::open_for_reading(path),
+        Access::Write => SimulatedMedium::open(path),
+    };
+    let found = found.with_context(|| sidecar(path).display().to_string())?;
+    Ok(found.map(|disc| -> Box<dyn Recordable> { Box::new(disc) }))
+}
+
+/// The same for what is to grow. A disc in a drive that is written in any order is a device like others: the kernel writes it.
+pub(crate) fn to_grow(path: &Path, is_written: bool) -> anyhow::Result<Option<Box<dyn Recordable>>> {
+    let found = at(path, if is_written { Access::Write } else { Access::Read })?;
+    Ok(found.filter(|disc| disc.medium().is_sequential() || !is_drive(path)))
+}
+
+/// Whether this is a drive for discs, as a block device or as a generic one.
+pub(crate) fn is_drive(path: &Path) -> bool {
+    const SCSI_DISC_DRIVES: u32 = 11;
+    const SCSI_GENERIC: u32 = 21;
+    path.metadata().is_ok_and(|found| {
+        let kind = found.file_type();
+        let major = rustix::fs::major(found.rdev());
+        kind.is_block_device() && major == SCSI_DISC_DRIVES || kind.is_char_device() && major == SCSI_GENERIC
+    })
+}
+
+/// Looks at the disc in a drive.
+pub(crate) fn in_drive(path: &Path, access: Access) -> anyhow::Result<InDrive> {
+    let transport = match access {
+        Access::Read => ScsiGeneric::open_for_reading(path),
+        Access::Write => ScsiGeneric::open(path),
+    };
+    let transport = transport.context("cannot open the drive")?;
+    InDrive::open(transport)?.ok_or_else(|| {
+        let reason = "of discs of the kind that is in the drive nothing is known here";
+        Error::refused(reason, "mkudf-ms devices says which kind it is").into()
+    })
+}
+
+/// How the newest whole session of a disc is opened.
+pub(crate) fn newest(disc: &dyn Recordable, block_size: Option<BlockSize>) -> OpenOptions {
+    let sessions = disc.sessions();
+    let open = sessions.last().map_or_else(OpenOptions::default, |(start, _)| {
+        // If none is whole, it fails where the last should have begun.
+        session::newest_whole(&disc, &sessions).options().unwrap_or_else(|| OpenOptions::of_session(*start))
+    });
+    OpenOptions { block_size, ..open }
 }
 
 /// What is to be made of a disc's sessions.
-fn whole(disc: &SimulatedMedium) -> anyhow::Result<Whole> {
-    Ok(session::newest_whole(disc, &extents(&disc.sessions()?)))
-}
-
-fn extents(sessions: &[ClosedSession]) -> Vec<(Sector, Sector)> {
-    sessions.iter().map(|session| (Sector(session.start), Sector(session.last))).collect()
+fn whole(disc: &dyn Recordable) -> Whole {
+    session::newest_whole(&disc, &disc.sessions())
 }
 
 /// A blank disc.
 #[derive(Debug)]
 pub(crate) struct Blank<'a> {
-    pub(crate) image: &'a Path,
+    pub(crate) path: &'a Path,
     pub(crate) medium: &'static Medium,
     pub(crate) layout: VolumeLayout,
     pub(crate) capacity_blocks: Option<u32>,
+    /// The disc, if it is there already.
+    pub(crate) disc: Option<Box<dyn Recordable>>,
     /// Nothing of the name was there before, so nothing remains if this fails.
     pub(crate) is_new: bool,
 }
 
 impl Blank<'_> {
-    /// The disc that is there, if it is of this kind and blank.
-    pub(crate) fn existing(image: &Path, medium: &Medium) -> anyhow::Result<Option<SimulatedMedium>> {
-        let disc = if image.exists() { SimulatedMedium::open(image)? } else { None };
-        Ok(disc.filter(|disc| disc.medium() == medium && disc.state().is_blank))
-    }
-
     /// Where a volume on it goes.
     pub(crate) fn target(&self, closes_session: bool) -> SequentialTarget {
         let capacity_blocks = self.capacity_blocks.or(self.medium.capacity_blocks).unwrap_or(u32::MAX);
@@ -75,25 +120,31 @@ impl Blank<'_> {
 
     /// Writes to it, and closes the session if that is wanted.
     pub(crate) fn write<T>(
-        &self,
+        self,
         closes_session: bool,
-        write: impl FnOnce(&SimulatedMedium) -> mkudf_ms::Result<T>,
+        report: &Report,
+        write: impl FnOnce(&dyn Recordable) -> mkudf_ms::Result<T>,
     ) -> anyhow::Result<T> {
-        let disc = match Self::existing(self.image, self.medium)? {
+        let closes = self.closes(closes_session);
+        let disc = match self.disc {
             Some(disc) => disc,
-            None => SimulatedMedium::blank(self.image, self.medium, self.capacity_blocks)
-                .context("cannot make a blank disc")?,
+            None => Box::new(
+                SimulatedMedium::blank(self.path, self.medium, self.capacity_blocks)
+                    .context("cannot make a blank disc")?,
+            ),
         };
-        let done = write(&disc).map_err(anyhow::Error::from).and_then(|done| {
-            if self.closes(closes_session) {
-                disc.close_session().context("cannot close the session")?;
+        let done = write(&*disc).map_err(anyhow::Error::from).and_then(|done| {
+            if closes {
+                bar::long_work("closing the session", report, |told| disc.close_session(told))
+                    .context("cannot close the session")?;
             }
+            disc.let_go().context("all is written, but the drive does not let go of the disc")?;
             Ok(done)
         });
         if done.is_err() && self.is_new {
             // Nobody is left to be told if this fails, too.
-            let _ = std::fs::remove_file(self.image);
-            let _ = std::fs::remove_file(sidecar(self.image));
+            let _ = std::fs::remove_file(self.path);
+            let _ = std::fs::remove_file(sidecar(self.path));
         }
         done
     }
@@ -102,38 +153,38 @@ impl Blank<'_> {
 /// Where the next write to a disc goes, if it can be appended to. Tells what broke off on it, and closes a session that cannot
 /// be continued, unless nothing `is_written`.
 pub(crate) fn target(
-    disc: &SimulatedMedium,
+    disc: &dyn Recordable,
     closes_session: bool,
     is_written: bool,
     report: &Report,
 ) -> anyhow::Result<SequentialTarget> {
     let mut facts = facts(disc)?;
-    let found = Continuation::find(disc, &whole(disc)?)?;
+    let found = Continuation::find(&disc, &whole(disc))?;
     for warning in &found.warnings {
         report.note(&warning.to_string());
     }
     if facts.open_session_start.is_some() && found.needs_session {
-        facts = begin_session(disc, is_written)?;
+        facts = begin_session(disc, is_written, report)?;
     }
     let closes_session = closes_session || found.layout == VolumeLayout::Session;
     Ok(SequentialTarget { closes_session, ..SequentialTarget::of(&facts) })
 }
 
 /// What a drive says, if its disc can be written to.
-pub(crate) fn facts(disc: &SimulatedMedium) -> mkudf_ms::Result<Sequential> {
+pub(crate) fn facts(disc: &dyn Recordable) -> mkudf_ms::Result<Sequential> {
     let offered = disc.multisession();
-    match &multisession::choose(&offered, disc.state()).map_err(refused)?.mechanism {
+    match &multisession::choose(&offered, disc.medium_state()).map_err(refused)?.mechanism {
         Mechanism::Sequential(facts) => Ok(*facts),
         _ => Err(refused(MultisessionError::IncompatibleMultisessionType)),
     }
 }
 
 /// Closes the open session as it is; or says what would be so, if nothing `is_written`.
-fn begin_session(disc: &SimulatedMedium, is_written: bool) -> anyhow::Result<Sequential> {
+fn begin_session(disc: &dyn Recordable, is_written: bool, report: &Report) -> anyhow::Result<Sequential> {
     if !is_written {
         return Ok(disc.after_closing(0)?);
     }
-    disc.close_session().context("cannot close the session")?;
+    end_session(disc, report)?;
     Ok(facts(disc)?)
 }
 
@@ -163,25 +214,32 @@ fn refused(error: MultisessionError) -> Error {
     Error::refused(format!("{error} ({})", error.imapi_name()), hint)
 }
 
+/// Closes the session as it is.
+pub(crate) fn end_session(disc: &dyn Recordable, report: &Report) -> anyhow::Result<()> {
+    bar::long_work("closing the session", report, |told| disc.close_session(told))
+        .context("cannot close the session")
+}
+
 /// Closes the session, or the disc.
 pub(crate) fn close(flags: &Close, report: &Report) -> anyhow::Result<Ending> {
     let name = || flags.image.display().to_string();
-    let disc = simulated(&flags.image).with_context(name)?;
-    if disc.state().is_closed {
+    let disc = some_disc(&flags.image).with_context(name)?;
+    if disc.medium_state().is_closed {
         return Err(refused(MultisessionError::NoCompatibleMultisessionType)).with_context(name);
     }
-    close_session(&disc, &flags.image).with_context(name)?;
+    close_session(&*disc, report).with_context(name)?;
     if flags.finalize {
-        disc.finalize().with_context(name)?;
+        bar::long_work("closing the disc", report, |told| disc.finalize(told)).with_context(name)?;
     }
+    disc.let_go().with_context(name)?;
     report.note(&format!("{}: the {} is closed", name(), if flags.finalize { "disc" } else { "session" }));
     Ok(Ending::Done)
 }
 
-fn simulated(image: &Path) -> anyhow::Result<SimulatedMedium> {
-    SimulatedMedium::open(image)?.ok_or_else(|| {
-        let reason = "it is no simulated disc: there is no file beside it that describes one";
-        let hint = "an image is complete as it is; discs are made with create -m cd-r, dvd-r, dvd+r, bd-r";
+fn some_disc(path: &Path) -> anyhow::Result<Box<dyn Recordable>> {
+    at(path, Access::Write)?.ok_or_else(|| {
+        let reason = "it is no disc: neither a drive, nor an image with a file beside it that describes one";
+        let hint = "an image is complete as it is; discs are simulated by create -m cd-r, dvd-r, dvd+r, bd-r";
         Error::refused(reason, hint).into()
     })
 }
@@ -192,7 +250,9 @@ pub(crate) fn blank(flags: &flags::Blank, report: &Report) -> anyhow::Result<End
     if !flags.yes {
         return Err(Usage("everything on the disc would be lost: --yes, if that is meant".into()).into());
     }
-    simulated(&flags.image).with_context(name)?.erase().with_context(name)?;
+    let disc = some_disc(&flags.image).with_context(name)?;
+    bar::long_work("blanking", report, |told| disc.blank(flags.full, told)).with_context(name)?;
+    disc.let_go().with_context(name)?;
     report.note(&format!("{}: the disc is blank", name()));
     Ok(Ending::Done)
 }
@@ -200,15 +260,29 @@ pub(crate) fn blank(flags: &flags::Blank, report: &Report) -> anyhow::Result<End
 /// Formats a disc that can be formatted, or a new one.
 pub(crate) fn format(flags: &flags::FormatDisc, report: &Report) -> anyhow::Result<Ending> {
     let name = || flags.image.display().to_string();
-    let disc = match flags.medium.as_deref().filter(|_| !flags.image.exists()) {
-        Some(medium) => new_disc(flags, medium)?,
+    let disc: Box<dyn Recordable> = match flags.medium.as_deref().filter(|_| !flags.image.exists()) {
+        Some(medium) => Box::new(new_disc(flags, medium)?),
         None if !flags.yes => {
             return Err(Usage("everything on the disc would be lost: --yes, if that is meant".into()).into());
         }
-        None => simulated(&flags.image).with_context(name)?,
+        None => some_disc(&flags.image).with_context(name)?,
     };
-    disc.format().with_context(name)?;
+    bar::long_work("formatting", report, |told| disc.format(told)).with_context(name)?;
+    disc.let_go().with_context(name)?;
     report.note(&format!("{}: the disc is formatted", name()));
+    Ok(Ending::Done)
+}
+
+/// Gives the disc out.
+pub(crate) fn eject(flags: &flags::Eject) -> anyhow::Result<Ending> {
+    let name = || flags.device.display().to_string();
+    if !is_drive(&flags.device) {
+        let reason = "it is no drive for discs";
+        return Err(Error::refused(reason, "mkudf-ms devices lists them")).with_context(name);
+    }
+    let unit =
+        Unit::new(ScsiGeneric::open(&flags.device).context("cannot open the drive").with_context(name)?);
+    unit.prevent_removal(false).and_then(|()| unit.eject()).with_context(name)?;
     Ok(Ending::Done)
 }
 
@@ -221,13 +295,13 @@ fn new_disc(flags: &flags::FormatDisc, name: &str) -> anyhow::Result<SimulatedMe
 }
 
 /// Nothing, if the session is closed already.
-pub(crate) fn close_session(disc: &SimulatedMedium, image: &Path) -> anyhow::Result<()> {
+pub(crate) fn close_session(disc: &dyn Recordable, report: &Report) -> anyhow::Result<()> {
     let facts = facts(disc)?;
     if facts.open_session_start.is_none() {
         return Ok(());
     }
-    let whole = whole(disc)?;
-    let volume = Volume::open(disc, &newest(image, None)?);
+    let whole = whole(disc);
+    let volume = Volume::open(&disc, &newest(disc, None));
     // What broke off, and what ends with its own anchors, is closed as it is.
     if let Ok(volume) = volume
         && whole.broken.is_empty()
@@ -241,14 +315,14 @@ pub(crate) fn close_session(disc: &SimulatedMedium, image: &Path) -> anyhow::Res
             source,
         })?;
     }
-    disc.close_session().context("cannot close the session")
+    end_session(disc, report)
 }
 
 /// Where the last session of a disc begins, and where the next will: what burners are told.
 pub(crate) fn print_next(image: &Path, place: &Place) -> anyhow::Result<(u32, u32)> {
-    let Some(disc) = SimulatedMedium::open(image)? else {
+    let Some(disc) = at(image, Access::Read)? else {
         let start = place.entrance.session_start.unwrap_or(0);
-        let open = open::Spot::new(image, place).known()?;
+        let open = open::Spot::new(image, place, OpenOptions::default()).known();
         let volume = Volume::open(FileReader::open(image)?, &open)?;
         let blocks = volume.block_size().blocks_for(volume.device().size_bytes());
         let end = u32::try_from(blocks.next_multiple_of(u64::from(WRITE_UNIT_BLOCKS)));
@@ -257,12 +331,12 @@ pub(crate) fn print_next(image: &Path, place: &Place) -> anyhow::Result<(u32, u3
             end.map_err(|_| Error::refused("the image is too large", "it has 2^32 sectors"))?,
         ));
     };
-    let facts = facts(&disc)?;
+    let facts = facts(&*disc)?;
     if facts.open_session_start.is_some() {
         let reason = "the session on the disc is open: what is written next belongs to it";
         return Err(Error::refused(reason, "close it first: mkudf-ms close").into());
     }
-    let whole = whole(&disc)?;
+    let whole = whole(&*disc);
     let last = whole.newest.map_or(facts.start_of_previous_session.unwrap_or(0), |(start, _)| start.0);
     Ok((last, facts.next_writable))
 }

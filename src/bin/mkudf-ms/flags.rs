@@ -13,7 +13,7 @@ mod reading;
 mod rescue;
 
 pub(crate) use check::{Check, Explained};
-pub(crate) use disc::{Blank, Close, Devices, FormatDisc, Further, LayoutChoice, Media, Next};
+pub(crate) use disc::{Blank, Close, Devices, Eject, FormatDisc, Further, LayoutChoice, Media, Next};
 pub(crate) use history::{Diff, Revert};
 pub(crate) use reading::{Cat, Entrance, Extract, Info, Ls, Place, Reading, Restoring, Sessions};
 pub(crate) use rescue::Rescue;
@@ -112,6 +112,8 @@ pub(crate) enum Command {
     Blank(Blank),
     #[command(disable_version_flag = true, name = "format")]
     FormatDisc(FormatDisc),
+    #[command(disable_version_flag = true)]
+    Eject(Eject),
     #[command(disable_version_flag = true)]
     Rescue(Box<Rescue>),
 }

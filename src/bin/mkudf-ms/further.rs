@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 use std::path::Path;
 
 use anyhow::Context as _;
-use mkudf_ms::device::{FileReader, ImageFile, Shifted, WriteAt};
+use mkudf_ms::device::{ImageFile, Shifted, WriteAt};
 use mkudf_ms::plan::SequentialTarget;
 use mkudf_ms::progress::Progress;
 use mkudf_ms::session::ImportOptions;
@@ -20,6 +20,7 @@ use crate::disc::WRITE_UNIT_BLOCKS;
 use crate::flags::{self, Next};
 use crate::grow::Planned;
 use crate::job::{Create, Output, Usage};
+use crate::open;
 use crate::report::{Ending, Report};
 use crate::summary::{self, Made};
 
@@ -32,7 +33,7 @@ pub(crate) fn run(
 ) -> anyhow::Result<Ending> {
     unless_new_volume(flags)?;
     let name = || merge.display().to_string();
-    let reader = FileReader::open(merge).with_context(name)?;
+    let reader = open::device(merge)?;
     let progress = Progress::new();
     bar::cancel_on_signal(&progress)?;
     let bar = Bar::watch(&progress, report);

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use mkudf_ms::Warning;
-use mkudf_ms::device::simulated::{SimulatedMedium, WholeUnits};
-use mkudf_ms::device::{BlockDevice, FileReader, ImageFile, WriteAt};
+use mkudf_ms::device::simulated::WholeUnits;
+use mkudf_ms::device::{BlockDevice, FileReader, ImageFile, Recordable, WriteAt};
 use mkudf_ms::media::Medium;
 use mkudf_ms::plan::Plan;
 use mkudf_ms::progress::Progress;
@@ -15,6 +15,7 @@ use mkudf_ms::tree::Tree;
 use udf::read::ReadAt;
 
 use crate::bar::Bar;
+use crate::disc;
 use crate::flags::Effort;
 use crate::report::{Ending, Report};
 use crate::summary::{self, Made};
@@ -62,33 +63,34 @@ impl Growth<'_> {
         Ok(ending)
     }
 
-    /// Grows a simulated disc; what is written there is a session that is closed, or a part of one that stays open.
+    /// Grows a disc; what is written there is a session that is closed, or a part of one that stays open.
     pub(crate) fn disc(
         &self,
-        disc: &SimulatedMedium,
+        disc: &dyn Recordable,
         closes_session: bool,
         planning: &impl Planning,
     ) -> anyhow::Result<Ending> {
         if self.effort.dry_run {
-            return self.dry_run(disc, false, planning);
+            return self.dry_run(&disc, false, planning);
         }
-        let (ending, is_written) = self.write(disc, disc, false, planning)?;
+        let (ending, is_written) = self.write(&disc, &disc, false, planning)?;
         if closes_session && is_written {
-            disc.close_session().context("cannot close the session")?;
+            disc::end_session(disc, self.report)?;
         }
+        disc.let_go().context("all is written, but the drive does not let go of the disc")?;
         Ok(ending)
     }
 
     /// Grows a simulated disc that is written in any order.
     pub(crate) fn rewritable(
         &self,
-        disc: &SimulatedMedium,
+        disc: &dyn Recordable,
         planning: &impl Planning,
     ) -> anyhow::Result<Ending> {
         if self.effort.dry_run {
-            return self.dry_run(disc, true, planning);
+            return self.dry_run(&disc, true, planning);
         }
-        self.write(disc, &WholeUnits::of(disc), true, planning).map(|(ending, _)| ending)
+        self.write(&disc, &WholeUnits::of(disc), true, planning).map(|(ending, _)| ending)
     }
 
     /// Plans and writes; whether anything was written.

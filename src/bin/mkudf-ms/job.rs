@@ -68,10 +68,19 @@ pub(crate) struct Append {
 }
 
 impl Create {
-    /// What the flags mean.
-    pub(crate) fn new(flags: &flags::Create) -> anyhow::Result<Self> {
+    /// What the flags mean; `found` is the disc in the drive that is written to, if it is one.
+    pub(crate) fn new(flags: &flags::Create, found: Option<&'static Medium>) -> anyhow::Result<Self> {
         let times = Times::now()?;
-        let medium = medium(flags.format.medium.as_deref().unwrap_or("image"))?;
+        let medium = match (flags.format.medium.as_deref(), found) {
+            (None, Some(found)) => found,
+            (named, found) => {
+                let named = medium(named.unwrap_or("image"))?;
+                if let Some(found) = found.filter(|found| *found != named) {
+                    return usage(format!("-m {}: in the drive is a {}", named.name, found.description));
+                }
+                named
+            }
+        };
         let block_size = flags.format.block_size;
         if block_size.is_some_and(|size| size > BlockSize::B4096) {
             return usage("volumes are made with blocks of 512 to 4096 bytes");

@@ -103,6 +103,7 @@ fn run(command: &Command, report: &Report) -> anyhow::Result<Ending> {
         Command::Close(flags) => disc::close(flags, report),
         Command::Blank(flags) => disc::blank(flags, report),
         Command::FormatDisc(flags) => disc::format(flags, report),
+        Command::Eject(flags) => disc::eject(flags),
         Command::Repair(flags) => repair::run(flags, report),
         Command::Media(_) => media::run(report),
         Command::Devices(flags) => devices::run(flags, report),

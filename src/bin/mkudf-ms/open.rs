@@ -4,18 +4,59 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use mkudf_ms::Error;
-use mkudf_ms::device::FileReader;
+use mkudf_ms::device::{FileReader, Recordable};
 use mkudf_ms::progress::Progress;
 use mkudf_ms::session::{self, Session};
 use udf::read::{OpenOptions, ReadAt, Volume};
-use udf::{BlockSize, Sector};
+use udf::{BlockSize, BoxedError, Sector};
 
 use crate::bar::{self, Bar};
+use crate::disc::{self, Access};
 use crate::flags::{Entrance, Place, Reading};
 use crate::report::Report;
 
+/// What a volume is read from.
+#[derive(Debug)]
+pub(crate) enum Device {
+    /// An image, or a device that is like one.
+    File(FileReader),
+    /// A disc that knows its sessions, and which of its sectors cannot be read.
+    Disc(Box<dyn Recordable>),
+}
+
 /// A volume in an image or on a device.
-pub(crate) type OpenVolume = Volume<FileReader>;
+pub(crate) type OpenVolume = Volume<Device>;
+
+impl Device {
+    /// How what it holds is opened, if nothing else is known.
+    pub(crate) fn newest(&self, block_size: Option<BlockSize>) -> OpenOptions {
+        match self {
+            Self::File(_) => OpenOptions { block_size, ..OpenOptions::default() },
+            Self::Disc(disc) => disc::newest(&**disc, block_size),
+        }
+    }
+
+    fn inner(&self) -> &dyn ReadAt {
+        match self {
+            Self::File(file) => file,
+            Self::Disc(disc) => disc,
+        }
+    }
+}
+
+impl ReadAt for Device {
+    fn size_bytes(&self) -> u64 {
+        self.inner().size_bytes()
+    }
+
+    fn read_at(&self, offset_bytes: u64, out: &mut [u8]) -> Result<(), BoxedError> {
+        self.inner().read_at(offset_bytes, out)
+    }
+
+    fn sector_size_bytes(&self) -> Option<u32> {
+        self.inner().sector_size_bytes()
+    }
+}
 
 /// Opens the volume, in the session asked for.
 pub(crate) fn open(reading: &Reading, report: &Report) -> anyhow::Result<OpenVolume> {
@@ -30,12 +71,8 @@ pub(crate) fn open(reading: &Reading, report: &Report) -> anyhow::Result<OpenVol
 }
 
 /// How to open the session asked for.
-pub(crate) fn options(
-    device: &FileReader,
-    reading: &Reading,
-    report: &Report,
-) -> anyhow::Result<OpenOptions> {
-    let place = Spot::new(&reading.image, &reading.place);
+pub(crate) fn options(device: &Device, reading: &Reading, report: &Report) -> anyhow::Result<OpenOptions> {
+    let place = Spot::of(device, &reading.image, &reading.place);
     match reading.session {
         None => place.newest(device, report),
         Some(number) => Ok(choose_from(&place.sessions(device, report)?, number)?.open),
@@ -49,32 +86,39 @@ pub(crate) struct Spot<'a> {
     pub(crate) block_size: Option<BlockSize>,
     pub(crate) last_sector: Option<u32>,
     pub(crate) entrance: &'a Entrance,
+    /// How it is opened if nobody says anything: a disc knows where its newest session is.
+    pub(crate) newest: OpenOptions,
 }
 
 impl<'a> Spot<'a> {
-    pub(crate) fn new(image: &'a Path, place: &'a Place) -> Self {
+    pub(crate) fn new(image: &'a Path, place: &'a Place, newest: OpenOptions) -> Self {
         Self {
             image,
             block_size: place.block_size,
             last_sector: place.last_sector,
             entrance: &place.entrance,
+            newest,
         }
     }
 
+    pub(crate) fn of(device: &Device, image: &'a Path, place: &'a Place) -> Self {
+        Self::new(image, place, device.newest(place.block_size))
+    }
+
     /// How it is opened where nothing is searched.
-    pub(crate) fn known(&self) -> anyhow::Result<OpenOptions> {
-        let known = crate::disc::newest(self.image, self.block_size)?;
-        Ok(OpenOptions {
-            session_start: self.entrance.session_start.map(Sector).or(known.session_start),
-            last_sector: self.last_sector.map(Sector),
+    pub(crate) fn known(&self) -> OpenOptions {
+        OpenOptions {
+            block_size: self.block_size.or(self.newest.block_size),
+            session_start: self.entrance.session_start.map(Sector).or(self.newest.session_start),
+            last_sector: self.last_sector.map(Sector).or(self.newest.last_sector),
             strict: self.entrance.strict,
-            ..known
-        })
+            ..self.newest
+        }
     }
 
     /// All sessions, oldest first.
     pub(crate) fn sessions<R: ReadAt>(&self, device: &R, report: &Report) -> anyhow::Result<Vec<Session>> {
-        let known = self.known()?;
+        let known = self.known();
         if !self.entrance.search {
             return Ok(session::all_sessions(device, &known)?);
         }
@@ -86,7 +130,7 @@ impl<'a> Spot<'a> {
 
     /// How to open the newest session: the one that opens by itself, or else the last that a search finds.
     pub(crate) fn newest<R: ReadAt>(&self, device: &R, report: &Report) -> anyhow::Result<OpenOptions> {
-        let known = self.known()?;
+        let known = self.known();
         if !self.entrance.search || Volume::open(device, &known).is_ok() {
             return Ok(known);
         }
@@ -127,6 +171,11 @@ pub(crate) fn choose_from(sessions: &[Session], number: i32) -> mkudf_ms::Result
 }
 
 /// Opens what a volume is in.
-pub(crate) fn device(path: &Path) -> anyhow::Result<FileReader> {
-    FileReader::open(path).with_context(|| format!("{}: cannot open", path.display()))
+pub(crate) fn device(path: &Path) -> anyhow::Result<Device> {
+    let found = disc::at(path, Access::Read).with_context(|| path.display().to_string())?;
+    if let Some(disc) = found {
+        return Ok(Device::Disc(disc));
+    }
+    let file = FileReader::open(path).with_context(|| format!("{}: cannot open", path.display()))?;
+    Ok(Device::File(file))
 }

@@ -2,13 +2,12 @@
 
 use anyhow::Context as _;
 use mkudf_ms::Error;
-use mkudf_ms::device::simulated::SimulatedMedium;
 use mkudf_ms::media;
 use mkudf_ms::plan::{AppendSpec, Plan, SequentialTarget};
 use mkudf_ms::progress::Progress;
 use mkudf_ms::scan::Outcome;
 use mkudf_ms::session::{Import, ImportOptions, Provenance};
-use udf::read::ReadAt;
+use udf::read::{OpenOptions, ReadAt};
 
 use crate::flags::Revert;
 use crate::grow::{Growth, Planned, Planning};
@@ -31,16 +30,18 @@ pub(crate) fn run(flags: &Revert, report: &Report) -> anyhow::Result<Ending> {
         report,
     };
     let name = || flags.image.display().to_string();
-    let work = Work { flags, times, report, sequential: None };
-    let Some(medium) = SimulatedMedium::open(&flags.image).with_context(name)? else {
+    let newest = OpenOptions { block_size: flags.block_size, ..OpenOptions::default() };
+    let work = Work { flags, times, report, sequential: None, newest };
+    let Some(medium) = disc::to_grow(&flags.image, !flags.effort.dry_run).with_context(name)? else {
         return growth.run(&work).with_context(name);
     };
     if !medium.medium().is_sequential() {
-        return growth.rewritable(&medium, &work).with_context(name);
+        return growth.rewritable(&*medium, &work).with_context(name);
     }
-    let target = disc::target(&medium, false, !flags.effort.dry_run, report).with_context(name)?;
-    let work = Work { sequential: Some(target), ..work };
-    growth.disc(&medium, target.closes_session, &work).with_context(name)
+    let target = disc::target(&*medium, false, !flags.effort.dry_run, report).with_context(name)?;
+    let newest = disc::newest(&*medium, flags.block_size);
+    let work = Work { sequential: Some(target), newest, ..work };
+    growth.disc(&*medium, target.closes_session, &work).with_context(name)
 }
 
 struct Work<'a> {
@@ -48,6 +49,8 @@ struct Work<'a> {
     times: Times,
     /// Where a disc goes on that is written one sector after the other.
     sequential: Option<SequentialTarget>,
+    /// How its newest session is opened.
+    newest: OpenOptions,
     report: &'a Report,
 }
 
@@ -60,6 +63,7 @@ impl Planning for Work<'_> {
             block_size: flags.block_size,
             last_sector: None,
             entrance: &flags.entrance,
+            newest: self.newest,
         };
         let open = spot.base(&reader, self.report)?;
         let sessions = spot.sessions(&reader, self.report)?;

@@ -25,7 +25,7 @@ pub(crate) fn run(flags: &Sessions, report: &Report) -> anyhow::Result<Ending> {
         return Ok(Ending::Done);
     }
     let device = open::device(&flags.image)?;
-    let sessions = open::Spot::new(&flags.image, &flags.place)
+    let sessions = open::Spot::of(&device, &flags.image, &flags.place)
         .sessions(&device, report)
         .with_context(|| flags.image.display().to_string())?;
     let mut out = io::stdout().lock();

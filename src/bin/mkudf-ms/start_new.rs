@@ -1,7 +1,7 @@
 //! `append --start-new`: a volume behind what a disc holds, which hides that; and the list of what is hidden.
 
 use anyhow::Context as _;
-use mkudf_ms::device::simulated::SimulatedMedium;
+use mkudf_ms::device::Recordable;
 use mkudf_ms::media::VolumeLayout;
 use mkudf_ms::plan::{Plan, SequentialTarget, Spec};
 use mkudf_ms::progress::Progress;
@@ -31,7 +31,7 @@ impl<'a> Fresh<'a> {
     pub(crate) fn find(
         flags: &'a flags::Append,
         job: &'a Append,
-        disc: &SimulatedMedium,
+        disc: &dyn Recordable,
         (report, progress): (&Report, &'a Progress),
     ) -> anyhow::Result<Self> {
         let before = disc::facts(disc)?;
@@ -40,7 +40,7 @@ impl<'a> Fresh<'a> {
         if !flags.remove.is_empty() {
             return Err(job::Usage("--remove: nothing is carried over with --start-new".into()).into());
         }
-        match Volume::open(disc, &disc::newest(&flags.image, flags.format.block_size)?) {
+        match Volume::open(&disc, &disc::newest(disc, flags.format.block_size)) {
             Ok(volume) => tell_hidden(&volume, report)?,
             Err(error) => report.note(&format!("what is hidden cannot be read: {error}")),
         }
@@ -49,7 +49,7 @@ impl<'a> Fresh<'a> {
         } else if flags.effort.dry_run {
             disc.after_closing(end_of_open(disc, flags, &before)?)?
         } else {
-            disc::close_session(disc, &flags.image)?;
+            disc::close_session(disc, report)?;
             disc::facts(disc)?
         };
         let closes_session = flags.format.close || layout == VolumeLayout::Session;
@@ -61,11 +61,11 @@ impl<'a> Fresh<'a> {
 
 /// Sectors with which the open session would be closed.
 fn end_of_open(
-    disc: &SimulatedMedium,
+    disc: &dyn Recordable,
     flags: &flags::Append,
     facts: &mkudf_ms::media::multisession::Sequential,
 ) -> anyhow::Result<u32> {
-    let volume = Volume::open(disc, &disc::newest(&flags.image, flags.format.block_size)?);
+    let volume = Volume::open(&disc, &disc::newest(disc, flags.format.block_size));
     let Ok(volume) = volume else { return Ok(0) };
     if volume.virtual_table().is_none() {
         return Ok(0);

@@ -1,19 +1,20 @@
 //! A disc in a drive: read and written sector by sector, closed, blanked and formatted.
 
+use std::fmt::Debug;
 use std::io;
 use std::sync::Mutex;
 
-use udf::BoxedError;
 use udf::read::ReadAt;
+use udf::{BoxedError, Sector};
 
-use crate::device::{Order, WriteAt, lock, no_space};
-use crate::media::multisession::{MediumState, Multisession};
+use crate::device::{Order, Recordable, Told, WriteAt, lock, no_space};
+use crate::media::multisession::{MediumState, Multisession, Sequential};
 use crate::media::{Drive, Medium};
 
 use super::error::MmcError;
 use super::profile::Profile;
 use super::reply::FormatCapacity;
-use super::state::{DiscState, RecordedSession};
+use super::state::DiscState;
 use super::transport::Transport;
 use super::unit::{Closing, Result, SECTOR_BYTES, TrackOf, Unit};
 
@@ -32,8 +33,6 @@ const FORMATS: &[(Profile, &[u8])] = &[
 pub struct Disc<T: Transport> {
     unit: Unit<T>,
     state: Mutex<Written>,
-    /// What it was when it was looked at.
-    first_state: DiscState,
 }
 
 #[derive(Debug)]
@@ -51,8 +50,7 @@ impl<T: Transport> Disc<T> {
         let unit = Unit::new(transport);
         unit.wait_until_ready()?;
         let Some(state) = DiscState::read(&unit, &unit.configuration()?)? else { return Ok(None) };
-        let first_state = state.clone();
-        Ok(Some(Self { unit, state: Mutex::new(Written { state, is_prepared: false }), first_state }))
+        Ok(Some(Self { unit, state: Mutex::new(Written { state, is_prepared: false }) }))
     }
 
     /// The drive.
@@ -63,16 +61,6 @@ impl<T: Transport> Disc<T> {
     /// What the drive said last.
     pub fn state(&self) -> DiscState {
         lock(&self.state).state.clone()
-    }
-
-    /// What the disc was when it was opened.
-    pub fn first_state(&self) -> &DiscState {
-        &self.first_state
-    }
-
-    /// Sessions that something is in, the oldest first.
-    pub fn sessions(&self) -> Vec<RecordedSession> {
-        lock(&self.state).state.sessions()
     }
 
     /// Asks the drive anew.
@@ -110,16 +98,6 @@ impl<T: Transport> Disc<T> {
         }
         written.is_prepared = true;
         Ok(())
-    }
-
-    /// Closes the session that is open, if anything is in it: the next one begins where the drive says then.
-    pub fn close_session(&self, told: &mut dyn FnMut(u16)) -> Result<()> {
-        self.close(false, told)
-    }
-
-    /// Closes the disc, and what is open on it: nothing can be written any more.
-    pub fn finalize(&self, told: &mut dyn FnMut(u16)) -> Result<()> {
-        self.close(true, told)
     }
 
     fn close(&self, finalizes: bool, told: &mut dyn FnMut(u16)) -> Result<()> {
@@ -221,6 +199,59 @@ impl<T: Transport> Drive for Disc<T> {
 
     fn multisession(&self) -> Vec<Multisession> {
         lock(&self.state).state.multisession()
+    }
+
+    fn sessions(&self) -> Vec<(Sector, Sector)> {
+        let sessions = lock(&self.state).state.sessions();
+        sessions.iter().map(|session| (Sector(session.start), Sector(session.last))).collect()
+    }
+}
+
+impl<T: Transport + Debug> Recordable for Disc<T> {
+    fn close_session(&self, told: Told<'_>) -> io::Result<()> {
+        Ok(self.close(false, told)?)
+    }
+
+    fn finalize(&self, told: Told<'_>) -> io::Result<()> {
+        Ok(self.close(true, told)?)
+    }
+
+    fn blank(&self, is_full: bool, told: Told<'_>) -> io::Result<()> {
+        Ok(self.blank(is_full, told)?)
+    }
+
+    fn format(&self, told: Told<'_>) -> io::Result<()> {
+        if self.format(told)? {
+            return Ok(());
+        }
+        let why = format!("the drive knows no way to format {}", self.state().profile);
+        Err(io::Error::new(io::ErrorKind::Unsupported, why))
+    }
+
+    /// As the medium usually is; the drive will know better.
+    fn after_closing(&self, more_sectors: u32) -> io::Result<Sequential> {
+        let state = self.state();
+        let full = || io::Error::new(io::ErrorKind::InvalidInput, "there is no room for another session");
+        let facts = state.sequential().ok_or_else(full)?;
+        let costs = state.medium.sessions.ok_or_else(full)?;
+        let gap = if facts.is_first_data_session { costs.first_gap_blocks } else { costs.gap_blocks };
+        let end = facts.next_writable.saturating_add(more_sectors);
+        let next_writable = end.next_multiple_of(facts.write_unit).saturating_add(gap);
+        let used = next_writable - facts.next_writable;
+        Ok(Sequential {
+            is_first_data_session: false,
+            start_of_previous_session: facts.open_session_start,
+            last_written_of_previous_session: end.checked_sub(1),
+            open_session_start: None,
+            next_writable,
+            free_sectors: facts.free_sectors.checked_sub(used).ok_or_else(full)?,
+            write_unit: facts.write_unit,
+        })
+    }
+
+    /// The tray goes out and in, since the kernel remembers how much was on the disc before.
+    fn let_go(&self) -> io::Result<()> {
+        Ok(self.reload()?)
     }
 }
 

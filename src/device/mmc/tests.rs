@@ -9,8 +9,8 @@ use proptest::prelude::*;
 use udf::read::ReadAt;
 
 use super::*;
-use crate::device::WriteAt;
 use crate::device::simulated::{SimulatedDrive, SimulatedMedium};
+use crate::device::{Recordable, WriteAt};
 use crate::media::multisession::{Mechanism, MediumState, Sequential};
 use crate::media::{Drive, Medium};
 

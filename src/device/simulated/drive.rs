@@ -1,9 +1,12 @@
 //! A simulated medium as a drive would tell of it.
 
+use std::io;
+
 use udf::Sector;
 
 use super::{SimulatedMedium, lock};
-use crate::media::multisession::{MediumState, Multisession};
+use crate::device::{Recordable, Told};
+use crate::media::multisession::{MediumState, Multisession, Sequential};
 use crate::media::{Drive, Medium};
 
 impl Drive for SimulatedMedium {
@@ -27,5 +30,31 @@ impl Drive for SimulatedMedium {
     fn sessions(&self) -> Vec<(Sector, Sector)> {
         let all = self.sessions().unwrap_or_default();
         all.into_iter().map(|session| (Sector(session.start), Sector(session.last))).collect()
+    }
+}
+
+impl Recordable for SimulatedMedium {
+    fn close_session(&self, _told: Told<'_>) -> io::Result<()> {
+        self.close_session()
+    }
+
+    fn finalize(&self, _told: Told<'_>) -> io::Result<()> {
+        self.finalize()
+    }
+
+    fn blank(&self, _is_full: bool, _told: Told<'_>) -> io::Result<()> {
+        self.erase()
+    }
+
+    fn format(&self, _told: Told<'_>) -> io::Result<()> {
+        self.format()
+    }
+
+    fn after_closing(&self, more_sectors: u32) -> io::Result<Sequential> {
+        self.after_closing(more_sectors)
+    }
+
+    fn let_go(&self) -> io::Result<()> {
+        Ok(())
     }
 }

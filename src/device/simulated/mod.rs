@@ -89,13 +89,24 @@ impl SimulatedMedium {
 
     /// Inserts a medium that is there; `None` if there is no file beside the image that makes it one.
     pub fn open(image: &Path) -> io::Result<Option<Self>> {
+        Self::open_with(image, true)
+    }
+
+    /// Inserts a medium that is there, to be read only, also while somebody else writes to it.
+    pub fn open_for_reading(image: &Path) -> io::Result<Option<Self>> {
+        Self::open_with(image, false)
+    }
+
+    fn open_with(image: &Path, writes: bool) -> io::Result<Option<Self>> {
         let sidecar = sidecar(image);
         let mut state = match State::read(&sidecar) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             state => state?,
         };
-        let file = OpenOptions::new().read(true).write(true).open(image)?;
-        lock_file(&file)?;
+        let file = OpenOptions::new().read(true).write(writes).open(image)?;
+        if writes {
+            lock_file(&file)?;
+        }
         let blocks = state.medium.block_size.blocks_for(file.metadata()?.len());
         let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
         if blocks > state.next_writable {

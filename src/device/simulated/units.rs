@@ -3,16 +3,13 @@
 use std::io;
 use std::sync::Mutex;
 
-use udf::read::ReadAt;
-
-use super::SimulatedMedium;
-use crate::device::{WriteAt, lock};
+use crate::device::{Recordable, WriteAt, lock};
 
 /// A medium that is written in any order, as a drive shows it: what a write unit holds beside what is written is read first,
 /// and written again.
 #[derive(Debug)]
 pub struct WholeUnits<'a> {
-    medium: &'a SimulatedMedium,
+    medium: &'a dyn Recordable,
     /// Two writes may touch the same unit.
     turn: Mutex<()>,
 }
@@ -20,7 +17,7 @@ pub struct WholeUnits<'a> {
 impl<'a> WholeUnits<'a> {
     /// Writes to this medium.
     #[must_use]
-    pub fn of(medium: &'a SimulatedMedium) -> Self {
+    pub fn of(medium: &'a dyn Recordable) -> Self {
         Self { medium, turn: Mutex::new(()) }
     }
 }

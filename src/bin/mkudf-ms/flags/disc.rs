@@ -17,30 +17,33 @@ An open session costs little to append to, but only drives that write find it. W
 is appended to a closed one begins a session of its own, behind a gap of 4 to 40 MB
 on CD and DVD.";
 
-/// Close the open session of a simulated disc
+/// Close the open session of a disc
 #[derive(Debug, Args)]
 #[command(after_help = CLOSE_HELP)]
 pub(crate) struct Close {
-    /// The image of the disc, beside which there is the file that describes it
-    #[arg(value_name = "IMAGE")]
+    /// The drive; or the image of a simulated disc, beside which there is the file that describes it
+    #[arg(value_name = "DEVICE|IMAGE")]
     pub(crate) image: PathBuf,
     /// Close the disc, too: nothing can be appended any more
     #[arg(long)]
     pub(crate) finalize: bool,
 }
 
-/// Blank a simulated disc that can be written again: everything on it is lost
+/// Blank a disc that can be written again: everything on it is lost
 #[derive(Debug, Args)]
 pub(crate) struct Blank {
+    /// All of it, which takes as long as to write it; else only what says what is on it
+    #[arg(long)]
+    pub(crate) full: bool,
     /// That is meant: everything on the disc is lost
     #[arg(short, long)]
     pub(crate) yes: bool,
-    /// The image of the disc, beside which there is the file that describes it
-    #[arg(value_name = "IMAGE")]
+    /// The drive; or the image of a simulated disc, beside which there is the file that describes it
+    #[arg(value_name = "DEVICE|IMAGE")]
     pub(crate) image: PathBuf,
 }
 
-/// Format a simulated disc that can be written in any order: everything on it is lost
+/// Format a disc that can be written in any order: everything on it is lost
 #[derive(Debug, Args)]
 pub(crate) struct FormatDisc {
     /// That is meant: everything on the disc is lost
@@ -52,8 +55,8 @@ pub(crate) struct FormatDisc {
     /// How much a new disc holds [default: as usual]
     #[arg(long, value_name = "SIZE", requires = "medium")]
     pub(crate) capacity: Option<Size>,
-    /// The image of the disc, beside which there is the file that describes it
-    #[arg(value_name = "IMAGE")]
+    /// The drive; or the image of a simulated disc, beside which there is the file that describes it
+    #[arg(value_name = "DEVICE|IMAGE")]
     pub(crate) image: PathBuf,
 }
 
@@ -127,4 +130,12 @@ pub(crate) struct Devices {
     /// Drives to look at [default: all that the kernel shows]
     #[arg(value_name = "DEVICE")]
     pub(crate) devices: Vec<PathBuf>,
+}
+
+/// Give a disc out
+#[derive(Debug, Args)]
+pub(crate) struct Eject {
+    /// The drive
+    #[arg(value_name = "DEVICE")]
+    pub(crate) device: PathBuf,
 }
