@@ -15,6 +15,10 @@ use crate::plan::{Base, BaseMetadata, Frame, Run};
 use crate::scan::Outcome;
 use crate::tree::{Attributes, Content, Kept, Kind, Tree};
 
+/// Metadata partitions that grow by larger units (UDF 2.60 2.2.10) are not continued: each extent of theirs begins at a multiple
+/// of it, and what lies between is lost. No ECC block is larger than 64 blocks.
+const LARGEST_ALLOCATION_UNIT_BLOCKS: u32 = 1 << 16;
+
 impl<R: ReadAt> Import<R> {
     /// Ends the import: counts what is gone, and returns what the next session builds on, with what was noticed.
     pub fn finish(mut self, tree: &mut Tree, outcome: &Outcome) -> Result<(Base, Vec<Warning>)> {
@@ -246,13 +250,20 @@ impl<R: ReadAt> Import<R> {
                 "copy the volume's files to a new volume before more is lost: extract, then create",
             ));
         };
+        let allocation_unit_blocks = partition.map.allocation_unit_size.get().max(1);
+        if allocation_unit_blocks > LARGEST_ALLOCATION_UNIT_BLOCKS {
+            return Err(Error::refused(
+                format!("the metadata partition grows by units of {allocation_unit_blocks} blocks, as no medium has them"),
+                "copy the volume's files to a new volume: extract, then create",
+            ));
+        }
         let duplicate = partition.map.flags & udf::partition::MetadataPartitionMap::DUPLICATE_METADATA != 0;
         Ok(Some(BaseMetadata {
             file_set_block: file_set.block.0,
             main: self.runs(main)?,
             mirror: self.runs(mirror)?,
             duplicate,
-            allocation_unit_blocks: partition.map.allocation_unit_size.get().max(1),
+            allocation_unit_blocks,
         }))
     }
 
