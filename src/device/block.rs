@@ -10,6 +10,7 @@ use udf::BoxedError;
 use udf::read::ReadAt;
 
 use super::buffer::{ALIGNMENT_BYTES, Buffer};
+use super::mmc::{ScsiGeneric, Unit, is_drive};
 use super::{FileReader, Taking, WriteAt, mapped, no_space};
 
 /// Memory of the caller that is not aligned is written by way of so much that is.
@@ -21,6 +22,8 @@ pub struct BlockDevice {
     file: File,
     reader: FileReader,
     sector_bytes: u32,
+    /// The drive that it is, if it is one for discs.
+    drive: Option<Unit<ScsiGeneric>>,
 }
 
 impl BlockDevice {
@@ -41,7 +44,8 @@ impl BlockDevice {
         })?;
         let reader = FileReader::open(path)?;
         let sector_bytes = reader.sector_size_bytes().unwrap_or(512);
-        Ok(Self { file, reader, sector_bytes })
+        let drive = is_drive(path)?.then(|| ScsiGeneric::behind(&file)).transpose()?.map(Unit::new);
+        Ok(Self { file, reader, sector_bytes, drive })
     }
 
     /// Whether the device can take it from this memory without a copy.
@@ -98,8 +102,10 @@ impl WriteAt for BlockDevice {
         Ok(())
     }
 
+    /// Of what a drive for discs keeps in its buffer, the kernel knows nothing: the drive itself is told.
     fn flush(&self) -> io::Result<()> {
-        self.file.sync_data()
+        self.file.sync_data()?;
+        self.drive.as_ref().map_or(Ok(()), |drive| Ok(drive.synchronize_cache()?))
     }
 }
 

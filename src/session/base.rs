@@ -253,7 +253,9 @@ impl<R: ReadAt> Import<R> {
         let allocation_unit_blocks = partition.map.allocation_unit_size.get().max(1);
         if allocation_unit_blocks > LARGEST_ALLOCATION_UNIT_BLOCKS {
             return Err(Error::refused(
-                format!("the metadata partition grows by units of {allocation_unit_blocks} blocks, as no medium has them"),
+                format!(
+                    "the metadata partition grows by units of {allocation_unit_blocks} blocks, as no medium has them"
+                ),
                 "copy the volume's files to a new volume: extract, then create",
             ));
         }

@@ -124,10 +124,8 @@ impl<'a> Target<'a> {
             return Self::disc(output, (medium, layout), drive, flags);
         }
         // From here on the drive is a block device, which nobody else must have open.
-        if drive.is_some_and(|disc| disc.medium_state().is_blank) {
-            let refusal =
-                Error::refused("the disc in the drive is not formatted", "format it: mkudf-ms format");
-            return Err(refusal).with_context(|| flags.output.display().to_string());
+        if let Some(disc) = drive {
+            disc::unless_unformatted(&*disc).with_context(|| flags.output.display().to_string())?;
         }
         if flags.format.close {
             let what = format!("--close: {} has no sessions that are closed", medium.description);

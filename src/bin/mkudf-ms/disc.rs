@@ -1,6 +1,5 @@
 //! Discs, in drives and simulated: which one a path leads to, where its next write goes; and `close`, `blank`, `format`, `eject`.
 
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -48,18 +47,26 @@ pub(crate) fn at(path: &Path, access: Access) -> anyhow::Result<Option<Box<dyn R
 /// The same for what is to grow. A disc in a drive that is written in any order is a device like others: the kernel writes it.
 pub(crate) fn to_grow(path: &Path, is_written: bool) -> anyhow::Result<Option<Box<dyn Recordable>>> {
     let found = at(path, if is_written { Access::Write } else { Access::Read })?;
-    Ok(found.filter(|disc| disc.medium().is_sequential() || !is_drive(path)))
+    match found {
+        Some(disc) if is_drive(path) && !disc.medium().is_sequential() => {
+            unless_unformatted(&*disc)?;
+            Ok(None)
+        }
+        found => Ok(found),
+    }
 }
 
-/// Whether this is a drive for discs, as a block device or as a generic one.
+/// An error if a disc that is written in any order is not formatted.
+pub(crate) fn unless_unformatted(disc: &dyn Recordable) -> mkudf_ms::Result<()> {
+    if disc.medium_state().is_blank {
+        return Err(Error::refused("the disc in the drive is not formatted", "format it: mkudf-ms format"));
+    }
+    Ok(())
+}
+
+/// Whether this is a drive for discs.
 pub(crate) fn is_drive(path: &Path) -> bool {
-    const SCSI_DISC_DRIVES: u32 = 11;
-    const SCSI_GENERIC: u32 = 21;
-    path.metadata().is_ok_and(|found| {
-        let kind = found.file_type();
-        let major = rustix::fs::major(found.rdev());
-        kind.is_block_device() && major == SCSI_DISC_DRIVES || kind.is_char_device() && major == SCSI_GENERIC
-    })
+    mmc::is_drive(path).unwrap_or(false)
 }
 
 /// Looks at the disc in a drive.
@@ -209,7 +216,9 @@ fn refused(error: MultisessionError) -> Error {
     let hint = match error {
         MultisessionError::ImportSeekFailure => "make a volume on it: mkudf-ms create",
         MultisessionError::NoCompatibleMultisessionType => "the disc is closed for good: take a new one",
-        _ => "restore the file beside the image, which describes the disc",
+        _ => {
+            "mkudf-ms devices says what is in a drive; of a simulated disc, restore the file beside the image, which describes it"
+        }
     };
     Error::refused(format!("{error} ({})", error.imapi_name()), hint)
 }

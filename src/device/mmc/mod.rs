@@ -36,7 +36,7 @@ pub use reply::{
     WriteSpeed,
 };
 pub use sense::Sense;
-pub use sg::{ScsiGeneric, drives};
+pub use sg::{ScsiGeneric, drives, is_drive};
 pub use state::{DiscState, RecordedSession, Track};
 pub use transport::{Answer, Data, Transport};
 pub(crate) use unit::SECTOR_BYTES;

@@ -3,7 +3,7 @@
 use std::ffi::c_void;
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::ptr;
 use std::time::Duration;
@@ -81,6 +81,11 @@ impl ScsiGeneric {
     /// Opens a drive for looking at it and for reading. Nobody is disturbed.
     pub fn open_for_reading(path: &Path) -> io::Result<Self> {
         Self::open_with(path, OpenOptions::new().read(true), OFlags::empty())
+    }
+
+    /// The drive behind a block device that is open already.
+    pub(crate) fn behind(device: &File) -> io::Result<Self> {
+        Ok(Self { file: device.try_clone()?, transfer_bytes: transfer_limit(device) })
     }
 
     fn open_with(path: &Path, options: &mut OpenOptions, flags: OFlags) -> io::Result<Self> {
@@ -179,6 +184,15 @@ fn answer(header: &Header, sense: &[u8], data_bytes: usize) -> io::Result<Answer
         0 => Ok(Answer::Good(came)),
         status => Err(io::Error::other(format!("the drive answered with status {status:#04x}"))),
     }
+}
+
+/// Whether this is a drive for discs, as a block device or as a generic one, by its major number.
+pub fn is_drive(path: &Path) -> io::Result<bool> {
+    const DISC_DRIVES: u32 = 11;
+    const GENERIC: u32 = 21;
+    let found = path.metadata()?;
+    let (kind, major) = (found.file_type(), rustix::fs::major(found.rdev()));
+    Ok(kind.is_block_device() && major == DISC_DRIVES || kind.is_char_device() && major == GENERIC)
 }
 
 /// The drives that the kernel shows, as block devices, in order.

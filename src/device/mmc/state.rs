@@ -173,6 +173,20 @@ impl DiscState {
         })
     }
 
+    /// The facts of a disc that nothing can be written to.
+    fn nothing_writable(&self) -> Sequential {
+        let last = self.sessions().last().copied();
+        Sequential {
+            is_first_data_session: last.is_none(),
+            start_of_previous_session: last.map(|session| session.start),
+            last_written_of_previous_session: last.map(|session| session.last),
+            open_session_start: None,
+            next_writable: self.capacity_blocks,
+            free_sectors: 0,
+            write_unit: self.medium.write_unit_blocks,
+        }
+    }
+
     /// What the drive says of the medium as a whole.
     #[must_use]
     pub fn medium_state(&self) -> MediumState {
@@ -196,7 +210,9 @@ impl DiscState {
     #[must_use]
     pub fn multisession(&self) -> Vec<Multisession> {
         let mechanism = match self.medium.writing {
-            Writing::Sequential | Writing::SequentialErasable => self.sequential().map(Mechanism::Sequential),
+            Writing::Sequential | Writing::SequentialErasable => {
+                Some(Mechanism::Sequential(self.sequential().unwrap_or_else(|| self.nothing_writable())))
+            }
             Writing::Random => Some(Mechanism::RandomWrite(RandomWrite {
                 write_unit: self.medium.write_unit_blocks,
                 // What was written to such a disc last, no drive knows.

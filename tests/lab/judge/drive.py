@@ -1,0 +1,100 @@
+"""Owns: the judge of drives: an emulated burner, somebody else's, to which we write through SG_IO and the kernel (guest/drive.sh); and
+what its log of commands may hold."""
+
+import os
+import re
+import shutil
+import subprocess
+
+import place
+from context import halves
+
+HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BURNER = os.path.realpath(f"{HERE}/../../../shared/lab/bin/drive-run")
+KINDS = {"cd-r": 1, "cd-rw": 1, "dvd-r": 16, "dvd-rw": 16, "dvd+r": 16, "bd-r": 32, "dvd+rw": 16, "dvd-ram": 16, "bd-re": 32}
+QUICK = ("cd-r", "dvd+r", "bd-re")
+SEQUENTIAL = ("cd-r", "cd-rw", "dvd-r", "dvd-rw", "dvd+r", "bd-r")
+BLOCKS = "120000"
+WRITE, FLUSH, CLOSE = 0x2A, 0x35, 0x5B
+MUST_WORK = {0x2A: "WRITE", 0x35: "SYNCHRONIZE CACHE", 0x5B: "CLOSE", 0x55: "MODE SELECT", 0x04: "FORMAT UNIT"}
+LINE = re.compile(r"^((?:[0-9a-f]{2} ?)+) out=(\d+) alloc=\d+ -> (.*)$")
+
+
+def stages(folder):
+    """Four states of a tree, each with something new, something changed and something gone."""
+    content = lambda name, size: (name.encode() * (size // len(name) + 1))[:size]
+    files = {f"a/file {n}": content(f"first {n} ", 7001 * n) for n in range(1, 6)} | {"large": content("large ", 3_000_001), "empty": b""}
+    for number in range(1, 5):
+        if number > 1:
+            files[f"new/{number}"] = content(f"new {number} ", 100_003 * number)
+            files["a/file 1"] = content(f"changed {number} ", 9000 + number)
+            files.pop(f"a/file {number + 1}", None)
+        for name, body in files.items():
+            path = f"{folder}/{number}/{name}"
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "wb") as f:
+                f.write(body)
+
+
+def commands(path):
+    """Command blocks of a burner's log, how many bytes went with each, and what became of it."""
+    with open(path, errors="replace") as log:
+        found = (LINE.match(line.rstrip("\n")) for line in log)
+        return [(bytes.fromhex(m[1]), int(m[2]), m[3]) for m in found if m]
+
+
+def misdeeds(kind, log):
+    """What the log of a disc's life must not hold."""
+    lines, unit, dirty = [], KINDS[kind], False
+    for block, sent, became in log:
+        code = block[0]
+        if code in MUST_WORK and "SENSE 5/" in became:
+            lines.append(f"{MUST_WORK[code]} was refused: {block.hex()} {became}")
+        if code == WRITE:
+            dirty = True
+            sectors = int.from_bytes(block[7:9], "big")
+            if kind in SEQUENTIAL and (sectors % unit or sent != sectors * 2048):
+                lines.append(f"{sectors} sectors are no whole write units of {unit}")
+        elif code == FLUSH:
+            dirty = False
+        elif code == CLOSE and dirty:
+            lines.append("something was closed before the cache was on the disc")
+    if dirty:
+        lines.append("what was written last was not followed by SYNCHRONIZE CACHE")
+    if not any(block[0] == WRITE for block, *_ in log):
+        lines.append("nothing was written")
+    return lines
+
+
+def life(context, work, kind):
+    report, name = context.report, f"drive/{kind}"
+    os.makedirs(work)
+    words = [BURNER, "-k", kind, "-n", BLOCKS, "-t", "400", "-w", work, "bash", f"{HERE}/guest/drive.sh", context.product.path, kind,
+             f"{context.work}/drive/stages"]
+    try:
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=450)
+        status, output = done.returncode, done.stdout + done.stderr
+    except subprocess.TimeoutExpired:
+        status, output = 124, "the guest hangs"
+    if not place.verdicts(report, name, output) or status:
+        report.fail(name, f"status {status}: {output[-300:]}")
+    log = f"{work}/drive0.log"
+    report.verdict(f"{name}/commands", misdeeds(kind, commands(log)) if os.path.exists(log) else ["the burner left no log"])
+
+
+def judge(context):
+    report = context.report
+    kinds = [kind for kind in (QUICK if report.quick else KINDS) if report.wanted(f"drive/{kind}")]
+    if not kinds:
+        return
+    if not os.access(BURNER, os.X_OK):
+        return report.skip("drive", "there is no emulated burner beside the project (../shared/lab)")
+    missing = [program for program in ("xorriso", "dvd+rw-mediainfo") if not shutil.which(program)]
+    if missing:
+        return report.lacking("drive", f"not installed: {' '.join(missing)}")
+    stages(f"{context.work}/drive/stages")
+
+    def one_after_the_other(work, some):
+        for kind in some:
+            life(context, f"{work}/{kind}", kind)
+    halves(f"{context.work}/drive", kinds, one_after_the_other)
