@@ -25,9 +25,9 @@ impl Tray {
         medium: &'static Medium,
         make: fn(&std::path::Path, &'static Medium) -> io::Result<SimulatedMedium>,
     ) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("a folder");
         let image: PathBuf = folder.path().join("disc");
-        Self { drive: SimulatedDrive::with(make(&image, medium).unwrap()), _folder: folder }
+        Self { drive: SimulatedDrive::with(make(&image, medium).expect("a medium")), _folder: folder }
     }
 
     fn blank(medium: &'static Medium) -> Self {
@@ -35,7 +35,7 @@ impl Tray {
     }
 
     fn disc(&self) -> Disc<&SimulatedDrive> {
-        Disc::open(&self.drive).unwrap().unwrap()
+        Disc::open(&self.drive).expect("a drive").expect("a disc")
     }
 
     fn commands(&self) -> Vec<u8> {
@@ -101,7 +101,7 @@ fn only_what_needs_it_is_told_how_it_is_written_and_only_once() {
         let unit = vec![1; 32 * SECTOR_BYTES];
         disc.write_at(0, &unit).unwrap();
         disc.write_at(unit.len() as u64, &unit).unwrap();
-        let selections = tray.commands().iter().filter(|code| **code == 0x55).count();
+        let selections = tray.drive.log().iter().filter(|block| block[0] == 0x55).count();
         let expected = usize::from(medium.name.starts_with("cd") || medium.name.starts_with("dvd-r"));
         assert_eq!(selections, expected, "{}", medium.name);
         disc.flush().unwrap();
@@ -216,7 +216,7 @@ impl Transport for Stubborn {
     }
 
     fn pause(&self, time: Duration) {
-        let milliseconds = u64::try_from(time.as_millis()).unwrap();
+        let milliseconds = u64::try_from(time.as_millis()).expect("a short time");
         self.waited_milliseconds.fetch_add(milliseconds, Ordering::Relaxed);
     }
 }
@@ -250,7 +250,7 @@ impl Transport for Nonsense {
     fn execute(&self, _command: &[u8], data: Data<'_>, _timeout: Duration) -> io::Result<Answer> {
         let index = self.next.fetch_add(1, Ordering::Relaxed);
         let count = self.replies.len() as u64;
-        let reply = &self.replies[usize::try_from(index % count).unwrap()];
+        let reply = &self.replies[usize::try_from(index % count).expect("an index")];
         // No drive is listened to for ever.
         if index > 100_000 {
             return Err(io::ErrorKind::TimedOut.into());

@@ -396,6 +396,7 @@ impl<T: Transport> Unit<T> {
 
     /// SET STREAMING, or SET CD SPEED: how fast is written.
     pub fn set_write_speed(&self, kilobytes_per_second: u32, end: u32, is_cd: bool) -> Result<()> {
+        const SECOND_IN_MILLISECONDS: u32 = 1000;
         if is_cd {
             let write = U16::new(u16::try_from(kilobytes_per_second).unwrap_or(u16::MAX));
             return self.tell(&command::SetCdSpeed {
@@ -404,7 +405,6 @@ impl<T: Transport> Unit<T> {
                 ..command::SetCdSpeed::new()
             });
         }
-        const SECOND_IN_MILLISECONDS: u32 = 1000;
         let fields = [
             0,
             0,

@@ -76,7 +76,10 @@ impl SimulatedDrive {
         match code {
             command::InquiryCommand::CODE => Ok(inquiry()),
             command::GetConfiguration::CODE => Ok(self.configuration()),
-            command::StartStopUnit::CODE => self.start_stop(block),
+            command::StartStopUnit::CODE => {
+                self.start_stop(block);
+                Ok(Vec::new())
+            }
             command::SetCdSpeed::CODE
             | command::SetStreaming::CODE
             | command::PreventAllowMediumRemoval::CODE => Ok(Vec::new()),
@@ -106,7 +109,7 @@ impl SimulatedDrive {
         if waits && !inner.pending.is_empty() { Err(inner.pending.remove(0)) } else { Ok(()) }
     }
 
-    fn start_stop(&self, block: &[u8]) -> Done {
+    fn start_stop(&self, block: &[u8]) {
         let mut inner = lock(&self.inner);
         match at(block, 4) & 3 {
             2 => inner.is_tray_open = true,
@@ -116,7 +119,6 @@ impl SimulatedDrive {
             }
             _ => {}
         }
-        Ok(Vec::new())
     }
 
     fn profile(&self) -> u16 {
@@ -191,7 +193,7 @@ impl SimulatedDrive {
         }
         let number = u16::try_from(number).map_err(|_| UNKNOWN_FIELD)?;
         if let Some(session) = self.medium.closed_sessions().get(index) {
-            return Ok(closed_track(number, session));
+            return Ok(closed_track(number, *session));
         }
         let facts = self.sequential().filter(|_| index == self.medium.closed_sessions().len());
         let facts = facts.ok_or(UNKNOWN_FIELD)?;
@@ -228,7 +230,9 @@ impl SimulatedDrive {
             reply.extend(parameter);
         };
         add(if self.medium.is_formatted() { 2 } else { 1 }, [0, 8, 0]);
-        kinds.iter().for_each(|kind| add(kind << 2, [0; 3]));
+        for kind in kinds {
+            add(kind << 2, [0; 3]);
+        }
         reply[3] = u8::try_from(reply.len() - 4).unwrap_or(0);
         reply
     }
@@ -315,7 +319,7 @@ fn speeds() -> Vec<u8> {
     reply
 }
 
-fn closed_track(number: u16, session: &ClosedSession) -> Vec<u8> {
+fn closed_track(number: u16, session: ClosedSession) -> Vec<u8> {
     let mut track = track(number, session.start);
     track.flags = 0x01;
     track.valid = 2;
