@@ -80,8 +80,7 @@ impl<R: ReadAt> Extraction<'_, R> {
         let mut filling =
             Filling { place, body, file, end_bytes, written_end_bytes, missing_bytes, why: None };
         if entry.form == AllocationForm::Embedded {
-            // An entry may claim more than it holds.
-            self.read_and_write(&mut filling, body.len().min(entry.allocation.len() as u64))?;
+            self.read_and_write(&mut filling, body.len() - body.lost_bytes())?;
         }
         for extent in body.extents() {
             match extent.kind {
@@ -89,9 +88,8 @@ impl<R: ReadAt> Extraction<'_, R> {
                 _ => filling.skip(extent.bytes),
             }
         }
-        if filling.end_bytes < body.len() {
-            let missing_bytes = body.len() - filling.end_bytes;
-            filling.lacks(missing_bytes, || String::from("its extents end before it does"));
+        if body.lost_bytes() > 0 {
+            filling.lacks(body.lost_bytes(), || String::from("the entry holds less of it than it says"));
         }
         if filling.written_end_bytes < body.len() {
             ftruncate(file, body.len()).map_err(|error| self.at(place, "cannot extend", error))?;

@@ -80,12 +80,14 @@ fn every_tolerance_is_written_down_and_has_its_test() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let document = fs::read_to_string(root.join("docs/tolerances.md")).unwrap();
     let words: Vec<_> = document.split('`').skip(1).step_by(2).collect();
-    let warnings = fs::read_to_string(root.join("udf/src/read/warning.rs")).unwrap();
-    let remedies = warnings.split_once("pub enum Remedy {").unwrap().1.split_once("\n}").unwrap().0;
-    let is_variant = |line: &&str| line.starts_with("    ") && !line.trim_start().starts_with("//");
-    for line in remedies.lines().filter(is_variant) {
-        let name = line.trim().split(['(', ',']).next().unwrap();
-        assert!(words.contains(&name), "{name} is not in docs/tolerances.md");
+    for (file, kinds) in [("warning.rs", "pub enum Remedy {"), ("tolerance.rs", "pub enum Tolerance {")] {
+        let text = fs::read_to_string(root.join("udf/src/read").join(file)).unwrap();
+        let kinds = text.split_once(kinds).unwrap().1.split_once("\n}").unwrap().0;
+        let is_variant = |line: &&str| line.starts_with("    ") && !line.trim_start().starts_with("//");
+        for line in kinds.lines().filter(is_variant) {
+            let name = line.trim().split(['(', ',']).next().unwrap();
+            assert!(words.contains(&name), "{name} is not in docs/tolerances.md");
+        }
     }
     let code: String = sources().into_iter().map(|path| fs::read_to_string(path).unwrap()).collect();
     let is_test = |word: &&&str| word.matches('_').count() > 2;

@@ -150,6 +150,12 @@ pub enum Fault {
     /// A chain of structures leads back into itself or does not end.
     #[error("{0} form a loop or an endless chain")]
     Loop(&'static str),
+    /// Text that is none.
+    #[error("{0}")]
+    Text(crate::general::text::TextFault),
+    /// A name of a directory that another one has, too.
+    #[error("it is the name of another file, too")]
+    SameName,
     /// More than can be sound, or more than a reader will hold in memory.
     #[error("{what}: {value}, more than {limit}")]
     TooLarge {

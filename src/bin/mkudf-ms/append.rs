@@ -155,6 +155,9 @@ impl Wanted<'_> {
             import.remove(&mut tree, path)?;
         }
         let outcome = scan::scan(&mut tree, &mut import, self.sources, self.scan, progress)?;
+        for tolerated in import.volume().tolerated() {
+            report.detail(&tolerated.to_string());
+        }
         let label = self.format.label.clone().filter(|label| *label != old_label);
         let is_changed = outcome.added + outcome.replaced + outcome.removed > 0
             || !outcome.changed_directories.is_empty()

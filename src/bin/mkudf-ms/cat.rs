@@ -41,6 +41,7 @@ pub(crate) fn run(flags: &Cat, report: &Report) -> anyhow::Result<Ending> {
         }
     }
     out.flush()?;
+    open::tell_tolerated(&volume, &flags.reading.image, report);
     Ok(ending)
 }
 

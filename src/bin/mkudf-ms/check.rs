@@ -33,6 +33,7 @@ pub(crate) fn run(flags: &Check, report: &Report) -> anyhow::Result<Ending> {
         // There is nothing here that could be checked.
         Err(error) => return Err(error).with_context(name),
     };
+    device.tell_broken_off(report);
     let known = known(flags)?;
     let found = watched(&device, &options, known, report);
     let mut out = io::stdout().lock();

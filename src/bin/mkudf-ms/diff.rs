@@ -29,6 +29,10 @@ pub(crate) fn run(flags: &Diff, report: &Report) -> anyhow::Result<Ending> {
     let watch = Bar::watch(&progress, report);
     let found = session::diff(&old, &new, true, &progress).with_context(name)?;
     drop(watch);
+    device.tell_broken_off(report);
+    for volume in [&old, &new] {
+        open::tell_tolerated(volume, &flags.image, report);
+    }
     let mut out = io::stdout().lock();
     for difference in &found {
         if report.json {

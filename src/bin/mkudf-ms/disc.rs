@@ -177,6 +177,14 @@ pub(crate) fn target(
     Ok(SequentialTarget { closes_session, ..SequentialTarget::of(&facts) })
 }
 
+/// Tells what broke off on a disc that is read.
+pub(crate) fn tell_broken_off(disc: &dyn Recordable, report: &Report) {
+    // What cannot be opened fails later, and says why.
+    for warning in Continuation::find(&disc, &whole(disc)).map(|found| found.warnings).unwrap_or_default() {
+        report.note(&warning.to_string());
+    }
+}
+
 /// What a drive says, if its disc can be written to.
 pub(crate) fn facts(disc: &dyn Recordable) -> mkudf_ms::Result<Sequential> {
     let offered = disc.multisession();

@@ -26,6 +26,7 @@ pub(crate) fn run(flags: &Extract, report: &Report) -> anyhow::Result<Ending> {
         extract::extract(&volume, Some(&image), &flags.paths, &flags.directory, &options, &progress)?
     };
     let ending = report.warnings(&warnings);
+    open::tell_tolerated(&volume, &flags.reading.image, report);
     report.detail(&format!(
         "{}: {}, {}",
         flags.directory.display(),

@@ -16,17 +16,30 @@ use zerocopy::IntoBytes as _;
 
 use crate::flags::Info;
 use crate::report::{Ending, Report};
-use crate::{open, text};
+use crate::{details, open, text, values};
 
 /// Prints the facts of a volume.
 pub(crate) fn run(flags: &Info, report: &Report) -> anyhow::Result<Ending> {
     let volume = open::open(&flags.reading, report)?;
+    if let Some(path) = &flags.path {
+        details::file(&volume, &values::volume_path(path), report.json)?;
+        open::tell_tolerated(&volume, &flags.reading.image, report);
+        return Ok(Ending::Done);
+    }
+    let details = if report.is_verbose() { details::of_volume(&volume) } else { Vec::new() };
     let facts = facts(&flags.reading.image.display().to_string(), &volume);
     let areas = areas(&volume);
     let mut out = io::stdout().lock();
     if report.json {
         let mut object: Map<String, Value> =
             facts.into_iter().map(|(key, value)| (key.into(), value)).collect();
+        for key in ["freespace", "rootattribute"] {
+            let lines: Vec<&str> =
+                details.iter().filter(|(its, _)| *its == key).map(|(_, line)| &**line).collect();
+            if !lines.is_empty() {
+                object.insert(key.into(), lines.into());
+            }
+        }
         object.insert("areas".into(), areas.iter().map(Area::json).collect());
         writeln!(out, "{}", Value::Object(object))?;
     } else {
@@ -39,10 +52,14 @@ pub(crate) fn run(flags: &Info, report: &Report) -> anyhow::Result<Ending> {
                 value => writeln!(out, "{key}={value}")?,
             }
         }
+        for (key, line) in &details {
+            writeln!(out, "{key}={}", text::escaped(line))?;
+        }
         for Area { start, blocks, kind } in areas {
             writeln!(out, "start={start}, blocks={blocks}, type={kind}")?;
         }
     }
+    open::tell_tolerated(&volume, &flags.reading.image, report);
     if !volume.is_consistent() {
         report.note("warning: the volume was not closed: it may be in the middle of a change");
     }

@@ -38,14 +38,20 @@ pub(crate) fn run(flags: &Ls, report: &Report) -> anyhow::Result<Ending> {
         lister.out.flush()?;
         return Ok(lister.ending);
     }
-    let start = volume.lookup(&path)?;
-    if start.is_directory() && !flags.directory {
-        lister.directory(&path, &start)?;
-    } else {
-        lister.one(&path, &path, &start, false)?;
-    }
+    let done = list_path(&mut lister, &path);
     lister.out.flush()?;
-    Ok(lister.ending)
+    open::tell_tolerated(&volume, &flags.reading.image, report);
+    done.map(|()| lister.ending)
+}
+
+/// Lists a path.
+fn list_path<R: ReadAt>(lister: &mut Lister<'_, R>, path: &str) -> anyhow::Result<()> {
+    let start = lister.volume.lookup(path)?;
+    if start.is_directory() && !lister.flags.directory {
+        lister.directory(path, &start)
+    } else {
+        lister.one(path, path, &start, false)
+    }
 }
 
 struct Lister<'a, R> {

@@ -5,6 +5,7 @@ mod bar;
 mod cat;
 mod check;
 mod create;
+mod details;
 mod devices;
 mod diff;
 mod disc;

@@ -36,6 +36,13 @@ impl Device {
         }
     }
 
+    /// Tells which sessions of a disc broke off, so that an older one is read.
+    pub(crate) fn tell_broken_off(&self, report: &Report) {
+        if let Self::Disc(disc) = self {
+            disc::tell_broken_off(&**disc, report);
+        }
+    }
+
     fn inner(&self) -> &dyn ReadAt {
         match self {
             Self::File(file) => file,
@@ -67,7 +74,15 @@ pub(crate) fn open(reading: &Reading, report: &Report) -> anyhow::Result<OpenVol
     for warning in volume.warnings() {
         report.detail(&format!("{}: {warning}", name()));
     }
+    volume.device().tell_broken_off(report);
     Ok(volume)
+}
+
+/// Tells what was bent in the files that have been read.
+pub(crate) fn tell_tolerated<R: ReadAt>(volume: &Volume<R>, image: &Path, report: &Report) {
+    for tolerated in volume.tolerated() {
+        report.detail(&format!("{}: {tolerated}", image.display()));
+    }
 }
 
 /// How to open the session asked for.

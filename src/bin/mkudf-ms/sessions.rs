@@ -25,6 +25,7 @@ pub(crate) fn run(flags: &Sessions, report: &Report) -> anyhow::Result<Ending> {
         return Ok(Ending::Done);
     }
     let device = open::device(&flags.image)?;
+    device.tell_broken_off(report);
     let sessions = open::Spot::of(&device, &flags.image, &flags.place)
         .sessions(&device, report)
         .with_context(|| flags.image.display().to_string())?;

@@ -179,6 +179,24 @@ fn to_start_anew_hides_what_is_there_and_says_what() {
     bench.fails(2, ["append", "--start-new", "--mirror", "v.udf", "more"]);
 }
 
+/// Every command that reads a disc tells once what broke off on it.
+fn readers_tell(bench: &Bench, what: &str, context: &str) {
+    let commands: [&[&str]; 7] = [
+        &["ls", "d.img"],
+        &["cat", "d.img", "a.txt"],
+        &["extract", "-C", "read", "d.img", "a.txt"],
+        &["info", "d.img"],
+        &["sessions", "d.img"],
+        &["check", "d.img"],
+        &["diff", "d.img", "1", "1"],
+    ];
+    for command in commands {
+        let told = bench.run(command).err;
+        assert_eq!(told.matches(what).count(), 1, "{context}, {command:?}: {told}");
+        fs::remove_dir_all(bench.path("read")).ok();
+    }
+}
+
 #[test]
 fn a_session_that_broke_off_is_told_of_and_appended_behind() {
     // How much of the session there is: nothing whole, its head, nearly all.
@@ -199,6 +217,7 @@ fn a_session_that_broke_off_is_told_of_and_appended_behind() {
         fs::write(bench.path("d.img.media"), state).unwrap();
         let context = format!("{layout}, {sectors} sectors");
         assert_eq!(bench.paths(&["d.img"]).len(), 5, "{context}: the older session is read");
+        readers_tell(&bench, "broke off", &context);
         bench.write("other/found.txt", "found");
         let (_, planned) = bench.told(["append", "-n", "d.img", "other"]);
         assert!(bench.read("d.img") == cut, "{context}");
@@ -226,6 +245,7 @@ fn a_state_that_broke_off_in_an_open_session_is_told_of_and_appended_behind() {
         fs::write(bench.path("d.img"), &bench.read("d.img")[..cut]).unwrap();
         fs::write(bench.path("d.img.media"), state).unwrap();
         assert_eq!(bench.paths(&["d.img"]).len(), 5, "{medium}: the older state is read");
+        readers_tell(&bench, "belong to no state", medium);
         bench.write("other/found.txt", "found");
         let (_, told) = bench.told(["append", "d.img", "other"]);
         assert!(told.contains("belong to no state"), "{medium}: {told}");

@@ -103,3 +103,19 @@ fn an_extent_of_a_gigabyte_beyond_the_end_is_one_error_and_no_wait() {
     let warnings = run(&open(&image), target.path(), &options()).unwrap();
     assert!(matches!(&warnings[..], [Warning::Damaged { .. }]), "{warnings:?}");
 }
+
+#[test]
+fn a_file_behind_its_last_extent_is_a_hole_and_no_loss() {
+    let mut image = image();
+    patch::entry(&mut image, "/f", |entry, at| {
+        entry[at.size..at.size + 8].copy_from_slice(&100_000_u64.to_le_bytes());
+    });
+    let volume = open(&image);
+    let target = tempfile::tempdir().unwrap();
+    assert_eq!(run(&volume, target.path(), &options()).unwrap(), []);
+    let mut expected = volume.read_all(&volume.lookup("f").unwrap(), 200_000).unwrap();
+    assert_eq!(fs::read(target.path().join("f")).unwrap(), expected);
+    assert!(expected.split_off(5000).iter().all(|byte| *byte == 0) && expected == [7; 5000]);
+    let told = volume.tolerated();
+    assert!(matches!(&told[..], [one] if one.tolerance == udf::read::Tolerance::EndsInHole), "{told:?}");
+}

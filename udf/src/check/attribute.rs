@@ -14,6 +14,7 @@ use crate::file::attribute::{
     AttributeHead, DEVICE_SPECIFICATION, DeviceSpecification, ExtendedAttributeHeaderDescriptor, FILE_TIMES,
     FileTimes, IMPLEMENTATION_USE,
 };
+use crate::file::known_attribute::{ALTERNATE_PERMISSIONS, APPLICATION_USE, USE_OFFSET, header_checksum};
 use crate::general::{Descriptor, EntityIdentifier, ExtentKind};
 use crate::read::ReadAt;
 use crate::units::BlockAddress;
@@ -22,11 +23,8 @@ use zerocopy::little_endian::U32;
 
 type Header = ExtendedAttributeHeaderDescriptor;
 
-const ALTERNATE_PERMISSIONS: u32 = 3;
-const APPLICATION_USE: u32 = 65536;
-/// Of attributes that begin with an entity identifier: where it is, and where the header checksum of UDF's own is.
+/// Of attributes that begin with an entity identifier: where it is.
 const IDENTIFIER_OFFSET: usize = 16;
-const CHECKSUM_OFFSET: usize = 48;
 /// What a device specification must have room for: an entity identifier (UDF 3.3.4.4).
 const LEAST_IMPLEMENTATION_USE: u32 = 32;
 
@@ -321,11 +319,11 @@ impl<R: ReadAt> Files<'_, R> {
             return self.context.identifier(at, "attribute's identifier", &identifier, Expected::Application);
         };
         self.context.identifier(at, "attribute's identifier", &identifier, Expected::Udf(name));
-        let (head, rest) = bytes.split_at_checked(CHECKSUM_OFFSET).unwrap_or_default();
+        let (head, rest) = bytes.split_at_checked(USE_OFFSET).unwrap_or_default();
         let Some(found) = rest.first_chunk().map(|sum| u16::from_le_bytes(*sum)) else {
             return self.error(133, at, format_args!("no room for the header checksum of \"{name}\""));
         };
-        let right = head.iter().fold(0_u16, |sum, byte| sum.wrapping_add(u16::from(*byte)));
+        let right = header_checksum(head);
         if found != right {
             self.error(
                 133,

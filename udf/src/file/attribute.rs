@@ -159,11 +159,15 @@ impl Attributes {
         }
     }
 
-    /// What is in an entry's attribute space; attributes of other kinds are passed over.
-    pub fn read(space: &[u8], place: impl Into<Place>) -> Result<Self, Corrupt> {
+    /// What is in an entry's attribute space, up to the first attribute that is damaged; attributes of other kinds are
+    /// passed over.
+    pub fn read(space: &[u8], place: impl Into<Place>) -> (Self, Option<Corrupt>) {
         let mut found = Self::default();
         for attribute in iter(space, place.into()) {
-            let (head, bytes) = attribute?;
+            let (head, bytes) = match attribute {
+                Ok(attribute) => attribute,
+                Err(damage) => return (found, Some(damage)),
+            };
             match head.attribute_type.get() {
                 FILE_TIMES => {
                     if let Ok((times, _)) = FileTimes::ref_from_prefix(bytes)
@@ -180,7 +184,7 @@ impl Attributes {
                 _ => {}
             }
         }
-        Ok(found)
+        (found, None)
     }
 }
 
@@ -263,7 +267,7 @@ mod tests {
             let developer = EntityIdentifier::implementation("*test");
             attributes.write(&mut space, Revision::V1_02.rules(), seal, 113, developer);
             assert_eq!(set_creation(&mut space, time(2_000_000_000)), creation.is_some());
-            let found = Attributes::read(&space, Place::Within).unwrap();
+            let found = Attributes::read(&space, Place::Within).0;
             assert_eq!(found.creation, creation.map(|_| time(2_000_000_000)));
             assert_eq!(found.device, Some((1, 3)));
         }
@@ -285,7 +289,7 @@ mod tests {
                 let developer = EntityIdentifier::implementation("*test");
                 attributes.write(&mut space, revision.rules(), seal, 113, developer);
                 assert_eq!(space.len(), attributes.len());
-                assert_eq!(Attributes::read(&space, Place::Within).unwrap(), attributes);
+                assert_eq!(Attributes::read(&space, Place::Within).0, attributes);
             }
         }
     }
@@ -296,7 +300,7 @@ mod tests {
         space[24] = 5;
         for length in [0u32, 1, 11, 57, u32::MAX] {
             space[32..36].copy_from_slice(&length.to_le_bytes());
-            assert!(Attributes::read(&space, Place::Within).is_err(), "{length}");
+            assert!(Attributes::read(&space, Place::Within).1.is_some(), "{length}");
         }
     }
 }

@@ -6,6 +6,7 @@ mod bitmap;
 mod entry;
 mod icb;
 mod identifier;
+pub mod known_attribute;
 pub mod path_component;
 mod set;
 
@@ -14,4 +15,5 @@ pub use bitmap::SpaceBitmapDescriptor;
 pub use entry::{ExtendedFileEntry, FileEntry, UnallocatedSpaceEntry, permissions};
 pub use icb::{AllocationForm, FileType, IcbTag, IndirectEntry, Strategy, TerminalEntry, flags};
 pub use identifier::{FileIdentifier, FileIdentifierDescriptor, characteristics};
+pub use known_attribute::KnownAttribute;
 pub use set::FileSetDescriptor;

@@ -27,6 +27,9 @@ pub enum TextFault {
     /// 16-bit text with half of a surrogate pair, or U+FEFF or U+FFFE.
     #[error("illegal 16-bit character {0:#06x}")]
     IllegalCharacter(u16),
+    /// A name without a character, only with this compression id, or (0) without even that.
+    #[error("no character")]
+    Empty(u8),
     /// A `dstring` whose length byte is beyond its field, or that is 1.
     #[error("length {length} in a field of {field} bytes")]
     Length {
@@ -57,6 +60,18 @@ pub fn decode(bytes: &[u8]) -> Result<String, TextFault> {
                 .collect()
         }
         Some((&id, _)) => Err(TextFault::CompressionId(id)),
+    }
+}
+
+/// What is wrong with d-characters as a name that counts, without making text of them; the ids of deleted names are.
+#[must_use]
+pub fn name_fault(bytes: &[u8]) -> Option<TextFault> {
+    match bytes.split_first() {
+        Some((&ID_8_BIT, [_, ..])) => None,
+        Some((&ID_16_BIT, [_, ..])) => decode(bytes).err(),
+        Some((&id @ (ID_8_BIT | ID_16_BIT), [])) => Some(TextFault::Empty(id)),
+        Some((&id, _)) => Some(TextFault::CompressionId(id)),
+        None => Some(TextFault::Empty(0)),
     }
 }
 

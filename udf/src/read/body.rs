@@ -6,6 +6,7 @@ use super::ReadAt;
 use super::entry::Entry;
 use super::extents::{Extent, Extents};
 use super::space::Space;
+use super::tolerance::Tolerance;
 use crate::error::{Corrupt, Fault, Result};
 use crate::file::AllocationForm;
 use crate::general::ExtentKind;
@@ -35,7 +36,13 @@ impl<'a, R: ReadAt> Body<'a, R> {
             Content::Embedded(entry.allocation.clone())
         } else {
             let mut extents = Extents::new(space, entry, Cow::Borrowed(&entry.allocation));
-            Content::Extents(ExtentMap::collect(&mut extents, entry.size_bytes, space.block_size, entry.icb)?)
+            let map = ExtentMap::collect(&mut extents, entry.size_bytes, space.block_size, entry.icb)?;
+            if map.len_bytes() < entry.size_bytes {
+                let fault = Fault::TooShort { needed: entry.size_bytes, found: map.len_bytes() };
+                let cause = Corrupt::new("body", entry.icb, fault);
+                space.met.bend(Tolerance::EndsInHole, entry.icb, cause)?;
+            }
+            Content::Extents(map)
         };
         Ok(Self { space, icb: entry.icb, size_bytes: entry.size_bytes, content })
     }
@@ -58,6 +65,16 @@ impl<'a, R: ReadAt> Body<'a, R> {
         match &self.content {
             Content::Embedded(_) => &[],
             Content::Extents(map) => map.extents(),
+        }
+    }
+
+    /// Bytes at its end that are lost: an entry may claim more than is embedded in it. Behind the last extent there is
+    /// nothing to be lost, but a hole ([`Tolerance::EndsInHole`]).
+    #[must_use]
+    pub fn lost_bytes(&self) -> u64 {
+        match &self.content {
+            Content::Embedded(bytes) => self.size_bytes.saturating_sub(bytes.len() as u64),
+            Content::Extents(_) => 0,
         }
     }
 

@@ -1,15 +1,17 @@
 //! Directories (ECMA-167 4/8.6, 4/14.4): the file identifiers in a body, read as a stream.
 
-use alloc::{borrow::Cow, collections::VecDeque, format, vec::Vec};
+use alloc::collections::{BTreeSet, VecDeque};
+use alloc::{borrow::Cow, format, string::String, vec::Vec};
 
 use super::ReadAt;
 use super::directory_entry::DirectoryEntry;
 use super::entry::Entry;
 use super::extents::{Extent, Extents};
 use super::space::{Space, whole_blocks};
+use super::tolerance::Tolerance;
 use crate::error::{Corrupt, Error, Fault, Result};
 use crate::file::{AllocationForm, FileIdentifierDescriptor};
-use crate::general::{Descriptor, ExtentKind};
+use crate::general::{Descriptor, ExtentKind, text};
 use crate::units::BlockAddress;
 
 /// How much of a directory is read at once.
@@ -20,7 +22,7 @@ const STEP_BYTES: u32 = 4;
 /// The file identifiers of a directory in the order of recording, parent and deleted ones among them.
 ///
 /// A damaged one is an error, and the stream goes on with the next that is sound. It ends where the directory does, or
-/// after an error of the device or of the directory's extents.
+/// after an error of the device or of the directory's extents, or for those who are strict after any.
 #[derive(Debug)]
 pub struct Directory<'a, R> {
     space: &'a Space<R>,
@@ -40,6 +42,8 @@ pub struct Directory<'a, R> {
     pieces: VecDeque<Piece>,
     /// Where it was looked for, there is no sound descriptor, and that has been said.
     lost: bool,
+    /// The names so far, if they are compared: only by those who are strict.
+    names: BTreeSet<String>,
 }
 
 /// Bytes of the window that were read in one go.
@@ -79,6 +83,7 @@ impl<'a, R: ReadAt> Directory<'a, R> {
             offset_bytes: 0,
             pieces: VecDeque::from([within_entry]),
             lost: false,
+            names: BTreeSet::new(),
         })
     }
 
@@ -168,7 +173,8 @@ impl<'a, R: ReadAt> Directory<'a, R> {
         }
         self.fill_to(bytes)?;
         let whole = Fixed::split(self.ahead(), block)?;
-        Ok(DirectoryEntry {
+        let described = bytes.saturating_sub(whole.padding.len());
+        let entry = DirectoryEntry {
             offset_bytes: self.offset_bytes,
             len_bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
             block,
@@ -178,7 +184,32 @@ impl<'a, R: ReadAt> Directory<'a, R> {
             icb: whole.fixed.icb,
             name: whole.name.to_vec(),
             implementation_use: whole.implementation_use.to_vec(),
-        })
+        };
+        self.judge(&entry, described)?;
+        Ok(entry)
+    }
+
+    /// Notes what is bent in a descriptor that can be read.
+    fn judge(&mut self, entry: &DirectoryEntry, described_bytes: usize) -> Result<()> {
+        const NAME: &str = FileIdentifierDescriptor::NAME;
+        let space = self.space;
+        let (at, met) = (entry.block, &space.met);
+        let fault = |fault| Corrupt::new(NAME, at, fault);
+        space.check_cover(&entry.tag, described_bytes, NAME, at)?;
+        let found = entry.tag.location.get();
+        if found != at.block.0 {
+            let cause = fault(Fault::Location { expected: at.block.0, found });
+            met.bend(Tolerance::OtherLocation, at, cause)?;
+        }
+        if entry.is_live()
+            && let Some(cause) = text::name_fault(&entry.name)
+        {
+            met.bend(Tolerance::IllegalName, at, fault(Fault::Text(cause)))?;
+        }
+        if met.is_strict() && entry.is_live() && !self.names.insert(entry.name_text()) {
+            met.bend(Tolerance::SameName, at, fault(Fault::SameName))?;
+        }
+        Ok(())
     }
 
     /// The block in which the descriptor at the position begins.
@@ -218,8 +249,14 @@ impl<R: ReadAt> Iterator for Directory<'_, R> {
                 }
                 Err(error) => {
                     let ended = self.window.is_empty();
+                    if self.space.met.is_strict() {
+                        self.unread_bytes = 0;
+                        self.window.clear();
+                        return Some(Err(error));
+                    }
                     self.advance(STEP_BYTES);
                     if !core::mem::replace(&mut self.lost, true) || ended {
+                        self.space.met.count(Tolerance::DamagedIdentifier, self.icb);
                         return Some(Err(error));
                     }
                 }

@@ -4,10 +4,12 @@ use alloc::vec::Vec;
 
 use super::ReadAt;
 use super::space::Space;
+use super::tolerance::Tolerance;
 use crate::error::{Corrupt, Fault, Result};
 use crate::file::attribute::Attributes;
 use crate::file::{
-    AllocationForm, ExtendedFileEntry, FileEntry, FileType, IndirectEntry, Strategy, flags, permissions,
+    AllocationForm, ExtendedFileEntry, FileEntry, FileType, IndirectEntry, Strategy, TerminalEntry, flags,
+    permissions,
 };
 use crate::general::{Descriptor, EntityIdentifier, LongAd, Tag, TagIdentifier, Timestamp};
 use crate::units::BlockAddress;
@@ -96,8 +98,8 @@ impl Entry {
         special.fold(permissions::to_mode(self.permissions), |mode, (_, bit)| mode | bit)
     }
 
-    /// The entry in a block.
-    fn parse(bytes: &[u8], block: BlockAddress) -> Result<Self, Corrupt> {
+    /// The entry in a block, and what is wrong with its extended attributes.
+    fn parse(bytes: &[u8], block: BlockAddress) -> Result<(Self, Option<Corrupt>), Corrupt> {
         let location = block.block.0;
         let kind = Tag::read(bytes).map(|tag| tag.kind());
         if kind == Some(TagIdentifier::EXTENDED_FILE_ENTRY) {
@@ -116,7 +118,7 @@ impl Entry {
         created: Option<Timestamp>,
         tail: &[u8],
         block: BlockAddress,
-    ) -> Result<Self, Corrupt> {
+    ) -> Result<(Self, Option<Corrupt>), Corrupt> {
         let fault = |fault| Corrupt::new("file entry", block, fault);
         let field = |field, value: u16| fault(Fault::Field { field, value: value.into() });
         let icb_tag = &fixed.icb_tag;
@@ -135,9 +137,9 @@ impl Entry {
             fault(Fault::TooShort { needed, found: tail.len() as u64 })
         })?;
         // A damaged attribute is no reason not to read the file.
-        let attributes = Attributes::read(extended_attributes, block).unwrap_or_default();
+        let (attributes, damage) = Attributes::read(extended_attributes, block);
         let present = |icb: LongAd| (icb.bytes() > 0).then_some(icb);
-        Ok(Self {
+        let entry = Self {
             icb: block,
             block,
             tag: fixed.tag,
@@ -165,7 +167,8 @@ impl Entry {
             form,
             extended_attributes: extended_attributes.to_vec(),
             allocation: allocation.to_vec(),
-        })
+        };
+        Ok((entry, damage))
     }
 }
 
@@ -210,7 +213,15 @@ impl<R: ReadAt> Space<R> {
     }
 
     fn direct_entry(&self, block: BlockAddress) -> Result<Entry> {
-        self.parse_block(block, |bytes| Entry::parse(bytes, block))
+        let (entry, damage) = self.parse_block(block, |bytes| Entry::parse(bytes, block))?;
+        if let Some(cause) = damage {
+            self.met.bend(Tolerance::DamagedAttribute, block, cause)?;
+        }
+        let fixed = if entry.extended { size_of::<ExtendedFileEntry>() } else { size_of::<FileEntry>() };
+        let whole =
+            fixed.saturating_add(entry.extended_attributes.len()).saturating_add(entry.allocation.len());
+        self.check_cover(&entry.tag, whole, "file entry", block)?;
+        Ok(entry)
     }
 
     /// The last entry that can be reached from the first of an ICB of strategy 4096 (UDF 2.3.5.1).
@@ -222,7 +233,10 @@ impl<R: ReadAt> Space<R> {
         let mut entry = first;
         let mut behind = icb.checked_add(1);
         for _ in 0..MAX_CHAIN {
-            let Some(next) = behind.and_then(|block| self.indirection(block)) else { return Ok(entry) };
+            let Some(next) = behind.and_then(|block| self.indirection(block)) else {
+                self.check_end(icb, behind)?;
+                return Ok(entry);
+            };
             behind = match self.direct_entry(next) {
                 Ok(newer) => {
                     entry = Entry { icb, ..newer };
@@ -233,6 +247,18 @@ impl<R: ReadAt> Space<R> {
             };
         }
         Err(Corrupt::new("ICB", icb, Fault::Loop("indirect entries")).into())
+    }
+
+    /// Notes that a chain does not end with a terminal entry, if so.
+    fn check_end(&self, icb: BlockAddress, behind: Option<BlockAddress>) -> Result<()> {
+        let is_end = |block: BlockAddress| {
+            let parse = |bytes: &[u8]| TerminalEntry::view(bytes, block.block.0, block).map(|_| ());
+            self.parse_block(block, parse).is_ok()
+        };
+        if behind.is_some_and(is_end) {
+            return Ok(());
+        }
+        self.met.bend(Tolerance::OpenChain, icb, Corrupt::new("ICB", icb, Fault::Missing("terminal entry")))
     }
 
     /// Where the indirect entry in a block leads, if there is one.
@@ -248,7 +274,7 @@ mod tests {
     use super::super::fixture::{Fixture, HELLO, LINK, SEAL, blank, extended_entry, file_entry};
     use super::*;
     use crate::error::Error;
-    use crate::file::{IcbTag, TerminalEntry};
+    use crate::file::IcbTag;
     use crate::general::{Moment, Seal};
     use crate::revision::Revision;
     use crate::units::BlockSize;

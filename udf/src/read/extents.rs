@@ -66,7 +66,16 @@ pub struct Extents<'a, R> {
 
 impl<'a, R: ReadAt> Extents<'a, R> {
     pub(super) fn new(space: &'a Space<R>, entry: &Entry, list: Cow<'a, [u8]>) -> Self {
-        let (partition, form) = (entry.icb.partition, entry.form);
+        Self::of_list(space, entry.icb.partition, entry.form, list)
+    }
+
+    /// Those of a list of descriptors of this form; short ones are of the partition.
+    pub(super) fn of_list(
+        space: &'a Space<R>,
+        partition: PartitionReference,
+        form: AllocationForm,
+        list: Cow<'a, [u8]>,
+    ) -> Self {
         Self { space, partition, form, list, position: 0, followed: BTreeSet::new() }
     }
 

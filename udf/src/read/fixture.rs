@@ -239,7 +239,7 @@ impl Fixture {
         (logical, maps)
     }
 
-    fn partition(&self, number: u32) -> PartitionDescriptor {
+    pub(super) fn partition(&self, number: u32) -> PartitionDescriptor {
         let mut partition: PartitionDescriptor = blank();
         partition.volume_descriptor_sequence_number = number.into();
         let access = match self.layout {

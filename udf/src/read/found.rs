@@ -25,7 +25,7 @@ pub struct OpenOptions {
     /// Main and reserve volume descriptor sequence: opens the session that they describe, an older one for instance,
     /// with no need of anchors and recognition.
     pub sequences: Option<(ExtentAd, ExtentAd)>,
-    /// Whatever would be a warning is an error.
+    /// Whatever would be a warning is an error, while opening and while reading: all of `docs/tolerances.md`.
     pub strict: bool,
 }
 

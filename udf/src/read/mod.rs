@@ -7,9 +7,9 @@
 //! ```
 //!
 //! The files, lowest first: `device` (bytes), `sectors` (volume descriptors, one by one), `recognition` and `found` (is this
-//! UDF, and where), `sequence` and `integrity` (what the volume says of itself), `space` and `mapping` (blocks of
+//! UDF, and where), `warning` and `tolerance` (what is bent), `sequence` and `integrity` (what the volume says of itself), `space` and `mapping` (blocks of
 //! partitions), `entry`, `extents` and `body` (files), `sparable`, `virtual_table` and `virtual_partition`, `metadata` and
-//! `partition` (from maps to partitions), `file_set`, `open` and `volume` (all of it together), `directory`, `path`, `walk`.
+//! `partition` (from maps to partitions), `file_set`, `open` and `volume` (all of it together), `directory`, `path`, `walk`, `free_space`.
 //!
 //! Everything is positioned and takes `&self`, so that threads can share a volume. What is on the volume is never
 //! trusted: every sum is checked, chains end, sizes are bounded before memory is taken for them.
@@ -26,6 +26,7 @@ mod fixture;
 #[cfg(test)]
 mod fixture_optical;
 mod found;
+mod free_space;
 #[cfg(test)]
 mod hostile;
 #[cfg(feature = "std")]
@@ -43,6 +44,7 @@ mod sequence;
 mod space;
 mod sparable;
 mod streams;
+mod tolerance;
 mod virtual_partition;
 mod virtual_table;
 mod volume;
@@ -56,6 +58,7 @@ pub use directory_entry::DirectoryEntry;
 pub use entry::Entry;
 pub use extents::{Extent, Extents};
 pub use found::{Found, FoundAnchor, OpenOptions};
+pub use free_space::{FreeForm, FreeRun, FreeSet, Freedom};
 #[cfg(feature = "std")]
 pub use image_file::ImageFile;
 pub use integrity::Integrity;
@@ -63,6 +66,7 @@ pub use metadata::{MetadataFile, MetadataPartition};
 pub use partition::{Partition, PartitionKind};
 pub use space::Run;
 pub use sparable::{SparablePartition, SparingTableCopy};
+pub use tolerance::{Tolerance, Tolerated};
 pub use virtual_partition::VirtualPartition;
 pub use virtual_table::{VirtualTable, VirtualTableForm, VirtualTableHead};
 pub use volume::Volume;

@@ -1,6 +1,6 @@
 //! Opening a volume: from what a device shows to what can be trusted (ECMA-167 3/8.4, UDF 2.2), falling back where it may.
 
-use alloc::{format, string::String, vec::Vec};
+use alloc::{format, string::String, sync::Arc, vec::Vec};
 
 use super::ReadAt;
 use super::file_set;
@@ -10,6 +10,7 @@ use super::partition::{self, Partition, PartitionKind};
 use super::recognition;
 use super::sequence::Descriptors;
 use super::space::Space;
+use super::tolerance::Met;
 use super::virtual_table::VirtualTableHead;
 use super::warning::{Remedy, Warning, Warnings};
 use crate::error::{Corrupt, Error, Fault, Result};
@@ -29,6 +30,7 @@ pub(super) struct Opened {
     pub(super) file_set: FileSetDescriptor,
     pub(super) file_set_address: BlockAddress,
     pub(super) warnings: Vec<Warning>,
+    pub(super) met: Arc<Met>,
 }
 
 impl Opened {
@@ -106,7 +108,8 @@ impl Opened {
         partition::unless_of_first_volume(descriptors.primary.volume_sequence_number.get())?;
         let partitions = partition::load(device, block_size, &descriptors, last, &mut warnings)?;
         check_anchor_count(found, &partitions, &mut warnings)?;
-        let space = Space { device, block_size, partitions };
+        let met = warnings.met.clone();
+        let space = Space { device, block_size, partitions, met };
         let (file_set, file_set_address) = file_set::read(&space, logical.logical_volume_contents_use)?;
         let integrity = match Integrity::read(device, block_size, logical.integrity_sequence_extent) {
             Ok(integrity) => Some(integrity.updated_by(virtual_table(&space.partitions))),
@@ -119,6 +122,7 @@ impl Opened {
             found: found.clone(),
             sequences,
             partitions: space.partitions,
+            met: space.met,
             descriptors,
             integrity,
             file_set,

@@ -90,7 +90,8 @@ pub(super) fn load<R: ReadAt>(
         let fault = Fault::Missing("partition maps");
         return Err(Corrupt::new("logical volume descriptor", Place::Within, fault).into());
     }
-    let mut space = Space { device, block_size, partitions };
+    let met = warnings.met.clone();
+    let mut space = Space { device, block_size, partitions, met };
     for (reference, map) in upon_others {
         let partition = upper(&space, map, last, warnings)?;
         if let Some(slot) = space.partitions.get_mut(usize::from(reference)) {

@@ -5,6 +5,7 @@ use alloc::string::String;
 use super::ReadAt;
 use super::directory_entry::DirectoryEntry;
 use super::entry::Entry;
+use super::tolerance::Tolerance;
 use super::volume::Volume;
 use crate::error::{Corrupt, Error, Fault, Result};
 use crate::file::{FileType, path_component};
@@ -34,17 +35,25 @@ impl<R: ReadAt> Volume<R> {
         Ok(entry)
     }
 
-    /// The file of this name in a directory.
+    /// The file of this name in a directory: the first, and before it none that only means this name
+    /// ([`Tolerance::Utf8Name`]).
     pub fn child(&self, directory: &Entry, name: &str) -> Result<Option<DirectoryEntry>> {
-        let mut damage = None;
+        let (mut damage, mut meant) = (None, None);
         for child in self.directory(directory)? {
             match child {
                 Ok(child) if child.is_live() && is_named(&child.name, name) => return Ok(Some(child)),
+                Ok(child) if child.is_live() && meant.is_none() && means(&child.name, name) => {
+                    meant = Some(child);
+                }
                 Ok(_) => {}
                 Err(error) => {
                     damage.get_or_insert(error);
                 }
             }
+        }
+        if let Some(child) = meant.filter(|_| !self.met().is_strict()) {
+            self.met().count(Tolerance::Utf8Name, child.block);
+            return Ok(Some(child));
         }
         // In a damaged directory nobody knows that a name is not there.
         damage.map_or(Ok(None), Err)
@@ -58,6 +67,11 @@ impl<R: ReadAt> Volume<R> {
         }
         Ok(path_component::decode(&self.read_all(entry, MAX_TARGET_BYTES)?, entry.icb)?)
     }
+}
+
+/// Whether d-characters are this name in UTF-8, which is what some writers take 8-bit characters for.
+fn means(characters: &[u8], name: &str) -> bool {
+    !name.is_ascii() && characters.strip_prefix(&[text::ID_8_BIT]) == Some(name.as_bytes())
 }
 
 /// Whether d-characters are this name, without making a text of them where that is easy.

@@ -6,7 +6,7 @@ use super::ReadAt;
 use super::sectors::{Sealed, Sectors};
 use super::warning::{Remedy, Warnings};
 use crate::error::{Corrupt, Error, Fault, Result};
-use crate::general::{Descriptor, EntityIdentifier, ExtentAd, TagIdentifier};
+use crate::general::{Descriptor, EntityIdentifier, ExtentAd, Tag, TagIdentifier};
 use crate::partition::{PartitionMap, PartitionMaps};
 use crate::units::{BlockSize, Sector};
 use crate::volume::{
@@ -53,6 +53,9 @@ impl Descriptors {
             }
             warnings.bend(fault, if used_reserve { Remedy::ReserveSequence } else { Remedy::PassedOver })?;
         }
+        if let Some(cause) = found.unsealed.take() {
+            warnings.bend(cause, Remedy::NoCrc)?;
+        }
         let Prevailing { primary: Some(primary), logical: Some(logical), information, partitions, .. } =
             found
         else {
@@ -75,6 +78,8 @@ struct Prevailing {
     partitions: BTreeMap<u16, Option<PartitionDescriptor>>,
     /// The first thing that was wrong in the sequence.
     fault: Option<Error>,
+    /// The first descriptor that has no CRC.
+    unsealed: Option<Corrupt>,
 }
 
 enum Step {
@@ -123,6 +128,10 @@ impl Prevailing {
 
     fn take(&mut self, sealed: &Sealed<'_>) -> Result<Step, Corrupt> {
         let Sealed { sector, kind, bytes } = *sealed;
+        if Tag::read(bytes).is_some_and(|tag| tag.descriptor_crc_length.get() == 0) {
+            let fault = Fault::Field { field: "CRC length", value: 0 };
+            self.unsealed.get_or_insert(Corrupt::new("volume descriptor", sector, fault));
+        }
         match kind {
             TagIdentifier::PRIMARY_VOLUME => {
                 prevail(&mut self.primary, *PrimaryVolumeDescriptor::peek(bytes, sector)?);
@@ -267,6 +276,17 @@ mod tests {
             let (found, remedies) = read(&fixture.image).unwrap();
             assert_eq!((label(&found).as_str(), remedies.len()), (expected, 0), "number {number}");
         }
+    }
+
+    #[test]
+    fn a_volume_descriptor_without_a_crc_is_believed_and_told() {
+        let mut fixture = Fixture::plain(BlockSize::B2048);
+        let seal = super::super::fixture::SEAL;
+        Tag::seal_partly(fixture.sector(MAIN), TagIdentifier::PRIMARY_VOLUME, seal, MAIN, 0);
+        assert_eq!(read(&fixture.image).unwrap().1, [Remedy::NoCrc]);
+        let sequences = (ExtentAd::new(32768, Sector(MAIN)), ExtentAd::new(32768, Sector(RESERVE)));
+        let mut strict = Warnings::new(true);
+        assert!(Descriptors::read(&fixture.image, BlockSize::B2048, sequences, &mut strict).is_err());
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! The address space of a logical volume: blocks of partitions, read from where they really lie.
 
-use alloc::{vec, vec::Vec};
+use alloc::{sync::Arc, vec, vec::Vec};
 
 use super::ReadAt;
 use super::device::read_exact;
 use super::partition::Partition;
+use super::tolerance::{Met, Tolerance};
 use crate::error::{Corrupt, Fault, Result};
+use crate::general::Tag;
 use crate::units::{BlockAddress, BlockSize, Sector};
 
 /// A stretch of blocks that lies in one piece on the device.
@@ -31,6 +33,8 @@ pub(super) struct Space<R> {
     pub(super) block_size: BlockSize,
     /// By partition reference.
     pub(super) partitions: Vec<Partition>,
+    /// What was bent in what has been read.
+    pub(super) met: Arc<Met>,
 }
 
 impl<R: ReadAt> Space<R> {
@@ -61,6 +65,7 @@ impl<R: ReadAt> Space<R> {
                 if !saved {
                     return Err(error);
                 }
+                self.met.bend(Tolerance::MirrorBlock, address, error)?;
             }
             at = at.saturating_add(take as u64);
             out = rest;
@@ -83,7 +88,30 @@ impl<R: ReadAt> Space<R> {
                 Ok(parse(block)?)
             })
         };
-        attempt(Copy::First).or_else(|error| attempt(Copy::Second).map_err(|_| error))
+        match attempt(Copy::First) {
+            Ok(parsed) => Ok(parsed),
+            Err(error) => match attempt(Copy::Second) {
+                Ok(parsed) => self.met.bend(Tolerance::MirrorBlock, address, error).map(|()| parsed),
+                Err(_) => Err(error),
+            },
+        }
+    }
+
+    /// Notes that a descriptor's CRC does not cover the whole of its `bytes`, if so (UDF 2.3.1.2).
+    pub(super) fn check_cover(
+        &self,
+        tag: &Tag,
+        bytes: usize,
+        structure: &'static str,
+        at: BlockAddress,
+    ) -> Result<()> {
+        let covered = tag.descriptor_crc_length.get();
+        let whole = u16::try_from(bytes.saturating_sub(Tag::LEN)).unwrap_or(u16::MAX);
+        if covered >= whole {
+            return Ok(());
+        }
+        let fault = Fault::Field { field: "CRC length", value: covered.into() };
+        self.met.bend(Tolerance::PartialSeal, at, Corrupt::new(structure, at, fault))
     }
 }
 
@@ -115,7 +143,7 @@ mod tests {
         }
         let kind = PartitionKind::Physical { start: Sector(start) };
         let partition = Partition { number: 0, kind, length_blocks, access: None };
-        Space { device, block_size: BlockSize::B512, partitions: vec![partition] }
+        Space { device, block_size: BlockSize::B512, partitions: vec![partition], met: Arc::default() }
     }
 
     #[test]

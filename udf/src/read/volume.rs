@@ -13,6 +13,7 @@ use super::integrity::Integrity;
 use super::open::Opened;
 use super::partition::{Partition, PartitionKind};
 use super::space::{Copy, Run, Space, whole_blocks};
+use super::tolerance::{Met, Tolerated};
 use super::virtual_table::{VirtualTable, VirtualTableHead};
 use super::walk::Walk;
 use super::warning::Warning;
@@ -40,7 +41,8 @@ impl<R: ReadAt> Volume<R> {
     pub fn open(device: R, options: &OpenOptions) -> Result<Self> {
         let mut opened = Opened::open(&device, options)?;
         let partitions = core::mem::take(&mut opened.partitions);
-        let space = Space { device, block_size: opened.found.block_size, partitions };
+        let met = opened.met.clone();
+        let space = Space { device, block_size: opened.found.block_size, partitions, met };
         Ok(Self { space, opened })
     }
 
@@ -66,6 +68,21 @@ impl<R: ReadAt> Volume<R> {
     #[must_use]
     pub fn warnings(&self) -> &[Warning] {
         &self.opened.warnings
+    }
+
+    /// What has been bent so far in the files that were read, and how often: one a kind, none with
+    /// [`strict`](OpenOptions::strict), which makes each an error.
+    #[must_use]
+    pub fn tolerated(&self) -> Vec<Tolerated> {
+        self.space.met.list()
+    }
+
+    pub(super) fn space(&self) -> &Space<R> {
+        &self.space
+    }
+
+    pub(super) fn met(&self) -> &Met {
+        &self.space.met
     }
 
     /// Whole blocks of the device.

@@ -1,8 +1,9 @@
 //! What was bent or broken while a volume was opened, and how opening got around it.
 
-use alloc::vec::Vec;
+use alloc::{sync::Arc, vec::Vec};
 use core::fmt;
 
+use super::tolerance::Met;
 use crate::error::{Error, Result};
 use crate::units::{BlockSize, Sector};
 
@@ -29,6 +30,8 @@ pub enum Remedy {
     FewAnchors,
     /// A damaged descriptor of a sequence: the others.
     PassedOver,
+    /// A volume descriptor without a CRC: believed.
+    NoCrc,
     /// What the main volume descriptor sequence lacks: from the reserve sequence.
     ReserveSequence,
     /// A map of a partition that does not exist: the only one that does.
@@ -61,6 +64,7 @@ impl fmt::Display for Remedy {
             Self::OtherBlockSize(size) => return write!(f, "a volume of {size}-byte blocks is there too"),
             Self::FewAnchors => "what there is is used",
             Self::PassedOver => "it is passed over",
+            Self::NoCrc => "it is believed",
             Self::ReserveSequence => "taken from the reserve volume descriptor sequence",
             Self::OnlyPartition => "the only partition there is is used",
             Self::MirrorFile => "the metadata mirror file is used",
@@ -89,11 +93,13 @@ impl fmt::Display for Warning {
 pub(super) struct Warnings {
     list: Vec<Warning>,
     strict: bool,
+    /// What is bent in the files that are read on the way, and later.
+    pub(super) met: Arc<Met>,
 }
 
 impl Warnings {
     pub(super) fn new(strict: bool) -> Self {
-        Self { list: Vec::new(), strict }
+        Self { list: Vec::new(), strict, met: Arc::new(Met::new(strict)) }
     }
 
     /// Notes that `cause` is got around by `remedy`, or fails with it.

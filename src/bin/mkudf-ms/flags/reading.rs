@@ -126,11 +126,14 @@ pub(crate) struct Restoring {
     pub(crate) max_size: Option<Size>,
 }
 
-/// Print what a volume says of itself, in the words of udfinfo
+/// Print what a volume says of itself, in the words of udfinfo; with -v its sets of free blocks, too
 #[derive(Debug, Args)]
 pub(crate) struct Info {
     #[command(flatten)]
     pub(crate) reading: Reading,
+    /// Not the volume but this file or directory, with its extended attributes
+    #[arg(value_name = "PATH")]
+    pub(crate) path: Option<String>,
 }
 
 /// List the sessions of a volume, oldest first
