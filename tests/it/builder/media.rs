@@ -2,10 +2,11 @@
 //! nothing, and what older sessions recorded stays bit for bit what it was.
 //!
 //! With `BUILDER_IMAGES=FOLDER` in the environment each state is left there, as an image and as what must be in it, for other
-//! readers to judge: those that are found without being told where a session begins.
+//! readers to judge (`tests/lab/run models`).
 
 use std::fs;
 use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use mkudf_ms::builder::{Defaults, FileSystemImage, ImageResult};
@@ -92,6 +93,11 @@ impl Ground {
         }
     }
 
+    fn block_bytes(&self) -> u32 {
+        let (Self::Image(_, defaults) | Self::Disc(_, defaults, _)) = self;
+        defaults.block_size.bytes()
+    }
+
     pub(super) fn is_sequential(&self) -> bool {
         matches!(self, Self::Disc(disc, ..) if disc.medium().is_sequential())
     }
@@ -169,15 +175,24 @@ fn judge(ground: &Ground, models: &[Model], context: &str) {
 }
 
 fn keep(ground: &Ground, model: &Model, context: &str) {
-    let Some(folder) = std::env::var_os("BUILDER_IMAGES").filter(|_| ground.open().session_start.is_none())
-    else {
-        return;
-    };
+    let Some(folder) = std::env::var_os("BUILDER_IMAGES") else { return };
     let name = context.replace(['+', '.'], "").replace(|c: char| !c.is_ascii_alphanumeric(), "-");
     let path = std::path::Path::new(&folder).join(name);
-    fs::write(path.with_extension("img"), ground.bytes()).unwrap();
-    fs::write(path.with_extension("json"), lines(model)).unwrap();
+    let bytes = ground.bytes();
+    let image = fs::File::create(path.with_extension("img")).unwrap();
+    image.set_len(bytes.len() as u64).unwrap();
+    // What lies between sessions takes no room.
+    for (offset, chunk) in (0..).step_by(CHUNK_BYTES).zip(bytes.chunks(CHUNK_BYTES)) {
+        if chunk.iter().any(|byte| *byte != 0) {
+            image.write_all_at(chunk, offset).unwrap();
+        }
+    }
+    let start = ground.open().session_start.map_or(0, |start| start.0);
+    let facts = serde_json::json!({ "session": start, "block": ground.block_bytes() });
+    fs::write(path.with_extension("json"), format!("{facts}\n{}", lines(model))).unwrap();
 }
+
+const CHUNK_BYTES: usize = 1 << 16;
 
 /// Several sessions of random changes, some of which go back to an older tree; discs are closed in between at random.
 fn story(ground: &Ground, seed: u64, count: usize, context: &str) {
