@@ -31,6 +31,8 @@ pub struct Medium {
     pub layout: VolumeLayout,
     /// Sectors of the usual size of it, if there is one.
     pub capacity_blocks: Option<u32>,
+    /// Write units that drives keep to put what damaged ones would hold there.
+    pub spare_units: u32,
     /// How it is written.
     pub writing: Writing,
     /// What its sessions cost; `None` if it has but one.

@@ -14,12 +14,15 @@ const DISC: Medium = Medium {
     revision: Revision::V2_01,
     layout: VolumeLayout::Session,
     capacity_blocks: None,
+    spare_units: 0,
     writing: Writing::Random,
     sessions: None,
 };
 const CD: Medium = Medium { ecc_block_blocks: 32, capacity_blocks: Some(359_847), ..DISC };
 const DVD: Medium = Medium { write_unit_blocks: 16, ecc_block_blocks: 16, ..DISC };
 const BD: Medium = Medium { write_unit_blocks: 32, ecc_block_blocks: 32, revision: Revision::V2_50, ..DISC };
+// Of the default format: what is left of 12 219 392 sectors.
+const BD_SPARE_UNITS: u32 = 12_288;
 
 // Lead-out (6750 once, then 2250), lead-in (4500) and pregap (150); a link block, four to run in and two to run out.
 const CD_SESSIONS: Sessions =
@@ -53,12 +56,13 @@ pub const ALL: &[Medium] = &[
              block_size: BlockSize::B4096, ..DISC },
     Medium { name: "flash", aliases: &["usb", "sd", "stick"], description: "a memory stick or card",
              block_size: BlockSize::B512, ..DISC },
-    Medium { name: "dvd-ram", aliases: &["dvdram"], description: "DVD-RAM", capacity_blocks: Some(2_236_704), ..DVD },
+    Medium { name: "dvd-ram", aliases: &["dvdram"], description: "DVD-RAM", capacity_blocks: Some(2_236_704),
+             spare_units: 800, ..DVD },
     Medium { name: "dvd+rw", aliases: &["dvdplusrw"], description: "DVD+RW", capacity_blocks: Some(2_295_104), ..DVD },
     Medium { name: "dvd-rw", aliases: &["dvdrw", "dvddashrw", "dvd-rw-overwrite"],
              description: "DVD-RW, restricted overwrite", capacity_blocks: Some(2_297_888), ..DVD },
     Medium { name: "bd-re", aliases: &["bdre"], description: "rewritable Blu-ray disc",
-             capacity_blocks: Some(11_826_176), ..BD },
+             capacity_blocks: Some(11_826_176), spare_units: BD_SPARE_UNITS, ..BD },
     Medium { name: "cd-r", aliases: &["cdr"], description: "CD-R", ..CD_R },
     Medium { name: "cd-rw", aliases: &["cdrw"], description: "CD-RW, in sessions",
              writing: Writing::SequentialErasable, ..CD_R },
@@ -71,10 +75,10 @@ pub const ALL: &[Medium] = &[
     Medium { name: "dvd+r-dl", aliases: &["dvdplusr-dl", "dvd+rdl"], description: "DVD+R with two layers",
              capacity_blocks: Some(4_173_824), ..DVD_PLUS_R },
     Medium { name: "bd-r", aliases: &["bdr"], description: "recordable Blu-ray disc, sequential",
-             capacity_blocks: Some(11_826_176), ..BD_R },
+             capacity_blocks: Some(11_826_176), spare_units: BD_SPARE_UNITS, ..BD_R },
     Medium { name: "bd-r-pow", aliases: &["bdr-pow"], description: "recordable Blu-ray disc, pseudo-overwrite",
-             capacity_blocks: Some(11_826_176), writing: Writing::PseudoOverwrite, revision: Revision::V2_60,
-             layout: VolumeLayout::PseudoOverwrite, ..BD },
+             capacity_blocks: Some(11_826_176), spare_units: BD_SPARE_UNITS, writing: Writing::PseudoOverwrite,
+             revision: Revision::V2_60, layout: VolumeLayout::PseudoOverwrite, ..BD },
     Medium { name: "cd-rw-packet", aliases: &["cdrw-packet"], description: "CD-RW in packets", write_unit_blocks: 32,
              capacity_blocks: Some(295_264), writing: Writing::Packet, layout: VolumeLayout::Sparable, ..CD },
     Medium { name: "dvd-rw-packet", aliases: &["dvdrw-packet"], description: "DVD-RW in packets",

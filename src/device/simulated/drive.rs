@@ -26,10 +26,13 @@ impl Drive for SimulatedMedium {
         self.multisession()
     }
 
-    /// None, if the image cannot even be looked at: then nothing can be read from it either.
+    /// Those of drives that count the blocks in which a CD's writing runs out. None, if the image cannot even be looked at: then nothing can be read from it either.
     fn sessions(&self) -> Vec<(Sector, Sector)> {
         let all = self.sessions().unwrap_or_default();
-        all.into_iter().map(|session| (Sector(session.start), Sector(session.last))).collect()
+        let state = lock(&self.state);
+        let is_closed = |session| state.sessions.contains(session);
+        let last = |session| if is_closed(session) { state.last_told(*session) } else { session.last };
+        all.iter().map(|session| (Sector(session.start), Sector(last(session)))).collect()
     }
 }
 

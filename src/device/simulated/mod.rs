@@ -241,16 +241,32 @@ impl SimulatedMedium {
         };
         self.image.set_len(0)?;
         let defects = std::mem::take(&mut state.defects);
+        // What was spared is free again, and will be spared again when it is written.
+        let spared = u32::try_from(state.spared.len()).unwrap_or(u32::MAX);
+        let spare_units = state.spare_units.saturating_add(spared);
         let blank = State::blank(medium, state.capacity_blocks);
-        *state = State { defects, is_formatted: formats || blank.is_formatted, ..blank };
+        *state = State { defects, spare_units, is_formatted: formats || blank.is_formatted, ..blank };
         state.write(&self.sidecar)
     }
 
-    /// Damages sectors. Nothing spares them: there are no spare areas here.
+    /// Damages sectors. What is there is lost; on media with spare areas ([`Medium::spare_units`]) what is written there next goes
+    /// elsewhere, as long as there is room.
     pub fn damage(&self, defect: Defect) -> io::Result<()> {
         let mut state = lock(&self.state);
-        state.defects.push(defect);
+        state.damage(defect);
         state.write(&self.sidecar)
+    }
+
+    /// So many write units are left in the spare areas.
+    pub fn set_spare_units(&self, units: u32) -> io::Result<()> {
+        let mut state = lock(&self.state);
+        state.spare_units = units;
+        state.write(&self.sidecar)
+    }
+
+    /// Write units that are left in the spare areas.
+    pub fn spare_units(&self) -> u32 {
+        lock(&self.state).spare_units
     }
 
     fn check(state: &State, offset_bytes: u64, bytes: u64) -> io::Result<(u32, u32)> {
@@ -338,6 +354,9 @@ impl WriteAt for SimulatedMedium {
     fn write_at(&self, offset_bytes: u64, bytes: &[u8]) -> io::Result<()> {
         let mut state = lock(&self.state);
         let (start, end) = Self::check(&state, offset_bytes, bytes.len() as u64)?;
+        if state.spare(start, end) {
+            state.write(&self.sidecar)?;
+        }
         let Some(bad) = state.unwritable(start, end) else {
             self.image.write_all_at(bytes, offset_bytes)?;
             state.next_writable = state.next_writable.max(end);

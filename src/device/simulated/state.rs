@@ -1,5 +1,6 @@
 //! What a simulated medium knows beside its sectors, and the small file that keeps it (`docs/media.md`).
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -71,6 +72,10 @@ pub(super) struct State {
     /// Where, between what was written in one go and the next, sectors begin that hold nothing.
     pub(super) links: Vec<u32>,
     pub(super) defects: Vec<Defect>,
+    /// Write units that are left to put what damaged ones would hold there.
+    pub(super) spare_units: u32,
+    /// The first sectors of those that were spared: whatever is damaged there, they are elsewhere.
+    pub(super) spared: BTreeSet<u32>,
 }
 
 impl State {
@@ -85,6 +90,8 @@ impl State {
             is_formatted: medium.is_sequential(),
             links: Vec::new(),
             defects: Vec::new(),
+            spare_units: medium.spare_units,
+            spared: BTreeSet::new(),
         }
     }
 
@@ -105,8 +112,9 @@ impl State {
         let sessions = object.get("sessions")?.as_array()?.iter();
         let sessions = sessions
             .map(|one| Some(ClosedSession { start: number(one, "start")?, last: number(one, "last")? }));
+        let medium = Medium::find(object.get("medium")?.as_str()?)?;
         let state = Self {
-            medium: Medium::find(object.get("medium")?.as_str()?)?,
+            medium,
             capacity_blocks: number(&object, "capacity_sectors")?,
             sessions: sessions.collect::<Option<_>>()?,
             open_start: number(&object, "open_session_start")?,
@@ -118,6 +126,13 @@ impl State {
                 let kind = DefectKind::find(one.get("kind")?.as_str()?)?;
                 Some(Defect { first: number(one, "first")?, last: number(one, "last")?, kind })
             })?,
+            spare_units: match object.get("spare_units") {
+                Some(_) => number(&object, "spare_units")?,
+                None => medium.spare_units,
+            },
+            spared: list(&object, "spared", |value| u32::try_from(value.as_u64()?).ok())?
+                .into_iter()
+                .collect(),
         };
         state.is_sound().then_some(state)
     }
@@ -147,7 +162,7 @@ impl State {
     /// in one go and the next.
     pub(super) fn unreadable(&self, first: u32, end: u32) -> Option<u32> {
         let blank = |from: u32, to: u32| (from < end && first < to).then(|| from.max(first));
-        let damaged = self.defects.iter().filter_map(|one| blank(one.first, one.last.saturating_add(1)));
+        let damaged = self.defects.iter().filter_map(|one| self.not_spared(one, first, end));
         let starts = self.sessions.iter().skip(1).map(|session| session.start).chain([self.open_start]);
         let between = self.sessions.iter().zip(starts);
         let gaps = between.filter_map(|(session, next)| blank(session.last.saturating_add(1), next));
@@ -159,8 +174,44 @@ impl State {
     /// The first sector among `first..end` that cannot be written.
     pub(super) fn unwritable(&self, first: u32, end: u32) -> Option<u32> {
         let bad = self.defects.iter().filter(|one| one.kind == DefectKind::Unwritable);
-        let here = bad.filter(|one| one.first < end && first <= one.last);
-        here.map(|one| one.first.max(first)).min()
+        bad.filter_map(|one| self.not_spared(one, first, end)).min()
+    }
+
+    /// The first sector of a defect among `first..end` that is in no unit that was spared.
+    fn not_spared(&self, defect: &Defect, first: u32, end: u32) -> Option<u32> {
+        let mut at = defect.first.max(first);
+        while at < end && at <= defect.last {
+            let unit = self.unit_of(at);
+            if !self.spared.contains(&unit) {
+                return Some(at);
+            }
+            at = unit.saturating_add(self.medium.write_unit_blocks);
+        }
+        None
+    }
+
+    fn unit_of(&self, sector: u32) -> u32 {
+        sector / self.medium.write_unit_blocks * self.medium.write_unit_blocks
+    }
+
+    /// Puts what is written to damaged units among `first..end` elsewhere, as long as there is where; whether anything was.
+    /// Drives read what they have written to such media, so what cannot be read is found then, too.
+    pub(super) fn spare(&mut self, first: u32, end: u32) -> bool {
+        let before = self.spare_units;
+        while self.spare_units > 0 {
+            let bad = self.defects.iter().filter_map(|one| self.not_spared(one, first, end)).min();
+            let Some(bad) = bad else { break };
+            self.spared.insert(self.unit_of(bad));
+            self.spare_units -= 1;
+        }
+        self.spare_units != before
+    }
+
+    /// Damages sectors, wherever they are by now.
+    pub(super) fn damage(&mut self, defect: Defect) {
+        let unit_blocks = self.medium.write_unit_blocks;
+        self.spared.retain(|unit| *unit > defect.last || unit.saturating_add(unit_blocks) <= defect.first);
+        self.defects.push(defect);
     }
 
     /// The sector behind the last that was recorded.
@@ -175,12 +226,18 @@ impl State {
         Sequential {
             is_first_data_session: self.sessions.is_empty(),
             start_of_previous_session: previous.map(|session| session.start),
-            last_written_of_previous_session: previous.map(|session| session.last),
+            last_written_of_previous_session: previous.map(|session| self.last_told(*session)),
             open_session_start: (self.next_writable > self.open_start).then_some(self.open_start),
             next_writable: self.next_writable,
             free_sectors: self.capacity_blocks.saturating_sub(self.next_writable),
             write_unit: self.medium.write_unit_blocks,
         }
+    }
+
+    /// The last sector of a closed session as drives count: with the blocks in which a CD's writing runs out, though nothing
+    /// was recorded there and they cannot be read.
+    pub(super) fn last_told(&self, session: ClosedSession) -> u32 {
+        session.last.saturating_add(self.medium.sessions.map_or(0, |sessions| sessions.run_out_blocks))
     }
 
     /// Closes the open session, which ends `more_blocks` behind the image.
@@ -223,6 +280,12 @@ impl State {
                 |one: &Defect| json!({ "first": one.first, "last": one.last, "kind": one.kind.name() });
             object["defects"] = self.defects.iter().map(defect).collect();
         }
+        if self.spare_units != self.medium.spare_units {
+            object["spare_units"] = self.spare_units.into();
+        }
+        if !self.spared.is_empty() {
+            object["spared"] = self.spared.iter().copied().collect();
+        }
         let mut hidden = path.as_os_str().to_owned();
         hidden.push(".new");
         let hidden = PathBuf::from(hidden);
@@ -251,6 +314,8 @@ mod tests {
             next_writable: 13_000,
             links: vec![12_500],
             defects: vec![Defect { first: 7, last: 9, kind: DefectKind::Unwritable }],
+            spare_units: 3,
+            spared: [64].into(),
             ..State::blank(Medium::find("cd-r").unwrap(), 359_847)
         };
         state.write(&path).unwrap();

@@ -36,9 +36,13 @@ fn sequential_media_take_whole_units_at_the_next_writable_sector_and_nothing_els
 
 #[test]
 fn sessions_have_gaps_and_a_closed_disc_stays_closed() {
-    for (name, gaps) in
-        [("cd-r", [11_400, 6900]), ("dvd-r", [20_480, 6144]), ("dvd+r", [2048, 2048]), ("bd-r", [0, 0])]
-    {
+    // A CD counts two blocks of running out as recorded.
+    for (name, gaps, run_out) in [
+        ("cd-r", [11_400, 6900], 2),
+        ("dvd-r", [20_480, 6144], 0),
+        ("dvd+r", [2048, 2048], 0),
+        ("bd-r", [0, 0], 0),
+    ] {
         let folder = tempfile::tempdir().unwrap();
         let disc = disc(&folder, name);
         let mut at = 0;
@@ -47,7 +51,10 @@ fn sessions_have_gaps_and_a_closed_disc_stays_closed() {
             disc.close_session().unwrap();
             let facts = facts(&disc);
             assert_eq!(facts.start_of_previous_session, Some(at), "{name}");
-            assert_eq!(facts.last_written_of_previous_session, Some(at + 319), "{name}");
+            assert_eq!(facts.last_written_of_previous_session, Some(at + 319 + run_out), "{name}");
+            let told = crate::media::Drive::sessions(&disc);
+            assert_eq!(told.last().unwrap().1.0, at + 319 + run_out, "{name}");
+            assert_eq!(disc.closed_sessions().last().unwrap().last, at + 319, "{name}");
             assert_eq!((facts.next_writable, facts.open_session_start), (at + 320 + gap, None), "{name}");
             at = facts.next_writable;
         }
@@ -198,6 +205,7 @@ fn a_write_ends_at_what_cannot_be_written_and_the_disc_goes_on_behind_it() {
     for (name, unit) in [("cd-r", 1), ("dvd+r", 16), ("bd-r", 32)] {
         let folder = tempfile::tempdir().unwrap();
         let disc = disc(&folder, name);
+        disc.set_spare_units(0).unwrap();
         disc.damage(Defect { first: 100, last: 100, kind: DefectKind::Unwritable }).unwrap();
         let error = write(&disc, 0, 320).unwrap_err();
         assert!(error.to_string().contains("sector 100 cannot be written"), "{name}: {error}");
@@ -211,6 +219,7 @@ fn a_write_ends_at_what_cannot_be_written_and_the_disc_goes_on_behind_it() {
     let folder = tempfile::tempdir().unwrap();
     let disc = disc(&folder, "bd-re");
     disc.format().unwrap();
+    disc.set_spare_units(0).unwrap();
     disc.damage(Defect { first: 40, last: 40, kind: DefectKind::Unwritable }).unwrap();
     assert!(write(&disc, 32, 32).is_err());
     write(&disc, 64, 32).unwrap();
@@ -252,4 +261,41 @@ fn a_drive_completes_write_units() {
     disc.read_at(0, &mut found).unwrap();
     assert!(found == expected);
     assert!(units.write_at(59_999 * 2048, &[0; 4096]).is_err());
+}
+
+/// What is damaged is elsewhere once it is written again, until nothing is left; what was there is lost.
+#[test]
+fn spare_areas_take_what_damaged_units_would_hold() {
+    for (name, unit, spares) in
+        [("dvd-ram", 16, 800), ("bd-re", 32, 12_288), ("bd-r", 32, 12_288), ("dvd+rw", 16, 0)]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let disc = disc(&folder, name);
+        assert_eq!(disc.spare_units(), spares, "{name}");
+        if spares == 0 {
+            continue;
+        }
+        disc.set_spare_units(3).unwrap();
+        // Two units, of which the second lies on a border; and one that can be written, but not read.
+        let first = 2 * unit;
+        disc.damage(Defect { first: first + 1, last: first + unit, kind: DefectKind::Unwritable }).unwrap();
+        disc.damage(Defect { first: 0, last: 0, kind: DefectKind::Unreadable }).unwrap();
+        write(&disc, 0, 6 * unit as usize).unwrap();
+        assert_eq!(disc.spare_units(), 0, "{name}");
+        assert!(read(&disc, 0, 6 * unit as usize).is_ok(), "{name}");
+        drop(disc);
+        let disc = SimulatedMedium::open(&folder.path().join("disc.img")).unwrap().unwrap();
+        assert!(read(&disc, 0, 6 * unit as usize).is_ok() && disc.spare_units() == 0, "{name}: it is kept");
+        // What is elsewhere can be damaged as well, and now nothing spares it.
+        disc.damage(Defect { first, last: first, kind: DefectKind::Unwritable }).unwrap();
+        assert!(read(&disc, first, 1).is_err(), "{name}");
+        if !disc.medium().is_sequential() {
+            assert!(write(&disc, first, unit as usize).is_err(), "{name}");
+            disc.set_spare_units(1).unwrap();
+            write(&disc, first, unit as usize).unwrap();
+            assert!(read(&disc, first, unit as usize).is_ok(), "{name}");
+            disc.format().unwrap();
+            assert_eq!(disc.spare_units(), 3, "{name}: what was spared is free again");
+        }
+    }
 }
