@@ -137,8 +137,8 @@ fn options_for(
     }
     let closes_session = defaults.closes_session || found.layout == VolumeLayout::Session;
     let target = SequentialTarget { closes_session, ..SequentialTarget::of(facts) };
-    let Continuation { open: OpenOptions { session_start, last_sector, .. }, warnings, .. } = found;
-    let open = OpenOptions { session_start, last_sector, ..options.open };
+    let Continuation { open: found, warnings, .. } = found;
+    let open = OpenOptions { block_size: options.open.block_size, strict: options.open.strict, ..found };
     Ok((ImportOptions { fixed_size: false, sequential: Some(target), open, ..*options }, warnings))
 }
 

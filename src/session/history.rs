@@ -88,6 +88,7 @@ pub fn sessions<R: ReadAt>(device: &R, options: &OpenOptions) -> Result<Vec<Sess
             block_size: Some(volume.block_size()),
             sequences: Some((record.previous_main, record.previous_reserve)),
             last_sector: None,
+            track_start: None,
             strict: options.strict,
         };
     }

@@ -79,6 +79,7 @@ fn seeds(survey: &Survey, options: &OpenOptions) -> Vec<Seed> {
             block_size: Some(sequence.block_size),
             sequences: Some(sequences),
             last_sector: None,
+            track_start: None,
             strict: options.strict,
         };
         let size = sequence.block_size;

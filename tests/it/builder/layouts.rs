@@ -6,9 +6,10 @@ use mkudf_ms::builder::{BuildError, Conflict, Defaults, FileSystemImage, probe_d
 use mkudf_ms::device::WriteAt;
 use mkudf_ms::device::simulated::SimulatedMedium;
 use mkudf_ms::media::{ALL, Medium, VolumeLayout, Writing};
+use mkudf_ms::progress::Progress;
 use mkudf_ms::session::ImportOptions;
 use mkudf_ms::{Error, Warning};
-use udf::read::Volume;
+use udf::read::{OpenOptions, Volume};
 use udf::{Revision, Sector};
 
 use super::media::Ground;
@@ -100,7 +101,7 @@ fn break_off(ground: &Ground, keep_blocks: u32) -> Sector {
     let result = image.create_result().unwrap();
     let [range] = result.ranges() else { panic!() };
     let mut bytes = vec![0; keep_blocks as usize * 2048];
-    let mut reader = result.reader(&mkudf_ms::progress::Progress::new()).unwrap();
+    let mut reader = result.reader(&Progress::new()).unwrap();
     std::io::Seek::seek(&mut reader, std::io::SeekFrom::Start(u64::from(range.first) * 2048)).unwrap();
     std::io::Read::read_exact(&mut reader, &mut bytes).unwrap();
     device.write_at(u64::from(range.first) * 2048, &bytes).unwrap();
@@ -174,6 +175,31 @@ fn a_state_that_broke_off_is_told_of_and_the_session_goes_on() {
         assert!(volume.lookup("lost").is_err(), "{medium}");
         assert_eq!(device.closed_sessions().len(), usize::from(begins), "{medium}");
     }
+}
+
+/// What broke off may be longer than what is searched of an image that nothing is known of: a drive knows where the track begins.
+#[test]
+fn a_long_write_that_broke_off_is_passed_over() {
+    let ground = Ground::disc("bd-r", Revision::V2_01, None);
+    let mut image = ground.new_volume();
+    image.add_bytes("/first", "first", Conflict::Error).unwrap();
+    ground.write(&image.create_result().unwrap());
+    drop(image);
+    let Ground::Disc(disc, defaults, home) = ground else { panic!() };
+    let path = home.path().join("disc.img");
+    drop(disc);
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.set_len(file.metadata().unwrap().len() + (300 << 20)).unwrap();
+    let disc = Arc::new(SimulatedMedium::open(&path).unwrap().unwrap());
+    assert!(Volume::open(&*disc, &OpenOptions::default()).is_err());
+    let mut image =
+        FileSystemImage::import_from(Arc::clone(&disc), defaults, &ImportOptions::default()).unwrap();
+    let [Warning::Note(note)] = image.warnings() else { panic!("{:?}", image.warnings()) };
+    assert!(note.contains("153600 sectors"), "{note}");
+    image.add_bytes("/second", "second", Conflict::Error).unwrap();
+    image.create_result().unwrap().write_to(&*disc, &Progress::new()).unwrap();
+    let volume = Volume::open(&*disc, &OpenOptions::default()).unwrap();
+    assert!(volume.lookup("first").is_ok() && volume.lookup("second").is_ok());
 }
 
 #[test]

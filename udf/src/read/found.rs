@@ -20,6 +20,9 @@ pub struct OpenOptions {
     /// The last sector of the session, if the device has more: there are the last anchors and, on write-once media, the
     /// table that says which state of the files counts. An earlier table opens an earlier state.
     pub last_sector: Option<Sector>,
+    /// The first sector of what is written in one go with the last one, if a drive tells it: on write-once media, the table is
+    /// looked for as far back as this, however far that is.
+    pub track_start: Option<Sector>,
     /// The block size; tried out unless given.
     pub block_size: Option<BlockSize>,
     /// Main and reserve volume descriptor sequence: opens the session that they describe, an older one for instance,
@@ -33,7 +36,7 @@ impl OpenOptions {
     /// Those for the session that begins here; the first one of a device needs no looking for.
     #[must_use]
     pub fn of_session(start: Sector) -> Self {
-        Self { session_start: (start.0 > 0).then_some(start), ..Self::default() }
+        Self { session_start: (start.0 > 0).then_some(start), track_start: Some(start), ..Self::default() }
     }
 }
 

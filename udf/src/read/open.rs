@@ -16,7 +16,7 @@ use super::warning::{Remedy, Warning, Warnings};
 use crate::error::{Corrupt, Error, Fault, Result};
 use crate::file::FileSetDescriptor;
 use crate::general::{Descriptor, ExtentAd};
-use crate::units::{BlockAddress, Sector};
+use crate::units::BlockAddress;
 use crate::volume::{ANCHOR_SECTOR, AnchorVolumeDescriptorPointer, LogicalVolumeDescriptor};
 
 /// All that is known of an open volume, but for the device.
@@ -62,7 +62,7 @@ impl Opened {
     fn open_found<R: ReadAt>(device: &R, found: &Found, options: &OpenOptions) -> Result<Self> {
         if let Some(sequences) = options.sequences {
             let warnings = Warnings::new(options.strict);
-            return Self::open_sequences(device, found, sequences, options.last_sector, warnings);
+            return Self::open_sequences(device, found, sequences, options, warnings);
         }
         if !recognition::says_udf(&found.recognition) {
             return Err(not_recognised(found));
@@ -77,7 +77,7 @@ impl Opened {
             tried.push(sequences);
             let mut warnings = Warnings::new(options.strict);
             check_search(device, found, &mut warnings)?;
-            match Self::open_sequences(device, found, sequences, options.last_sector, warnings) {
+            match Self::open_sequences(device, found, sequences, options, warnings) {
                 Ok(mut opened) => {
                     let remedy = Remedy::OtherAnchor(anchor.sector);
                     opened.warnings.extend(failures.into_iter().map(|cause| Warning { cause, remedy }));
@@ -94,7 +94,7 @@ impl Opened {
         device: &R,
         found: &Found,
         sequences: (ExtentAd, ExtentAd),
-        last: Option<Sector>,
+        options: &OpenOptions,
         mut warnings: Warnings,
     ) -> Result<Self> {
         let block_size = found.block_size;
@@ -106,7 +106,7 @@ impl Opened {
             return Err(Corrupt::new(LogicalVolumeDescriptor::NAME, sequences.0.start(), fault).into());
         }
         partition::unless_of_first_volume(descriptors.primary.volume_sequence_number.get())?;
-        let partitions = partition::load(device, block_size, &descriptors, last, &mut warnings)?;
+        let partitions = partition::load(device, block_size, &descriptors, options, &mut warnings)?;
         check_anchor_count(found, &partitions, &mut warnings)?;
         let met = warnings.met.clone();
         let space = Space { device, block_size, partitions, met };
@@ -196,6 +196,7 @@ mod tests {
     use super::*;
     use crate::general::{DString, EntityIdentifier};
     use crate::units::BlockSize;
+    use crate::units::Sector;
     use std::string::ToString;
 
     fn open(fixture: &Fixture) -> Result<Volume<Vec<u8>>> {

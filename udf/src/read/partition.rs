@@ -2,13 +2,13 @@
 
 use alloc::{boxed::Box, format, vec::Vec};
 
-use super::ReadAt;
 use super::metadata::MetadataPartition;
 use super::sequence::Descriptors;
 use super::space::Space;
 use super::sparable::SparablePartition;
 use super::virtual_partition::VirtualPartition;
 use super::warning::{Remedy, Warnings};
+use super::{OpenOptions, ReadAt};
 use crate::error::{Corrupt, Error, Fault, Place, Result};
 use crate::general::EntityIdentifier;
 use crate::partition::{MetadataPartitionMap, PartitionMap, PartitionMaps, VirtualPartitionMap};
@@ -50,13 +50,13 @@ pub enum PartitionKind {
 
 /// A partition for each map of the logical volume.
 ///
-/// Those that lie upon others come last, since reading their tables and files takes the others. `last` is the last sector
-/// of the session, if the device goes on behind it.
+/// Those that lie upon others come last, since reading their tables and files takes the others. `options` say where the
+/// session ends.
 pub(super) fn load<R: ReadAt>(
     device: &R,
     block_size: BlockSize,
     descriptors: &Descriptors,
-    last: Option<Sector>,
+    options: &OpenOptions,
     warnings: &mut Warnings,
 ) -> Result<Vec<Partition>> {
     let count =
@@ -93,7 +93,7 @@ pub(super) fn load<R: ReadAt>(
     let met = warnings.met.clone();
     let mut space = Space { device, block_size, partitions, met };
     for (reference, map) in upon_others {
-        let partition = upper(&space, map, last, warnings)?;
+        let partition = upper(&space, map, options, warnings)?;
         if let Some(slot) = space.partitions.get_mut(usize::from(reference)) {
             *slot = partition;
         }
@@ -156,7 +156,7 @@ fn physical(number: u16, descriptors: &Descriptors, warnings: &mut Warnings) -> 
 fn upper<R: ReadAt>(
     space: &Space<R>,
     map: Upper,
-    last: Option<Sector>,
+    options: &OpenOptions,
     warnings: &mut Warnings,
 ) -> Result<Partition> {
     let number = match map {
@@ -178,7 +178,7 @@ fn upper<R: ReadAt>(
     let reference = PartitionReference(reference);
     let (kind, length_blocks) = match map {
         Upper::Virtual(map) => {
-            let loaded = VirtualPartition::load(space, map, reference, last, warnings)?;
+            let loaded = VirtualPartition::load(space, map, reference, options, warnings)?;
             let length_blocks = u32::try_from(loaded.table.entries().len()).unwrap_or(u32::MAX);
             (PartitionKind::Virtual(Box::new(loaded)), length_blocks)
         }

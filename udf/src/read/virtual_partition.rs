@@ -2,12 +2,12 @@
 
 use alloc::vec;
 
-use super::ReadAt;
 use super::device::read_exact;
 use super::partition::Partition;
 use super::space::{Space, whole_blocks};
 use super::virtual_table::{VirtualTable, VirtualTableHead};
 use super::warning::{Remedy, Warnings};
+use super::{OpenOptions, ReadAt};
 use crate::error::{Corrupt, Error, Fault, Result};
 use crate::file::{FileType, IcbTag};
 use crate::general::{Tag, TagIdentifier};
@@ -16,7 +16,7 @@ use crate::units::{Block, BlockAddress, PartitionReference, Sector};
 use zerocopy::FromBytes;
 
 const NAME: &str = "virtual allocation table";
-/// How far back a table is looked for, if it is not the last block: behind it, a writer may have been interrupted, or an
+/// How far back a table is looked for at least, if it is not the last block: behind it, a writer may have been interrupted, or an
 /// image may be filled up.
 const MAX_SCAN_BYTES: u64 = 256 << 20;
 /// Blocks that are looked at in one go.
@@ -47,16 +47,20 @@ impl VirtualPartition {
         space: &Space<R>,
         map: VirtualPartitionMap,
         lower: PartitionReference,
-        last: Option<Sector>,
+        options: &OpenOptions,
         warnings: &mut Warnings,
     ) -> Result<Self> {
+        let last = options.last_sector;
         let partition = space.partitions.get(usize::from(lower.0));
         let end = partition.and_then(|partition| End::of(space, partition, last));
         let missing = |sector| {
             Error::from(Corrupt::new(NAME, sector, Fault::Missing("such table as the last recorded block")))
         };
         let Some(end) = end else { return Err(missing(last.unwrap_or_default())) };
-        let mut search = Search { space, lower, end, false_ones: 0, first_failure: None };
+        let limit = u32::try_from(whole_blocks(space.block_size, MAX_SCAN_BYTES)).unwrap_or(u32::MAX);
+        let track_start = options.track_start.map(|start| start.0.saturating_sub(end.start.0));
+        let lowest = end.block.0.saturating_sub(limit).min(track_start.unwrap_or(u32::MAX));
+        let mut search = Search { space, lower, end, lowest, false_ones: 0, first_failure: None };
         let Some(table) = search.newest() else {
             return Err(search.first_failure.take().unwrap_or_else(|| missing(end.sector)));
         };
@@ -101,6 +105,8 @@ struct Search<'a, R> {
     space: &'a Space<R>,
     lower: PartitionReference,
     end: End,
+    /// The first block that is looked at.
+    lowest: u32,
     false_ones: u32,
     first_failure: Option<Error>,
 }
@@ -111,8 +117,7 @@ impl<R: ReadAt> Search<'_, R> {
         if let Some(found) = self.chunk(self.end.block.0, 1) {
             return Some(found);
         }
-        let limit = u32::try_from(whole_blocks(self.space.block_size, MAX_SCAN_BYTES)).unwrap_or(u32::MAX);
-        let lowest = self.end.block.0.saturating_sub(limit);
+        let lowest = self.lowest;
         // Blocks from here on have been looked at.
         let mut top = self.end.block.0;
         while top > lowest && self.false_ones < MAX_FALSE {
@@ -185,7 +190,7 @@ mod tests {
         FIRST_VIRTUAL, Fixture, HELLO, PARTITION, Scratched, VIRTUAL_BLOCKS, VIRTUAL_TABLE,
     };
     use super::super::fixture_optical::{NEWER_LABEL, TABLE_ID, entries, extension, table};
-    use super::super::{OpenOptions, Run, VirtualTableForm, Volume};
+    use super::super::{Run, VirtualTableForm, Volume};
     use super::*;
     use crate::file::AllocationForm;
     use crate::general::{ExtentKind, ShortAd};
