@@ -12,7 +12,7 @@ use crate::tree::{InodeId, NodeId};
 pub(super) struct Changes {
     directories: BTreeSet<NodeId>,
     attributes: BTreeSet<InodeId>,
-    linked: Vec<NodeId>,
+    linked: Vec<(NodeId, InodeId)>,
     undo: Vec<Undo>,
 }
 
@@ -46,8 +46,8 @@ impl Changes {
     }
 
     /// A further name of something that was imported.
-    pub(super) fn linked(&mut self, node: NodeId) {
-        self.linked.push(node);
+    pub(super) fn linked(&mut self, node: NodeId, inode: InodeId) {
+        self.linked.push((node, inode));
         self.undo.push(Undo::Linked);
     }
 
@@ -59,7 +59,7 @@ impl Changes {
     pub(super) fn add(&mut self, outcome: &Outcome) {
         outcome.changed_directories.iter().for_each(|node| self.directory(*node));
         outcome.changed_attributes.iter().for_each(|inode| self.attributes(*inode));
-        outcome.linked.iter().for_each(|node| self.linked(*node));
+        outcome.linked.iter().for_each(|(node, inode)| self.linked(*node, *inode));
     }
 
     fn undo_to(&mut self, len: usize) {

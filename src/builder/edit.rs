@@ -98,7 +98,7 @@ impl FileSystemImage<'_> {
             }
             let new = image.put(&place, id, to)?;
             if image.tree.inode(id).kept.is_some() {
-                image.changes.linked(new);
+                image.changes.linked(new, id);
             }
             Ok(())
         })

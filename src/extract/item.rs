@@ -41,7 +41,9 @@ impl<R: ReadAt> Extraction<'_, R> {
         icb: &LongAd,
     ) -> Result<(), Trouble> {
         let entry = self.volume.entry(icb)?;
-        self.note_streams(&entry);
+        if !self.options.extended_attributes || entry.is_directory() {
+            self.note_streams(&entry);
+        }
         if entry.is_directory() {
             return self.subdirectory(scope, place, entry);
         }
@@ -89,6 +91,9 @@ impl<R: ReadAt> Extraction<'_, R> {
             // Half a file is worse than none; if it cannot be removed either, the error says enough.
             let _ = unlinkat(place.host, place.name, AtFlags::empty());
         })?;
+        if self.options.extended_attributes {
+            self.extended_attributes(place, entry, &file);
+        }
         let set = self.attributes(entry).set(file.as_fd());
         self.not_restored(set, || self.folders.path(place.folder, place.name));
         Ok(())

@@ -12,6 +12,7 @@
 
 mod attributes;
 mod content;
+mod extended;
 mod folders;
 mod item;
 mod links;
@@ -40,6 +41,8 @@ pub struct Options {
     pub replace: bool,
     /// Owner and group are restored, which takes root.
     pub same_owner: bool,
+    /// Named streams of regular files become extended attributes: the stream `x` becomes `user.x`.
+    pub extended_attributes: bool,
     /// Stop with an error before the files have more than so many bytes in all. Holes count, and hard links once.
     pub max_size_bytes: Option<u64>,
     /// Threads to work with; `None` for one a processor.

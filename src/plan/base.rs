@@ -148,4 +148,6 @@ pub struct KeptEntry {
     pub attributes: Attributes,
     /// It leads to a directory of named streams.
     pub has_streams: bool,
+    /// Bytes of those of them that are no more.
+    pub lost_stream_bytes: u64,
 }

@@ -158,7 +158,7 @@ impl Plan {
     }
 
     /// Lets an entry, of which the fixed part is there, lead to the directory of its named streams, if that is recorded; and
-    /// counts what is new in it (ECMA-167 4/14.17.11, 4/14.17.22).
+    /// counts what is new in it and what is gone (ECMA-167 4/14.17.11, 4/14.17.22).
     fn lead_to_streams(&self, tree: &Tree, id: InodeId, out: &mut [u8]) {
         let Some(streams) = tree.streams(id) else { return };
         let directory = tree.node(streams.node).inode;
@@ -170,7 +170,9 @@ impl Plan {
         entry.stream_directory_icb = self.inode_icb(tree, directory, place.unique_id);
         let inodes = tree.children(streams.node).iter().map(|stream| tree.node(*stream).inode);
         let new_bytes: u64 = inodes.map(|stream| tree.size_bytes(stream)).sum();
-        entry.object_size = entry.object_size.get().saturating_add(new_bytes).into();
+        let old = self.base.as_ref().and_then(|base| base.entries.get(&id));
+        let left = entry.object_size.get().saturating_sub(old.map_or(0, |old| old.lost_stream_bytes));
+        entry.object_size = left.saturating_add(new_bytes).into();
     }
 
     /// Links of a fresh inode, or of a directory: itself and the directories in it (ECMA-167 4/14.9.6).

@@ -60,7 +60,7 @@ impl Scanner<'_> {
     pub(super) fn link(&mut self, thing: &Thing<'_>, old: Option<NodeId>, inode: InodeId) {
         let node = self.place(thing, old, inode);
         if self.tree.inode(inode).kept.is_some() {
-            self.outcome.linked.push(node);
+            self.outcome.linked.push((node, inode));
             self.see_node(node);
         }
     }

@@ -11,6 +11,7 @@
 mod attributes;
 mod conflict;
 mod existing;
+mod extended;
 mod filter;
 mod host;
 mod link_target;
@@ -31,6 +32,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 
 pub use existing::{Existing, Facts, NoSession, Sameness};
+pub(crate) use extended::{MOST_BYTES, PREFIX};
 pub use filter::Filter;
 pub use host::FileId;
 pub use list::files_from;
@@ -88,8 +90,9 @@ pub struct Outcome {
     /// Inodes of earlier sessions, no directories, of which only the attributes are no longer what is recorded; they have the
     /// new ones. Their names are counted as replaced.
     pub changed_attributes: BTreeSet<InodeId>,
-    /// New names of files that earlier sessions recorded, which stay what they are but for their number of names.
-    pub linked: Vec<NodeId>,
+    /// New names of files that earlier sessions recorded, which stay what they are but for their number of names; and what
+    /// each stood for when it was made, since something else may have replaced it.
+    pub linked: Vec<(NodeId, InodeId)>,
 }
 
 /// Puts sources into a tree, one after the other: what comes later meets what came before as [`Options::on_conflict`] says.

@@ -54,6 +54,9 @@ pub struct Options {
     pub clamp_time: Option<Moment>,
     /// Times of last access are recorded; if not, the time of last modification stands in their place.
     pub keep_access_time: bool,
+    /// Extended attributes of regular files, of the user's kind, are recorded as named streams: `user.x` as the stream `x`. From
+    /// revision 2.00 on.
+    pub extended_attributes: bool,
     /// What happens if there is something else of the same path already.
     pub on_conflict: Conflict,
     /// What an earlier session recorded is left alone if [`Existing::compare`](super::Existing::compare)
@@ -85,6 +88,7 @@ impl Options {
             time: None,
             clamp_time: None,
             keep_access_time: true,
+            extended_attributes: false,
             on_conflict: Conflict::default(),
             update: false,
             mirror: false,

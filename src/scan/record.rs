@@ -83,6 +83,9 @@ impl Scanner<'_> {
         let inode = self.tree.add_inode(kind, found.attributes, Content::None);
         let node = self.place(thing, old, inode);
         self.tree.inode_mut(inode).content = self.content(node, thing, found.body, &target);
+        if self.options.extended_attributes && kind == Kind::File {
+            self.record_extended_attributes(node, thing);
+        }
         if found.names > 1 {
             self.hard_links.insert(found.id, inode);
         }

@@ -40,20 +40,21 @@ impl<R: ReadAt> Import<R> {
             mark_changed(tree, *directory);
         }
         let mut names = Names::default();
-        for node in &outcome.linked {
-            if let Some(kept) = tree.inode_of(*node).kept {
+        for (_, inode) in &outcome.linked {
+            if let Some(kept) = tree.inode(*inode).kept {
                 *names.change.entry(kept.icb).or_default() += 1;
                 names.linked += 1;
             }
         }
         self.count_gone(tree, &mut names)?;
         self.change_attributes(tree, outcome)?;
+        self.count_lost_streams(tree)?;
         self.change_links(tree, &mut names)?;
         self.lose_streams(&mut names)?;
         self.move_streams(tree)?;
         let mut base = self.base(&names)?;
         // A further name has a unique id of its own (UDF 3.2.1.1).
-        for node in &outcome.linked {
+        for (node, _) in outcome.linked.iter().filter(|(node, inode)| tree.node(*node).inode == *inode) {
             let id = u32::try_from(base.next_unique_id).map_err(|_| Error::Limit {
                 what: "unique id",
                 value: base.next_unique_id,
@@ -66,9 +67,14 @@ impl<R: ReadAt> Import<R> {
     }
 
     fn count_gone(&self, tree: &Tree, names: &mut Names) -> Result<()> {
-        for (_, inode) in tree.gone() {
+        for (node, inode) in tree.gone() {
             let inode = tree.inode(*inode);
             if let Some(kept) = inode.kept {
+                if tree.stream_owner(tree.node(*node).parent).is_some() {
+                    // Streams are not counted, and have one name.
+                    names.lost.insert(kept.icb);
+                    continue;
+                }
                 // What lay in a directory that was in the tree is listed by itself; it may also have been moved elsewhere.
                 let is_loaded = matches!(inode.content, Content::Directory(_));
                 self.count_entry(&kept, is_loaded, names)?;
@@ -109,6 +115,18 @@ impl<R: ReadAt> Import<R> {
             let facts = self.facts(&entry)?;
             self.entries.insert(*inode, facts);
             tree.inode_mut(*inode).kept = Some(Kept { changed: true, ..kept });
+        }
+        Ok(())
+    }
+
+    /// What a file has in its streams counts into the size of the object (ECMA-167 4/14.17.11).
+    fn count_lost_streams(&mut self, tree: &Tree) -> Result<()> {
+        for (node, inode) in tree.gone() {
+            let Some(owner) = tree.stream_owner(tree.node(*node).parent) else { continue };
+            if let (Some(kept), Some(owner)) = (tree.inode(*inode).kept, self.entries.get_mut(&owner)) {
+                let stream = self.volume.entry(&LongAd::icb(kept.icb_bytes, kept.icb, 0))?;
+                owner.lost_stream_bytes = owner.lost_stream_bytes.saturating_add(stream.size_bytes);
+            }
         }
         Ok(())
     }

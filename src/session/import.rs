@@ -236,6 +236,7 @@ impl<R: ReadAt> Import<R> {
             capacity_bytes: u32::try_from(room).unwrap_or(0),
             attributes: attributes(entry),
             has_streams: entry.stream_directory.is_some(),
+            lost_stream_bytes: 0,
         })
     }
 

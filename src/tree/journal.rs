@@ -2,7 +2,7 @@
 
 use udf::general::Moment;
 
-use super::{Attributes, Content, Exists, InodeId, Name, NodeId, Text, Tree};
+use super::{Attributes, Content, Exists, InodeId, Name, NodeId, Streams, Text, Tree};
 
 /// How to take back one change.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +17,8 @@ pub(super) enum Undo {
     Move { node: NodeId, parent: NodeId, name: Text },
     /// It had no named streams.
     Streams(InodeId),
+    /// It had these named streams.
+    NoStreams(InodeId, Streams),
     /// Attributes were others.
     Attributes(InodeId, Attributes),
 }
@@ -77,6 +79,7 @@ impl Tree {
             }
             Undo::Move { node, parent, name } => self.put(node, parent, name),
             Undo::Streams(owner) => self.forget_streams(owner),
+            Undo::NoStreams(owner, streams) => self.keep_streams(owner, streams),
             Undo::Attributes(inode, attributes) => self.inodes[inode.index()].attributes = attributes,
         }
     }

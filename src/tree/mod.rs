@@ -21,6 +21,7 @@ pub use inode::{
 pub use input::{Input, OpenInput};
 pub use name::{Name, NameFault};
 pub use streams::Streams;
+pub(crate) use streams::stream_name;
 
 use journal::Undo;
 

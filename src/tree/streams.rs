@@ -1,7 +1,19 @@
 //! Named streams (UDF 3.3.5): bodies that a file has beside its own. Their directory is a node that no listing shows.
 
 use super::journal::Undo;
-use super::{InodeId, Node, NodeId, Text, Tree};
+use super::{InodeId, Name, Node, NodeId, Text, Tree};
+
+/// Names that begin so are UDF's own (UDF 3.3.8); these are those of files that anybody may write.
+const RESERVED: &str = "*UDF";
+const OF_FILES: [&str; 4] = ["*UDF Macintosh Resource Fork", "*UDF OS/2 EA", "*UDF NT ACL", "*UDF UNIX ACL"];
+
+/// The name of a stream of a file, if it can be one; else why not.
+pub(crate) fn stream_name(name: &str) -> Result<Name, String> {
+    if name.starts_with(RESERVED) && !OF_FILES.contains(&name) {
+        return Err(String::from("names of streams that begin with *UDF are reserved"));
+    }
+    Name::new(name).map_err(|fault| fault.to_string())
+}
 
 /// The directory of the named streams of an inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,10 +39,22 @@ impl Tree {
         let node = NodeId(u32::try_from(self.nodes.len()).expect("fewer than 2^32 names"));
         self.nodes.push(Node { parent: below, inode: directory, name: Text::EMPTY });
         self.count(node, directory);
-        self.streams.insert(owner, Streams { node, owner_unique_id });
-        self.stream_owners.insert(node, owner);
+        self.keep_streams(owner, Streams { node, owner_unique_id });
         self.note(Undo::Streams(owner));
         node
+    }
+
+    pub(super) fn keep_streams(&mut self, owner: InodeId, streams: Streams) {
+        self.streams.insert(owner, streams);
+        self.stream_owners.insert(streams.node, owner);
+    }
+
+    /// Takes the directory of an inode's named streams away again: one that no session has recorded, and that is empty.
+    pub(crate) fn remove_streams(&mut self, owner: InodeId) {
+        if let Some(streams) = self.streams(owner) {
+            self.forget_streams(owner);
+            self.note(Undo::NoStreams(owner, streams));
+        }
     }
 
     pub(super) fn forget_streams(&mut self, owner: InodeId) {

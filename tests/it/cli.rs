@@ -1,5 +1,6 @@
 //! The command, run as users run it: every line of its help, what it prints, and with which code it ends.
 
+mod attributes;
 mod bent;
 mod burners;
 mod discs;

@@ -10,6 +10,7 @@ use mkudf_ms::plan::{AppendSpec, Plan, SequentialTarget};
 use mkudf_ms::progress::Progress;
 use mkudf_ms::scan::{self, FileId, Source};
 use mkudf_ms::session::{Import, ImportOptions};
+use udf::Revision;
 use udf::read::{OpenOptions, ReadAt};
 
 use crate::bar;
@@ -17,7 +18,7 @@ use crate::grow::{Growth, Planned, Planning};
 use crate::job::{Append, Times, Usage};
 use crate::open::Spot;
 use crate::report::{Ending, Report};
-use crate::{disc, flags, start_new};
+use crate::{disc, flags, job, start_new};
 
 /// Appends the session.
 pub(crate) fn run(flags: &flags::Append, report: &Report) -> anyhow::Result<Ending> {
@@ -142,6 +143,7 @@ impl Wanted<'_> {
                 "leave out -r, or make a new volume",
             ));
         }
+        job::unless_no_streams(self.scan, import.volume().revision().unwrap_or(Revision::V1_02))?;
         let old_label = import.volume().label();
         let mut tree = import.tree()?;
         if self.starts_new {

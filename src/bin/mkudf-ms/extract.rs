@@ -42,6 +42,7 @@ pub(crate) fn options(restoring: &Restoring, block_size: BlockSize) -> Options {
     Options {
         replace: restoring.force,
         same_owner: restoring.same_owner || (is_root && !restoring.no_same_owner),
+        extended_attributes: restoring.xattrs,
         max_size_bytes: restoring.max_size.map(|size| size.bytes(block_size)),
         threads: None,
     }

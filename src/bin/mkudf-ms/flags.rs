@@ -327,6 +327,9 @@ pub(crate) struct Overrides {
     /// All times: as RFC 3339 has it (2026-11-22T10:00:00Z), or @ and seconds since 1970
     #[arg(long, value_name = "TIME", value_parser = values::moment)]
     pub(crate) mtime: Option<udf::general::Moment>,
+    /// Record extended attributes of files, user.NAME, as named streams, NAME: from 2.00 on
+    #[arg(long)]
+    pub(crate) xattrs: bool,
 }
 
 /// How to go about it.

@@ -6,6 +6,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use mkudf_ms::builder::BuildError;
 use mkudf_ms::media::{Medium, VolumeLayout, Writing};
 use mkudf_ms::plan::{Identifiers, Uuid};
 use mkudf_ms::scan::{self, Conflict, Filter, Source};
@@ -92,6 +93,10 @@ impl Create {
             // As append has it: what is new takes the place of what is there.
             scan.on_conflict = Conflict::Replace;
         }
+        let revision = flags.format.udf_revision.unwrap_or(medium.revision);
+        if flags.further.next.is_none() {
+            unless_no_streams(&scan, revision)?;
+        }
         Ok(Self {
             output,
             sources: sources(&flags.sources, &flags.selection)?,
@@ -100,7 +105,7 @@ impl Create {
             times,
             medium,
             layout: layout(flags.format.layout, medium)?,
-            revision: flags.format.udf_revision.unwrap_or(medium.revision),
+            revision,
             block_size,
             identifiers: identifiers(flags, &times)?,
         })
@@ -269,12 +274,21 @@ fn scan_options(
     options.file_mode = overrides.file_mode.map(|mode| mode.0);
     options.directory_mode = overrides.dir_mode.map(|mode| mode.0);
     options.time = overrides.mtime;
+    options.extended_attributes = overrides.xattrs;
     if times.is_reproducible {
         options.clamp_time = Some(times.now);
         // To read a file is enough to change it.
         options.keep_access_time = false;
     }
     Ok(options)
+}
+
+/// An error if streams are to be recorded where files have none.
+pub(crate) fn unless_no_streams(scan: &scan::Options, revision: Revision) -> mkudf_ms::Result<()> {
+    if scan.extended_attributes && !revision.rules().streams {
+        return Err(BuildError::StreamsNotSupported { revision }.into());
+    }
+    Ok(())
 }
 
 /// How to stream, when the times of files are `imposed` or not.

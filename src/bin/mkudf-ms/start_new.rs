@@ -55,6 +55,7 @@ impl<'a> Fresh<'a> {
         let closes_session = flags.format.close || layout == VolumeLayout::Session;
         let target = SequentialTarget { closes_session, ..SequentialTarget::of(&facts) };
         let revision = flags.format.udf_revision.unwrap_or(medium.revision);
+        job::unless_no_streams(&job.scan, revision)?;
         Ok(Self { flags, job, layout, revision, block_size: medium.block_size, progress, target })
     }
 }

@@ -215,7 +215,7 @@ fn new_names_of_unchanged_files_are_links_to_them() {
     assert_eq!((outcome.added, outcome.unchanged), (1, 1));
     let twin = at(&tree, "docs/twin");
     assert_eq!(tree.node(twin).inode, tree.node(at(&tree, "docs/same")).inode);
-    assert_eq!(outcome.linked, [twin]);
+    assert_eq!(outcome.linked, [(twin, tree.node(twin).inode)]);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::fs;
 
 use mkudf_ms::Error;
 use mkudf_ms::builder::{BuildError, Conflict, FileSystemImage};
+use mkudf_ms::scan::{self, Source};
 use udf::read::{OpenOptions, Volume};
 
 use super::model::of_image;
@@ -85,6 +86,31 @@ fn what_is_locked_in_stays() {
     image.roll_back_to(2).unwrap();
     let names: Vec<_> = image.list("/").unwrap().into_iter().map(|info| info.name).collect();
     assert_eq!(names, ["a", "b"]);
+}
+
+/// What a further name stands for may be replaced before anything is written: then it was no further name.
+#[test]
+fn a_name_that_was_linked_and_then_replaced_is_no_link() {
+    for revision in REVISIONS {
+        let [one, two] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        let at = |name: &str| one.path().join(name);
+        fs::write(at("a"), "body").unwrap();
+        fs::hard_link(at("a"), at("b")).unwrap();
+        let device = super::made(revision, |image| image.add_tree(one.path(), "/", Conflict::Error).unwrap());
+        fs::hard_link(at("a"), at("c")).unwrap();
+        fs::hard_link(at("a"), at("d")).unwrap();
+        fs::write(two.path().join("c"), "other").unwrap();
+        let mut image = grown(&device);
+        let options = scan::Options { update: true, on_conflict: Conflict::Replace, ..image.scan_options() };
+        image.add_sources(&[Source::new(one.path())], &options).unwrap();
+        image.add_sources(&[Source::new(two.path())], &options).unwrap();
+        write(&mut image, &device);
+        let volume = Volume::open(&*device, &OpenOptions::default()).unwrap();
+        let links = |path: &str| volume.lookup(path).unwrap().links;
+        assert_eq!(["a", "b", "c", "d"].map(links), [3, 3, 1, 3], "{revision}");
+        assert_eq!(volume.integrity().unwrap().files, Some(4), "{revision}");
+        assert_eq!((super::body(&device, "c"), super::body(&device, "d")), (b"other".into(), b"body".into()));
+    }
 }
 
 /// More names came and went in one session than the volume had: the count must not stop at zero in between.

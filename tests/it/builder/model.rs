@@ -178,7 +178,7 @@ fn change_file(model: &mut Model, path: &str, change: impl Fn(&mut File)) {
 fn step(image: &mut FileSystemImage<'_>, model: &Model, dice: &mut Dice<'_>) -> Option<Model> {
     let path = dice.path(model);
     let policy = dice.policy();
-    let (expected, done) = match dice.0.below(17) {
+    let (expected, done) = match dice.0.below(18) {
         0..=2 => {
             let bytes = dice.bytes();
             let expected = put(model, &path, dice.file(&bytes), policy);
@@ -240,23 +240,7 @@ fn step(image: &mut FileSystemImage<'_>, model: &Model, dice: &mut Dice<'_>) -> 
             let expected = put(model, &path, model[&from].clone(), policy);
             (expected, image.add_hard_link(&from, &path, policy))
         }
-        14 | 15 => {
-            let path = dice.any(model, |item| matches!(item, Item::File(_)))?;
-            let name = ["s", "étoile", "*UDF Macintosh Resource Fork"][dice.0.below(3)];
-            let bytes = dice.bytes();
-            let mut expected = image.revision().rules().streams.then(|| model.clone());
-            if has_stream(model, &path, name) {
-                expected = None;
-            }
-            if let Some(after) = &mut expected {
-                change_file(after, &path, |file| _ = file.streams.insert(name.into(), bytes.clone()));
-            }
-            let done = match dice.0.below(2) {
-                0 => image.add_stream_bytes(&path, name, bytes),
-                _ => image.add_stream_reader(&path, name, bytes.len() as u64, Cursor::new(bytes)),
-            };
-            (expected, done)
-        }
+        14..=16 => stream_step(image, model, policy, dice)?,
         _ => {
             let path = dice.any(model, |item| matches!(item, Item::File(_)))?;
             let mut attributes = image.attributes(&path).unwrap();
@@ -271,6 +255,35 @@ fn step(image: &mut FileSystemImage<'_>, model: &Model, dice: &mut Dice<'_>) -> 
         (expected, done) => panic!("{path} {policy:?}: {done:?}, expected {expected:#?}"),
     }
     expected
+}
+
+/// Adds, replaces or removes a named stream: what is expected, and what was done.
+fn stream_step(
+    image: &mut FileSystemImage<'_>,
+    model: &Model,
+    policy: Conflict,
+    dice: &mut Dice<'_>,
+) -> Option<(Option<Model>, mkudf_ms::Result<()>)> {
+    let path = dice.any(model, |item| matches!(item, Item::File(_)))?;
+    let name = ["s", "étoile", "*UDF Macintosh Resource Fork"][dice.0.below(3)];
+    let is_there = has_stream(model, &path, name);
+    let mut after = model.clone();
+    if dice.0.below(3) == 0 {
+        change_file(&mut after, &path, |file| _ = file.streams.remove(name));
+        return Some((is_there.then_some(after), image.remove_stream(&path, name)));
+    }
+    let bytes = dice.bytes();
+    let is_refused = !image.revision().rules().streams || (is_there && policy == Conflict::Error);
+    if !is_there || policy == Conflict::Replace {
+        change_file(&mut after, &path, |file| _ = file.streams.insert(name.into(), bytes.clone()));
+    }
+    let size_bytes = bytes.len() as u64;
+    let done = if dice.0.below(2) == 0 {
+        image.add_stream_bytes(&path, name, bytes, policy)
+    } else {
+        image.add_stream_reader(&path, name, size_bytes, Cursor::new(bytes), policy)
+    };
+    Some(((!is_refused).then_some(after), done))
 }
 
 fn assert_image(image: &mut FileSystemImage<'_>, model: &Model) {

@@ -111,6 +111,7 @@ pub(crate) struct Extract {
 
 /// What becomes of files on the host.
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(crate) struct Restoring {
     /// Replace existing files
     #[arg(long)]
@@ -121,6 +122,9 @@ pub(crate) struct Restoring {
     /// Do not restore owner and group [default for others]
     #[arg(long, overrides_with = "same_owner")]
     pub(crate) no_same_owner: bool,
+    /// Named streams of files become extended attributes: NAME becomes user.NAME
+    #[arg(long)]
+    pub(crate) xattrs: bool,
     /// Stop before the files are larger than this in all, holes included
     #[arg(long, value_name = "SIZE")]
     pub(crate) max_size: Option<Size>,
