@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use udf::file::FileIdentifierDescriptor;
+use udf::file::{FileIdentifierDescriptor, IndirectEntry, TerminalEntry};
+use udf::general::{Descriptor as _, LongAd, Seal, Tag};
+use udf::read::{OpenOptions, Volume};
+use zerocopy::FromZeros as _;
 
 use super::Bench;
 use crate::support::patch;
@@ -143,5 +146,84 @@ fn extended_attributes_and_sets_of_free_blocks_are_shown() {
             assert_eq!(digits.parse::<u64>().unwrap(), free, "{told}");
         }
         _ => eprintln!("skipped: mkudffs is not installed"),
+    }
+}
+
+/// Puts an ICB of strategy 4096 in the place of `a.txt`: an entry, an indirect one, the entry that counts, and the end.
+fn chained(bench: &Bench) {
+    bench.write("src/room", &"room".repeat(8 * 2048));
+    bench.done(["create", "--force", "-o", "v.udf", "src"]);
+    let mut image = bench.read("v.udf");
+    let volume = Volume::open(image.clone(), &OpenOptions::default()).unwrap();
+    let old = volume.lookup("a.txt").unwrap();
+    let room = volume.body(&volume.lookup("room").unwrap()).unwrap().extents()[0].start;
+    let sector = |block| volume.locate(block).unwrap().sector.0 as usize * 2048;
+    let (from, to) = (sector(old.block), sector(room));
+    let seal = Seal { descriptor_version: 3, serial_number: 1 };
+    let entry = image[from..from + 2048].to_vec();
+    for (number, body) in [(0, b"alpha"), (2, b"omega")] {
+        let mut entry = entry.clone();
+        entry[20..22].copy_from_slice(&4096_u16.to_le_bytes());
+        entry[24..26].copy_from_slice(&2_u16.to_le_bytes());
+        let at = entry.windows(5).position(|window| window == b"alpha").unwrap();
+        entry[at..at + 5].copy_from_slice(body);
+        let used = at + 5 - 16;
+        Tag::seal_partly(&mut entry, old.tag.kind(), seal, room.block.0 + number, used);
+        let start = to + number as usize * 2048;
+        image[start..start + 2048].copy_from_slice(&entry);
+    }
+    let mut indirect = IndirectEntry::new_zeroed();
+    indirect.indirect_icb = LongAd::icb(2048, room.checked_add(2).unwrap(), 0);
+    indirect.write(&[], &mut image[to + 2048..], seal, room.block.0 + 1);
+    TerminalEntry::new_zeroed().write(&[], &mut image[to + 3 * 2048..], seal, room.block.0 + 3);
+    let name = image.windows(6).position(|window| window == b"\x08a.txt").unwrap();
+    let start = name - FileIdentifierDescriptor::FIXED_LEN;
+    image[start + 24..start + 28].copy_from_slice(&room.block.0.to_le_bytes());
+    patch::reseal(&mut image[start..]);
+    let directory = start / 2048 * 2048;
+    patch::reseal(&mut image[directory..directory + 2048]);
+    fs::write(bench.path("v.udf"), image).unwrap();
+}
+
+#[test]
+fn of_entries_that_lead_to_one_another_every_command_reads_the_last() {
+    let bench = Bench::new();
+    chained(&bench);
+    assert_eq!(bench.done(["cat", "--strict", "v.udf", "a.txt"]), "omega");
+    assert_eq!(bench.listing(&["v.udf"])[0]["size"], 5);
+    bench.done(["extract", "-C", "out", "v.udf", "a.txt"]);
+    assert_eq!(bench.read("out/a.txt"), b"omega");
+    assert_eq!(bench.done(["cat", "v.udf", "sub/hard"]), "alpha");
+}
+
+#[test]
+fn check_finds_what_is_wrong_in_older_sessions_and_knows_media() {
+    let bench = Bench::with_volume();
+    bench.write("more/new.txt", &"new ".repeat(50_000));
+    bench.done(["append", "v.udf", "more"]);
+    assert_eq!(bench.done(["check", "v.udf"]), "");
+    bench.done(["check", "--medium", "hdd", "v.udf"]);
+    bench.fails(8, ["check", "--medium", "none", "v.udf"]);
+    let sound = bench.read("v.udf");
+    // What an older session holds is damaged for it and for the newest, which keeps it.
+    let mut image = sound.clone();
+    let at = image.windows(5).position(|window| window == b"alpha").unwrap();
+    image[at] ^= 1;
+    fs::write(bench.path("v.udf"), image).unwrap();
+    for session in ["1", "2"] {
+        let found = bench.ends(4, ["check", "--session", session, "v.udf"]);
+        assert!(found.contains("error R004"), "{session}: {found}");
+    }
+    // An extent behind the partition of the older session, and behind that of the newest.
+    for block in [5_000_000_u32, u32::MAX - 9] {
+        let mut image = sound.clone();
+        patch::entry(&mut image, "/sub/b.txt", |entry, at| {
+            entry[at.allocation + 4..at.allocation + 8].copy_from_slice(&block.to_le_bytes());
+        });
+        fs::write(bench.path("v.udf"), image).unwrap();
+        for session in ["1", "2"] {
+            let found = bench.ends(4, ["check", "--session", session, "v.udf"]);
+            assert!(found.contains("error R111"), "{session}: {found}");
+        }
     }
 }

@@ -164,8 +164,11 @@ mod tests {
     };
     use super::super::{OpenOptions, PartitionKind, Remedy, Run, Volume};
     use super::*;
+    use crate::file::AllocationForm;
+    use crate::general::ShortAd;
     use crate::units::Sector;
     use std::string::ToString;
+    use zerocopy::IntoBytes;
 
     fn metadata<R: ReadAt>(volume: &Volume<R>) -> &MetadataPartition {
         let PartitionKind::Metadata(metadata) = &volume.partitions()[1].kind else { unreachable!() };
@@ -202,6 +205,58 @@ mod tests {
         let mut fixture = Fixture::with_metadata();
         fixture.sector(PARTITION + METADATA.0)[30] ^= 1;
         fixture.sector(PARTITION + METADATA.1)[30] ^= 1;
+        assert!(Volume::open(fixture.image, &OpenOptions::default()).is_err());
+    }
+
+    /// Both files in three extents and a hole, most of them told of by an allocation extent.
+    fn in_pieces() -> Fixture {
+        let mut fixture = Fixture::with_metadata();
+        let files = [(METADATA.0, METADATA_BLOCKS, 250, 200), (METADATA.1, MIRROR_BLOCKS, 251, 570)];
+        for ((entry, [first, second], further, elsewhere), kind) in
+            files.into_iter().zip([FileType::METADATA, FileType::METADATA_MIRROR])
+        {
+            let moved = fixture.sector(PARTITION + first + 3)[..5 * 2048].to_vec();
+            fixture.sector(PARTITION + first + 3)[..5 * 2048].fill(0);
+            fixture.sector(PARTITION + elsewhere)[..5 * 2048].copy_from_slice(&moved);
+            let short = |kind, blocks: u32, start| ShortAd::new(kind, blocks * 2048, start);
+            let list = [short(ExtentKind::Recorded, 3, first), short(ExtentKind::Continuation, 1, further)];
+            let rest = [
+                short(ExtentKind::Recorded, 5, elsewhere),
+                short(ExtentKind::Unallocated, 4, 0),
+                short(ExtentKind::Recorded, 4, second),
+            ];
+            fixture.allocation_extent(BlockAddress::new(0, further), rest.as_bytes());
+            let size = 16 * 2048;
+            fixture.entry(BlockAddress::new(0, entry), kind, AllocationForm::Short, size, list.as_bytes());
+        }
+        fixture
+    }
+
+    #[test]
+    fn files_in_many_pieces_with_allocation_extents_and_holes_are_read_and_replaced_by_their_mirror() {
+        let read = |fixture: &Fixture| {
+            let volume = fixture.open();
+            assert_eq!(volume.read_all(&volume.lookup("hello.txt").unwrap(), 100).unwrap(), b"hello world");
+            assert_eq!(volume.walk(&volume.root().unwrap()).flatten().count(), 5);
+            volume
+        };
+        let mut fixture = in_pieces();
+        let volume = read(&fixture);
+        assert!(volume.warnings().is_empty() && !metadata(&volume).uses_mirror());
+        let main = metadata(&volume).main.as_ref().unwrap();
+        assert_eq!(main.allocation_extents, [BlockAddress::new(0, 250)]);
+        assert_eq!(main.extents().len(), 4);
+        assert!(volume.locate(BlockAddress::new(1, 9)).is_err());
+        // Without its allocation extent a file is lost as much as without its entry.
+        for lost in [250, METADATA.0] {
+            let mut fixture = Fixture { image: fixture.image.clone(), ..in_pieces() };
+            fixture.sector(PARTITION + lost)[20] ^= 1;
+            let volume = read(&fixture);
+            assert_eq!(volume.warnings()[0].remedy, Remedy::MirrorFile);
+            assert!(metadata(&volume).uses_mirror());
+        }
+        fixture.sector(PARTITION + 250)[20] ^= 1;
+        fixture.sector(PARTITION + 251)[20] ^= 1;
         assert!(Volume::open(fixture.image, &OpenOptions::default()).is_err());
     }
 

@@ -279,6 +279,46 @@ mod tests {
     }
 
     #[test]
+    fn images_with_junk_behind_them_or_cut_by_a_few_blocks_are_read_and_told() {
+        let reads = |fixture: &Fixture, context: &str| {
+            let volume = open(fixture).unwrap();
+            let hello = volume.lookup("hello.txt").unwrap();
+            assert_eq!(volume.read_all(&hello, 100).unwrap(), b"hello world", "{context}");
+            assert!(!volume.warnings().is_empty() && strict(fixture).is_err(), "{context}");
+        };
+        let size = Fixture::plain(BlockSize::B2048).image.len();
+        for blocks in [1, 2, 150, 152, 999] {
+            let mut fixture = Fixture::plain(BlockSize::B2048);
+            fixture.image.resize(size + blocks * 2048, 0xFF);
+            reads(&fixture, &format!("{blocks} too many"));
+            // The last block is known only to be near.
+            fixture.sector(256)[..512].fill(0);
+            if blocks < 999 {
+                reads(&fixture, &format!("{blocks} too many, and no first anchor"));
+            }
+        }
+        for blocks in [1, 2, 3] {
+            let mut fixture = Fixture::plain(BlockSize::B2048);
+            fixture.image.truncate(size - blocks * 2048);
+            reads(&fixture, &format!("{blocks} too few"));
+        }
+    }
+
+    #[test]
+    fn pseudo_overwritable_partitions_are_read_like_others() {
+        let mut fixture = Fixture::plain(BlockSize::B2048);
+        for start in [MAIN, RESERVE] {
+            let mut partition = fixture.partition(3);
+            partition.access_type = 0.into();
+            fixture.write(start + 2, start + 2, &partition, &[]);
+        }
+        let options = OpenOptions { strict: true, ..OpenOptions::default() };
+        let volume = Volume::open(fixture.image, &options).unwrap();
+        assert_eq!(volume.partitions()[0].access, Some(crate::volume::AccessType::PseudoOverwritable));
+        assert_eq!(volume.read_all(&volume.lookup("hello.txt").unwrap(), 100).unwrap(), b"hello world");
+    }
+
+    #[test]
     fn anchors_without_recognition_are_no_volume() {
         let mut fixture = Fixture::plain(BlockSize::B2048);
         fixture.image[34816..36864].fill(0);
