@@ -26,6 +26,7 @@ image_target!(|image| {
     let options = Options {
         replace: false,
         same_owner: false,
+        extended_attributes: true,
         max_size_bytes: Some(MOST_BYTES),
         threads: Some(1),
     };
