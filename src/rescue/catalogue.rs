@@ -102,6 +102,13 @@ impl Catalogue {
         self.whole.iter().filter_map(|whole| Some((whole, whole.view::<D>()?)))
     }
 
+    /// Entries of the types that virtual allocation tables have.
+    pub(super) fn tables(&self) -> impl DoubleEndedIterator<Item = &Record> {
+        self.records.iter().filter(|record| {
+            matches!(record.kind, Kind::Entry(FileType::VIRTUAL_ALLOCATION_TABLE | FileType::UNSPECIFIED))
+        })
+    }
+
     /// The entries of a file type.
     pub(super) fn entries(&self, file_type: FileType) -> impl Iterator<Item = &Record> {
         self.records.iter().filter(move |record| record.kind == Kind::Entry(file_type))

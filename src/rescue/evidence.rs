@@ -9,8 +9,9 @@ use udf::volume::{
 };
 use zerocopy::FromBytes;
 
-use super::catalogue::{Catalogue, Record, Whole};
+use super::catalogue::{Catalogue, Kind, Record, Whole};
 use super::survey::{Counted, Survey};
+use super::tables::Table;
 use super::verdict::Reason;
 use super::view::{View, Way};
 
@@ -24,7 +25,11 @@ pub(super) fn doubts<R: ReadAt>(survey: &Survey<'_, '_, R>, counted: Counted) ->
         Way::FoundRoot => Some("the file set of the volume is lost, its root directory was found"),
         Way::Lost => Some("the file set of the volume and its root directory are lost"),
     };
-    if let Some(what) = lost.filter(|_| !is_all(survey.catalogue, newest, counted)) {
+    let is_put_together = newest.state.table.as_ref().is_some_and(Table::is_put_together);
+    if is_put_together {
+        let what = "the newest virtual allocation table is lost, its entries were put together";
+        doubts.push(Reason::Inferred(what));
+    } else if let Some(what) = lost.filter(|_| !is_all(survey.catalogue, newest, counted)) {
         doubts.push(Reason::Inferred(what));
     }
     if let Some(why) = newer(survey, newest) {
@@ -35,6 +40,13 @@ pub(super) fn doubts<R: ReadAt>(survey: &Survey<'_, '_, R>, counted: Counted) ->
 
 /// Whether what was found is as much as the newest integrity descriptor counts, if there is one and it is closed.
 fn is_all<R: ReadAt>(catalogue: &Catalogue, view: &View<'_, R>, counted: Counted) -> bool {
+    if view.state.table.is_some() {
+        let integrity = view.volume.integrity();
+        let counts = integrity.and_then(|integrity| integrity.files.zip(integrity.directories));
+        return counts.is_some_and(|(files, directories)| {
+            (u64::from(files), u64::from(directories)) == (counted.files, counted.directories)
+        });
+    }
     let in_frame = |whole: &Whole| view.state.frame.sector(whole.at_bytes) == Some(whole.location);
     let all = catalogue.of_kind::<LogicalVolumeIntegrityDescriptor>().filter(|(whole, _)| in_frame(whole));
     let newest =
@@ -63,6 +75,12 @@ fn newer<R: ReadAt>(survey: &Survey<'_, '_, R>, newest: &View<'_, R>) -> Option<
             anchor.at_bytes
         ));
     }
+    if let Some(record) = behind_table(survey.catalogue, newest) {
+        return Some(format!(
+            "an entry was recorded behind its virtual allocation table, at byte {} of the device",
+            record.at_bytes
+        ));
+    }
     for (number, record) in survey.nameless() {
         let view = &survey.views[number];
         let Some(entry) = super::survey::entry_at(view, &record) else { continue };
@@ -71,6 +89,13 @@ fn newer<R: ReadAt>(survey: &Survey<'_, '_, R>, newest: &View<'_, R>) -> Option<
         }
     }
     None
+}
+
+/// An entry behind the newest table, which was the last thing to be recorded.
+fn behind_table<'s, R: ReadAt>(catalogue: &'s Catalogue, newest: &View<'_, R>) -> Option<&'s Record> {
+    let table = newest.device_byte_of_table()?;
+    let is_entry = |record: &&Record| matches!(record.kind, Kind::Entry(_));
+    catalogue.records.iter().filter(is_entry).find(|record| record.at_bytes > table)
 }
 
 /// A descriptor of no state that can be read, recorded after the newest one.

@@ -19,11 +19,13 @@ pub(super) struct Framed<'a, R> {
     pub(super) device: &'a RoughDevice<R>,
     pub(super) frame: Frame,
     pub(super) patches: Vec<Patch>,
+    /// Bytes of the volume behind the end of the device that are patches.
+    pub(super) more_bytes: u64,
 }
 
 impl<R: ReadAt> ReadAt for Framed<'_, R> {
     fn size_bytes(&self) -> u64 {
-        self.frame.volume_byte(self.device.size_bytes()).unwrap_or(0)
+        self.frame.volume_byte(self.device.size_bytes()).unwrap_or(0).saturating_add(self.more_bytes)
     }
 
     fn read_at(&self, offset_bytes: u64, out: &mut [u8]) -> Result<(), BoxedError> {

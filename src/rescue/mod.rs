@@ -33,6 +33,7 @@ mod save;
 mod scan;
 mod state;
 mod survey;
+mod tables;
 mod verdict;
 mod view;
 
@@ -180,14 +181,18 @@ fn views<'a, R: ReadAt>(
     let mut frames = frame::frames(catalogue, options.block_size);
     let mut views: Vec<View<'a, R>> = Vec::new();
     for frame in &frames {
-        let states = State::described(catalogue, frame);
+        let states = tables::generations(device, State::described(catalogue, frame), catalogue);
         let room = MOST_VIEWS.saturating_sub(views.len());
         views.extend(states.iter().take(room).filter_map(|state| View::open(device, state, catalogue)));
     }
     if views.is_empty() {
         frames.extend(frame::frame_of_entries(catalogue, options.block_size));
         for frame in &frames {
-            let states = State::inferred(catalogue, frame);
+            let with_tables = State::inferred_virtual(catalogue, frame);
+            let mut states = tables::generations(device, with_tables, catalogue);
+            if states.is_empty() {
+                states = State::inferred(catalogue, frame);
+            }
             views.extend(states.iter().filter_map(|state| View::open(device, state, catalogue)));
             if views.iter().any(|view| view.way != view::Way::Lost) {
                 break;
@@ -206,8 +211,10 @@ fn views<'a, R: ReadAt>(
 
 /// The state that the first anchor leads to, if that is sound: whatever is newer was not finished.
 fn current<R: ReadAt>(device: &RoughDevice<R>, options: &Options, views: &[View<'_, R>]) -> Option<usize> {
-    let frame = views.first()?.state.frame;
-    let framed = Framed { device, frame, patches: Vec::new() };
+    // With virtual allocation tables the last one counts, and not the session of the anchor.
+    let State { frame, .. } = views.first().map(|view| &view.state).filter(|state| state.table.is_none())?;
+    let frame = *frame;
+    let framed = Framed { device, frame, patches: Vec::new(), more_bytes: 0 };
     let block_size = Some(options.block_size.unwrap_or(frame.block_size));
     let volume = Volume::open(framed, &OpenOptions { block_size, ..OpenOptions::default() }).ok()?;
     let first = volume.found().anchors.first()?;
@@ -229,14 +236,25 @@ fn beside<'a, R: ReadAt>(
     views: &[View<'a, R>],
 ) -> Vec<View<'a, R>> {
     let unplaced: Vec<Record> = unplaced(catalogue, views).copied().collect();
-    let mut frames: Vec<Frame> = views.iter().map(|view| view.state.frame).collect();
-    frames.dedup();
-    let starts = frames.iter().flat_map(|frame| {
+    let mut states: Vec<State> = Vec::new();
+    let mut frames: Vec<Frame> = Vec::new();
+    for view in views.iter().filter(|view| view.state.table.is_some()) {
+        if !frames.contains(&view.state.frame) {
+            frames.push(view.state.frame);
+            states.extend(tables::of_records(device, &view.state, unplaced.iter()));
+        }
+    }
+    for frame in views.iter().map(|view| view.state.frame) {
+        if frames.contains(&frame) {
+            continue;
+        }
+        frames.push(frame);
         // Two entries that agree are no accident.
-        let votes = frame::partition_starts(unplaced.iter(), frame).into_iter();
-        votes.filter(|(_, count)| *count > 1).map(|(start, _)| (*frame, start))
-    });
-    starts.take(MOST_STARTS).filter_map(|(frame, start)| View::of_partition(device, &frame, start)).collect()
+        let votes = frame::partition_starts(unplaced.iter(), &frame).into_iter();
+        let starts = votes.filter(|(_, count)| *count > 1);
+        states.extend(starts.map(|(start, _)| State::of_partition(&frame, start)));
+    }
+    states.into_iter().take(MOST_STARTS).filter_map(|state| View::of_partition(device, state)).collect()
 }
 
 /// Entries of users' files that lie in no partition of the views.
@@ -255,6 +273,7 @@ fn surveyed<R: ReadAt>(survey: &mut Survey<'_, '_, R>) -> Result<Found> {
     let mut found = Found::default();
     let Some(newest) = survey.views.first() else { return Ok(found) };
     let root = |view: &View<'_, R>| Source::Directory(view.volume.root_icb());
+    survey.tables();
     let mut counted = survey.walk(0, root(newest), Claimant::Newest)?;
     survey.system_streams(0);
     found.starts.push((0, Relation::Newest));

@@ -6,12 +6,15 @@ use std::collections::BTreeMap;
 use udf::BlockAddress;
 use udf::file::{FileSetDescriptor, FileType};
 use udf::general::{DString, EntityIdentifier, LongAd};
-use udf::partition::{MetadataPartitionMap, PartitionMap, PartitionMaps, PhysicalPartitionMap};
+use udf::partition::{
+    MetadataPartitionMap, PartitionMap, PartitionMaps, PhysicalPartitionMap, VirtualPartitionMap,
+};
 use udf::volume::{LogicalVolumeDescriptor, PartitionDescriptor, PrimaryVolumeDescriptor};
 use zerocopy::{FromZeros, IntoBytes};
 
 use super::catalogue::{Catalogue, Kind, Whole};
 use super::frame::{Frame, partition_starts};
+use super::tables::Table;
 
 /// Descriptors of one sequence lie no further apart: the least length of a sequence, so that its neighbour is another.
 const SEQUENCE_BLOCKS: u64 = 16;
@@ -31,9 +34,27 @@ pub(super) struct State {
     pub(super) at_bytes: Option<u64>,
     /// Where a partition begins had to be inferred.
     pub(super) is_inferred: bool,
+    /// The virtual allocation table that it is read through, where there is one.
+    pub(super) table: Option<Table>,
 }
 
 impl State {
+    /// Whether it is read through a virtual allocation table.
+    pub(super) fn is_virtual(&self) -> bool {
+        PartitionMaps::new(&self.map_table).flatten().any(|map| matches!(map, PartitionMap::Virtual(_)))
+    }
+
+    /// The same with a table, which lies in the partition underneath.
+    pub(super) fn with_table(&self, table: Table) -> Self {
+        let mut state = self.clone();
+        for partition in &mut state.partitions {
+            let start = partition.partition_starting_location.get();
+            let least = table.sector.saturating_sub(start).saturating_add(1);
+            partition.partition_length = partition.partition_length.get().max(least).into();
+        }
+        Self { table: Some(table), ..state }
+    }
+
     /// The states that logical volume descriptors tell of: one for each content, those further behind first.
     pub(super) fn described(catalogue: &Catalogue, frame: &Frame) -> Vec<Self> {
         let mut found: Vec<(&[u8], Self)> = Vec::new();
@@ -61,6 +82,7 @@ impl State {
                 primary: None,
                 at_bytes: Some(whole.at_bytes),
                 is_inferred: false,
+                table: None,
             };
             state.complete(catalogue, whole.at_bytes);
             found.push((whole.content(), state));
@@ -123,20 +145,9 @@ impl State {
     /// States put together from entries and file sets alone, the one to believe first.
     pub(super) fn inferred(catalogue: &Catalogue, frame: &Frame) -> Vec<Self> {
         let Some(start) = physical_start(catalogue, frame) else { return Vec::new() };
-        let mut places: Vec<BlockAddress> = Vec::new();
-        let mut sets: Vec<_> = catalogue.of_kind::<FileSetDescriptor>().collect();
-        sets.sort_by_key(|(whole, set)| Reverse((set.recording_date_and_time.moment(), whole.at_bytes)));
         let mains = metadata_files(catalogue, frame, start, FileType::METADATA);
         let reference = u16::from(!mains.is_empty());
-        for (whole, _) in sets {
-            let place = BlockAddress::new(reference, whole.location);
-            if frame.sector(whole.at_bytes).is_some() && !places.contains(&place) {
-                places.push(place);
-            }
-        }
-        if places.is_empty() {
-            places.push(BlockAddress::default());
-        }
+        let places = file_sets(catalogue, frame, reference);
         let mirrors = metadata_files(catalogue, frame, start, FileType::METADATA_MIRROR);
         let maps: Vec<Option<(u32, u32)>> = if mains.is_empty() && mirrors.is_empty() {
             vec![None]
@@ -158,15 +169,29 @@ impl State {
     }
 
     fn put_together(frame: &Frame, start: u32, metadata: Option<(u32, u32)>, set: BlockAddress) -> Self {
+        let map = metadata.map(|(main, mirror)| metadata_map(main, mirror));
+        Self::with_maps(frame, start, map.as_ref().map(IntoBytes::as_bytes), set)
+    }
+
+    /// The same for a volume with virtual allocation tables, if what may be one is left: its partition begins where they say.
+    pub(super) fn inferred_virtual(catalogue: &Catalogue, frame: &Frame) -> Vec<Self> {
+        let starts = partition_starts(catalogue.tables(), frame);
+        let Some((start, _)) = starts.first() else { return Vec::new() };
+        let identifier = EntityIdentifier::implementation(EntityIdentifier::VIRTUAL_PARTITION);
+        let map = VirtualPartitionMap::new(identifier, 0);
+        let places = file_sets(catalogue, frame, 1).into_iter().take(MOST_INFERRED);
+        places.map(|set| Self::with_maps(frame, *start, Some(map.as_bytes()), set)).collect()
+    }
+
+    /// A volume of a partition from a sector on, and perhaps one upon it.
+    fn with_maps(frame: &Frame, start: u32, upper: Option<&[u8]>, set: BlockAddress) -> Self {
         let mut map_table = PhysicalPartitionMap::new(0).as_bytes().to_vec();
-        if let Some((main, mirror)) = metadata {
-            map_table.extend_from_slice(metadata_map(main, mirror).as_bytes());
-        }
+        map_table.extend_from_slice(upper.unwrap_or_default());
         let mut logical = LogicalVolumeDescriptor::new_zeroed();
         logical.logical_block_size = frame.block_size.bytes().into();
         logical.logical_volume_contents_use = LongAd::icb(frame.block_size.bytes(), set, 0);
         logical.map_table_length = u32::try_from(map_table.len()).unwrap_or(u32::MAX).into();
-        logical.number_of_partition_maps = if metadata.is_some() { 2 } else { 1 }.into();
+        logical.number_of_partition_maps = if upper.is_some() { 2 } else { 1 }.into();
         logical.logical_volume_identifier = DString::new("").unwrap_or(logical.logical_volume_identifier);
         Self {
             frame: *frame,
@@ -176,6 +201,7 @@ impl State {
             primary: None,
             at_bytes: None,
             is_inferred: true,
+            table: None,
         }
     }
 
@@ -185,11 +211,29 @@ impl State {
     }
 }
 
+/// The places of the file sets that are left, the newest first, in a partition; of none that which it would have by default.
+fn file_sets(catalogue: &Catalogue, frame: &Frame, reference: u16) -> Vec<BlockAddress> {
+    let mut sets: Vec<_> = catalogue.of_kind::<FileSetDescriptor>().collect();
+    sets.sort_by_key(|(whole, set)| Reverse((set.recording_date_and_time.moment(), whole.at_bytes)));
+    let mut places: Vec<BlockAddress> = Vec::new();
+    for (whole, _) in sets {
+        let place = BlockAddress::new(reference, whole.location);
+        if frame.sector(whole.at_bytes).is_some() && !places.contains(&place) {
+            places.push(place);
+        }
+    }
+    if places.is_empty() {
+        places.push(BlockAddress::default());
+    }
+    places
+}
+
 /// The partitions that maps name.
 fn numbers(map_table: &[u8]) -> Vec<u16> {
     let maps = PartitionMaps::new(map_table).flatten();
     maps.filter_map(|map| match map {
         PartitionMap::Physical(map) => Some(map.partition_number.get()),
+        PartitionMap::Sparable(map) => Some(map.partition_number.get()),
         _ => None,
     })
     .collect()
@@ -201,8 +245,17 @@ fn partition(number: u16, start: u32) -> PartitionDescriptor {
     partition.partition_number = number.into();
     partition.access_type = 1.into();
     partition.partition_starting_location = start.into();
-    partition.partition_length = (u32::MAX - start - 2 * u32::try_from(SEQUENCE_BLOCKS).unwrap_or(0)).into();
+    longest(std::slice::from_mut(&mut partition));
     partition
+}
+
+/// Makes partitions as long as can be.
+pub(super) fn longest(partitions: &mut [PartitionDescriptor]) {
+    let kept = 2 * u32::try_from(SEQUENCE_BLOCKS).unwrap_or(0);
+    for partition in partitions {
+        let start = partition.partition_starting_location.get();
+        partition.partition_length = (u32::MAX - start).saturating_sub(kept).into();
+    }
 }
 
 /// Where the partition begins whose blocks are those of the device: that of the metadata files, if there are any.

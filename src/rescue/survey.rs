@@ -72,13 +72,18 @@ impl<'s, 'a, R: ReadAt> Survey<'s, 'a, R> {
         let view = &self.views[number];
         let mut counted = Counted::default();
         let mut pending = vec![from];
+        // Under an entry that has stayed as it is, numbers of a virtual partition may stand for others in an older state.
+        let is_older_table = number > 0 && view.state.table.is_some();
+        let mut seen = HashSet::new();
         while let Some(source) = pending.pop() {
             self.progress.check()?;
             let names: Box<dyn Iterator<Item = Found>> = match source {
                 Source::Loose(index) => Box::new(self.loose[index].names(view).into_iter()),
                 Source::Directory(icb) => {
                     let Ok(entry) = view.volume.entry(&icb) else { continue };
-                    if !entry.is_directory() || !self.ground.claim(view, &entry, claimant) {
+                    let is_new = entry.is_directory() && self.ground.claim(view, &entry, claimant);
+                    let is_due = is_new || (is_older_table && entry.is_directory());
+                    if !is_due || (is_older_table && !seen.insert(entry.icb)) {
                         continue;
                     }
                     counted.directories += 1;
@@ -143,6 +148,15 @@ impl<'s, 'a, R: ReadAt> Survey<'s, 'a, R> {
             && let Ok(directory) = view.volume.entry(&icb)
         {
             self.streams(view, &directory);
+        }
+    }
+
+    /// Notes virtual allocation tables, which no directory names.
+    pub(super) fn tables(&mut self) {
+        for view in self.views.iter().filter(|view| view.device_byte_of_table().is_some()) {
+            if let Some(table) = view.volume.virtual_table() {
+                self.ground.claim(view, &table.head.entry, Claimant::Other);
+            }
         }
     }
 
@@ -254,7 +268,8 @@ impl<'s, 'a, R: ReadAt> Survey<'s, 'a, R> {
                 // What is in a file, as an image may be, is that file's.
                 let is_content = |number: usize| number > 0 && self.ground.claimed.has(record.at_bytes);
                 let home = home.filter(|(number, entry)| {
-                    !self.ground.has_copy(entry) && !is_stream(entry) && !is_content(*number)
+                    let is_table = self.views[*number].is_in_lower(entry);
+                    !self.ground.has_copy(entry) && !is_stream(entry) && !is_content(*number) && !is_table
                 });
                 found.extend(home.map(|(number, _)| (number, *record)));
             }

@@ -71,8 +71,7 @@ impl<'a, R: ReadAt> View<'a, R> {
     }
 
     /// Opens a partition of which nothing but entries tells.
-    pub(super) fn of_partition(device: &'a RoughDevice<R>, frame: &Frame, start: u32) -> Option<Self> {
-        let state = State::of_partition(frame, start);
+    pub(super) fn of_partition(device: &'a RoughDevice<R>, state: State) -> Option<Self> {
         let volume = open(device, &state, Vec::new(), Some(LongAd::default()))?;
         Some(Self { volume, state, way: Way::Lost, record: None, is_partition: true })
     }
@@ -81,6 +80,16 @@ impl<'a, R: ReadAt> View<'a, R> {
     pub(super) fn device_byte(&self, address: BlockAddress) -> Option<u64> {
         let run = self.volume.locate(address).ok()?;
         self.state.frame.device_byte(self.state.frame.block_size.offset_of(run.sector))
+    }
+
+    /// Where the virtual allocation table lies on the device, if it is one that was found there.
+    pub(super) fn device_byte_of_table(&self) -> Option<u64> {
+        self.state.table.as_ref().filter(|table| !table.is_put_together()).map(|table| table.at_bytes)
+    }
+
+    /// Whether an entry lies in the partition under a virtual one, as only tables do.
+    pub(super) fn is_in_lower(&self, entry: &Entry) -> bool {
+        self.state.table.is_some() && entry.kind == FileType::UNSPECIFIED && entry.icb.partition.0 == 0
     }
 
     /// All places on the device where a block lies: two, where there is a mirror.
@@ -136,7 +145,8 @@ impl<'a, R: ReadAt> View<'a, R> {
         let set = self.volume.file_set().recording_date_and_time.moment();
         let volume = self.state.primary.and_then(|primary| primary.recording_date_and_time.moment());
         let integrity = self.volume.integrity().and_then(|integrity| integrity.recorded.moment());
-        integrity.or(set.max(volume))
+        let table = self.volume.virtual_table().and_then(|table| table.head.entry.modified.moment());
+        integrity.max(table).or(set.max(volume))
     }
 
     /// Whether nothing that the state holds can have been written over since: its partition says so.
@@ -149,7 +159,7 @@ impl<'a, R: ReadAt> View<'a, R> {
 }
 
 /// Opens a state with a sequence that is put together in memory, and perhaps a root directory.
-fn open<'a, R: ReadAt>(
+pub(super) fn open<'a, R: ReadAt>(
     device: &'a RoughDevice<R>,
     state: &State,
     mut patches: Vec<Patch>,
@@ -188,13 +198,27 @@ fn open<'a, R: ReadAt>(
         TerminatingDescriptor::new_zeroed().write(&[], out, SEAL, location);
     })?;
     patches.push(Patch { volume_bytes: block_size.offset_of(SEQUENCE), bytes });
+    let table = state.table.take();
+    let mut more_bytes = 0;
+    if let Some(table) = table.as_ref().filter(|table| table.is_put_together()) {
+        patches.extend_from_slice(&table.patches);
+        let end_bytes = block_size.offset_of(Sector(table.sector.checked_add(1)?));
+        more_bytes = end_bytes.checked_sub(state.frame.volume_byte(device.size_bytes())?)?;
+    }
     let sequence = ExtentAd::new(u32::try_from(block_size.bytes_in(SEQUENCE_BLOCKS)).ok()?, SEQUENCE);
     let options = OpenOptions {
         block_size: Some(block_size),
         sequences: Some((sequence, sequence)),
+        last_sector: table.as_ref().map(|table| Sector(table.sector)),
         ..OpenOptions::default()
     };
-    Volume::open(Framed { device, frame: state.frame, patches }, &options).ok()
+    let volume = Volume::open(Framed { device, frame: state.frame, patches, more_bytes }, &options).ok()?;
+    // Otherwise it is an earlier table, which is another state.
+    let is_asked_for = table.is_none_or(|table| {
+        let found = volume.virtual_table().and_then(|found| volume.locate(found.head.entry.icb).ok());
+        found.is_none_or(|run| run.sector.0 == table.sector)
+    });
+    is_asked_for.then_some(volume)
 }
 
 /// Puts a file set descriptor with this root behind the end of the first partition.
@@ -203,6 +227,7 @@ fn put_file_set(state: &mut State, root: LongAd) -> Option<Patch> {
     let mut physical = PartitionMaps::new(&state.map_table).flatten().zip(0_u16..).filter_map(
         |(map, reference)| match map {
             PartitionMap::Physical(map) => Some((map.partition_number, reference)),
+            PartitionMap::Sparable(map) => Some((map.partition_number, reference)),
             _ => None,
         },
     );
@@ -272,5 +297,6 @@ fn address_in<R: ReadAt>(
 /// The order in which states are believed: the latest first.
 pub(super) fn age<R: ReadAt>(view: &View<'_, R>) -> impl Ord + use<R> {
     let number = view.record.map_or(0, |record| record.number.get());
-    (Reverse(view.recorded()), Reverse(number), Reverse(view.state.at_bytes))
+    let table = view.state.table.as_ref().map(|table| table.at_bytes);
+    (Reverse(view.recorded()), Reverse(number), Reverse(table), Reverse(view.state.at_bytes))
 }

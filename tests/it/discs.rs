@@ -28,16 +28,16 @@ const REVISIONS: [Revision; 5] =
     [Revision::V1_50, Revision::V2_00, Revision::V2_01, Revision::V2_50, Revision::V2_60];
 
 /// A disc, the folder that its newest state is to be equal to, and what each of its states was.
-struct Story {
-    image: PathBuf,
+pub(crate) struct Story {
+    pub(crate) image: PathBuf,
     folder: Folder,
-    states: Vec<Manifest>,
+    pub(crate) states: Vec<Manifest>,
     context: String,
     _home: tempfile::TempDir,
 }
 
 impl Story {
-    fn begin(medium: &str, revision: Revision, seed: u64, closes_session: bool) -> Self {
+    pub(crate) fn begin(medium: &str, revision: Revision, seed: u64, closes_session: bool) -> Self {
         Self::with_layout(VolumeLayout::Vat, medium, revision, seed, closes_session)
     }
 
@@ -80,7 +80,7 @@ impl Story {
     }
 
     /// Changes the folder, and makes the disc equal to it.
-    fn append(&mut self, changes: u32, update: bool, closes_session: bool) {
+    pub(crate) fn append(&mut self, changes: u32, update: bool, closes_session: bool) {
         self.folder.change(changes);
         let disc = self.disc();
         let target = SequentialTarget { closes_session, ..target(&disc) };

@@ -3,6 +3,7 @@
 mod bench;
 mod damage;
 mod ddrescue;
+mod discs;
 mod hostile;
 
 use mkudf_ms::rescue::{Options, Reason, Verdict};
