@@ -37,8 +37,7 @@ fn append(image: &[u8]) -> Option<Vec<u8>> {
     let mut tree = import.tree().ok()?;
     let now = Moment::from_unix(1_800_000_000, 0);
     let options = Options::new(now);
-    let outcome =
-        scan(&mut tree, &mut import, &[Source::new(source())], &options, &Progress::new()).ok()?;
+    let outcome = scan(&mut tree, &mut import, &[Source::new(source())], &options, &Progress::new()).ok()?;
     let (base, _) = import.finish(&mut tree, &outcome).ok()?;
     let spec = AppendSpec { now, zone_minutes: 0, label: None, embed: true };
     let plan = Plan::append(&tree, &spec, base).ok()?;
@@ -53,7 +52,8 @@ fn is_clean(image: &Vec<u8>) -> bool {
 
 image_target!(|image| {
     let Some(grown) = append(&image) else { return };
-    let volume = Volume::open(&grown, &OpenOptions::default()).unwrap_or_else(|error| panic!("what was appended to cannot be opened: {error}"));
+    let volume = Volume::open(&grown, &OpenOptions::default())
+        .unwrap_or_else(|error| panic!("what was appended to cannot be opened: {error}"));
     // The anchor is turned, and a blank place before it may take the reserve sequence; everything else stays.
     let block_bytes = volume.block_size().len();
     for (number, (old, new)) in image.chunks(block_bytes).zip(grown.chunks(block_bytes)).enumerate() {

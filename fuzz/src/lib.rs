@@ -1,15 +1,21 @@
 //! What the fuzz targets share: images as short inputs, and mutations that keep them images.
 //!
 //! An input is a list of pieces, each `block number (2 bytes), length (2 bytes), bytes`, laid upon zeros: so a small input can be a
-//! whole volume. Pieces that look like descriptors are sealed, so that a changed byte does not end at the first checksum.
+//! whole volume, which ends where the last piece does. Pieces that look like descriptors are sealed, so that a changed byte does
+//! not end at the first checksum.
+
+use std::fs;
+use std::path::PathBuf;
 
 use libfuzzer_sys::fuzzer_mutate;
 use udf::general::{Seal, Tag};
 
 /// The size of a block of the image.
 pub const BLOCK: usize = 512;
-/// Blocks of the image.
-pub const BLOCKS: usize = 1024;
+/// Blocks of the image at most: a volume with a virtual partition in sectors of 2048 bytes has 2480.
+pub const BLOCKS: usize = 4096;
+/// The image's size is a multiple of it, so that it can be one of sectors of 2048 bytes.
+const SIZE_STEP: usize = 2048;
 /// Descriptors lie at multiples of this in a directory's body.
 const STEP: usize = 4;
 
@@ -29,23 +35,40 @@ fn pieces(mut input: &[u8]) -> Vec<Piece> {
 
 /// The image that an input stands for.
 pub fn image(input: &[u8]) -> Vec<u8> {
-    let mut image = vec![0; BLOCK * BLOCKS];
-    for (block, bytes) in pieces(input) {
-        let start = usize::from(block) % BLOCKS * BLOCK;
-        let length = bytes.len().min(image.len() - start);
-        image[start..start + length].copy_from_slice(&bytes[..length]);
-        mend(&mut image[start..], |identifier| matches!(identifier, 1..=9 | 256..=266));
+    let pieces: Vec<_> = pieces(input)
+        .into_iter()
+        .map(|(block, bytes)| {
+            let start = usize::from(block) % BLOCKS * BLOCK;
+            let length = bytes.len().min(BLOCK * BLOCKS - start);
+            (start, length, bytes)
+        })
+        .collect();
+    let end = pieces.iter().map(|(start, length, _)| start + length).max().unwrap_or(0);
+    let mut image = vec![0; end.next_multiple_of(SIZE_STEP)];
+    for (start, length, bytes) in &pieces {
+        image[*start..start + length].copy_from_slice(&bytes[..*length]);
+    }
+    // Only now: a descriptor may be covered by several pieces.
+    for (start, length, _) in &pieces {
+        mend(&mut image[*start..], None, |identifier| matches!(identifier, 0..=9 | 256 | 258..=266));
         // File identifiers stand one behind the other, in blocks of their own or inside an entry, which covers them.
-        for at in (STEP..length).step_by(STEP) {
-            mend(&mut image[start + at..], |identifier| identifier == 257);
-        }
-        mend(&mut image[start..], |identifier| matches!(identifier, 261 | 266));
+        mend_names(&mut image[*start..], *length, |_| None);
+    }
+    for (start, ..) in &pieces {
+        mend(&mut image[*start..], None, |identifier| matches!(identifier, 261 | 266));
     }
     image
 }
 
+/// Seals all that begins in so many bytes as file identifiers do, at the block that `location` tells of an offset.
+pub fn mend_names(bytes: &mut [u8], length: usize, location: impl Fn(usize) -> Option<u32>) {
+    for at in (0..length).step_by(STEP) {
+        mend(&mut bytes[at..], location(at), |identifier| identifier == 257);
+    }
+}
+
 /// Seals what begins as a descriptor of such an identifier does.
-fn mend(bytes: &mut [u8], is_wanted: impl Fn(u16) -> bool) {
+fn mend(bytes: &mut [u8], location: Option<u32>, is_wanted: impl Fn(u16) -> bool) {
     let Some(tag) = Tag::read(bytes) else { return };
     let is_known = is_wanted(tag.identifier.get()) && matches!(tag.descriptor_version.get(), 2 | 3);
     let crc_bytes = usize::from(tag.descriptor_crc_length.get());
@@ -54,7 +77,48 @@ fn mend(bytes: &mut [u8], is_wanted: impl Fn(u16) -> bool) {
     }
     let seal =
         Seal { descriptor_version: tag.descriptor_version.get(), serial_number: tag.serial_number.get() };
-    Tag::seal_partly(bytes, tag.kind(), seal, tag.location.get(), crc_bytes);
+    let location = location.unwrap_or(tag.location.get());
+    Tag::seal_partly(bytes, tag.kind(), seal, location, crc_bytes);
+}
+
+/// A folder in memory, with one file beside the folder that is extracted to.
+pub struct Playground {
+    top: PathBuf,
+}
+
+impl Playground {
+    /// Makes it.
+    pub fn new() -> Self {
+        let top = PathBuf::from(format!("/dev/shm/mkudf-ms-fuzz-{}", std::process::id()));
+        let made = Self { top };
+        fs::create_dir_all(made.target()).expect("a folder in memory");
+        fs::write(made.top.join("beside"), "beside").expect("a file in memory");
+        made
+    }
+
+    /// Where to extract to.
+    pub fn target(&self) -> PathBuf {
+        self.top.join("target")
+    }
+
+    /// Nothing was made or changed outside the target; then all of it is removed.
+    pub fn end(self) {
+        let mut names: Vec<_> = fs::read_dir(&self.top)
+            .expect("the folder")
+            .map(|entry| entry.expect("an entry").file_name())
+            .collect();
+        names.sort();
+        assert_eq!(names, ["beside", "target"]);
+        assert_eq!(fs::read(self.top.join("beside")).expect("the file"), b"beside");
+        // What was extracted may forbid its own removal, unless root asks.
+        fs::remove_dir_all(&self.top).expect("the folder can be removed");
+    }
+}
+
+impl Default for Playground {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// Mutates one piece, or which pieces there are, so that the rest of the volume stays where it is.
@@ -69,13 +133,16 @@ pub fn mutate(data: &mut [u8], size: usize, max_size: usize, seed: u32) -> usize
         return fuzzer_mutate(data, size, max_size);
     }
     let chosen = roll(pieces.len());
+    // Mostly within what there is: where a volume ends matters to it.
+    let reach = pieces.iter().map(|(block, _)| usize::from(*block) % BLOCKS + 1).max().unwrap_or(BLOCKS);
+    let reach = if roll(16) == 0 { BLOCKS } else { reach };
     match roll(16) {
         0 => drop(pieces.remove(chosen)),
         1 => {
             let (_, bytes) = pieces[chosen].clone();
-            pieces.push((u16::try_from(roll(BLOCKS)).unwrap_or(0), bytes));
+            pieces.push((u16::try_from(roll(reach)).unwrap_or(0), bytes));
         }
-        2 => pieces[chosen].0 = u16::try_from(roll(BLOCKS)).unwrap_or(0),
+        2 => pieces[chosen].0 = u16::try_from(roll(reach)).unwrap_or(0),
         3 => {
             let other = roll(pieces.len());
             let bytes = pieces[other].1.clone();

@@ -39,5 +39,6 @@ pub use sense::Sense;
 pub use sg::{ScsiGeneric, drives, is_drive};
 pub use state::{DiscState, RecordedSession, Track};
 pub use transport::{Answer, Data, Transport};
+#[cfg(feature = "simulator")]
 pub(crate) use unit::SECTOR_BYTES;
 pub use unit::{Closing, TrackOf, Unit};

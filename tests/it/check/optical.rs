@@ -221,6 +221,26 @@ impl Image {
         self.sector(last).copy_from_slice(&entry);
     }
 
+    /// A volume with a virtual partition, and behind its table another that remembers it.
+    pub(crate) fn with_another_table(&self) -> Self {
+        let mut image = self.clone();
+        let [partition, _] = image.descriptor(TagIdentifier::PARTITION);
+        let (start, old) = (get32(image.sector(partition), 188), self.last());
+        let sectors = image.descriptor(TagIdentifier::PARTITION);
+        image.change(&sectors, |partition| add32(partition, 192, 1));
+        let mut table = image.sector(old).to_vec();
+        let fields = fields(&table);
+        let body = fields.body + get32(&table, fields.attribute_bytes) as usize;
+        let end = body + get32(&table, fields.allocation_bytes) as usize;
+        // In the header, or at the end of the trailer.
+        let is_header = table[27] == FileType::VIRTUAL_ALLOCATION_TABLE.0;
+        put(&mut table, if is_header { body + 132 } else { end - 4 }, &(old - start).to_le_bytes());
+        put(&mut table, 12, &(old + 1 - start).to_le_bytes());
+        reseal(&mut table);
+        image.bytes.extend(table);
+        image
+    }
+
     /// The number of entries of the table of a volume of 2.00 or later, and where in its block the first is.
     pub(crate) fn table_entries(&self) -> (usize, usize) {
         (self.volume().virtual_table().unwrap().entries().len(), 216 + 152)
@@ -233,7 +253,16 @@ impl Image {
 
     /// A sparable volume: the first packet is relocated, two more could be.
     pub(crate) fn with_sparable_partition() -> Self {
-        let mut image = Self::new(Revision::V2_01, BlockSize::B2048);
+        Self::new(Revision::V2_01, BlockSize::B2048).sparable()
+    }
+
+    /// The same with few files.
+    pub(crate) fn with_small_sparable_partition() -> Self {
+        Self::of(&small_tree(), Revision::V2_01, BlockSize::B2048).sparable()
+    }
+
+    fn sparable(mut self) -> Self {
+        let image = &mut self;
         let [partition, _] = image.descriptor(TagIdentifier::PARTITION);
         let (start, blocks) = (get32(image.sector(partition), 188), get32(image.sector(partition), 192));
         let more = i32::try_from(blocks.next_multiple_of(PACKET) - blocks).unwrap();
@@ -261,7 +290,7 @@ impl Image {
         let [one, two, three] = SPARES;
         let entries = [(0, one), (SparingEntry::AVAILABLE, two), (SparingEntry::AVAILABLE, three)];
         image.set_tables(&TABLES, 5, &entries);
-        image
+        self
     }
 
     /// Records copies of the sparing table.
