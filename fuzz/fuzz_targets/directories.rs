@@ -1,4 +1,4 @@
-//! The body of a root directory, as hostile as can be: it is read to its end, found names are found again, and the checker ends.
+//! The body of a root directory, as hostile as can be: it is read to its end, what it names is opened, and the checker ends.
 //!
 //! What looks like a file identifier is sealed, and located where it is.
 #![no_main]

@@ -17,6 +17,7 @@ image_target!(|image| {
         deleted: true,
         all_versions: true,
         extract: extract::Options {
+            extended_attributes: false,
             replace: false,
             same_owner: false,
             max_size_bytes: Some(MOST_BYTES),

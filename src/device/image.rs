@@ -7,13 +7,13 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use rustix::fs::{FallocateFlags, FlockOperation, OFlags};
+use rustix::fs::{FallocateFlags, OFlags};
 use rustix::io::Errno;
 use udf::BoxedError;
 use udf::read::ReadAt;
 
 use super::buffer::{ALIGNMENT_BYTES, aligned_part, length};
-use super::{Taking, WriteAt, mapped, no_space};
+use super::{Taking, WriteAt, lock_file, mapped, no_space};
 
 /// An image file that is being written. Without [`commit`](Self::commit), dropping it takes everything back that can be.
 #[derive(Debug)]
@@ -52,10 +52,7 @@ impl ImageFile {
         if !metadata.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
         }
-        // File systems without locks need not keep anybody from appending.
-        if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
-            return Err(io::Error::new(io::ErrorKind::ResourceBusy, "another program is writing to it"));
-        }
+        lock_file(&file)?;
         let old_bytes = metadata.len();
         Ok(Self::new(file, Kind::Grown { old_bytes, is_old_part_written: AtomicBool::new(false) }))
     }

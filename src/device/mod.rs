@@ -19,6 +19,10 @@ pub mod simulated;
 use std::fs::File;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
 
 pub use block::BlockDevice;
 pub use faulty::Faulty;
@@ -139,6 +143,20 @@ impl<T: WriteAt + ?Sized> WriteAt for &T {
     fn flush(&self) -> io::Result<()> {
         (**self).flush()
     }
+}
+
+/// Keeps others out who write to the same file; an error if somebody else does. File systems without locks need not keep anybody from it.
+fn lock_file(file: &File) -> io::Result<()> {
+    // A program that is just being begun by this one holds what is open here until it runs.
+    const TRIES: u32 = 20;
+    const PAUSE: Duration = Duration::from_millis(10);
+    for _ in 0..TRIES {
+        if rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) != Err(Errno::WOULDBLOCK) {
+            return Ok(());
+        }
+        std::thread::sleep(PAUSE);
+    }
+    Err(io::Error::new(io::ErrorKind::ResourceBusy, "another program is writing to it"))
 }
 
 /// What the kernel says when a target is full.

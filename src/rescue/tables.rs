@@ -79,8 +79,8 @@ pub(super) fn generations<'a, R: ReadAt>(
     }
     let last = found.iter().find_map(|state| Some((state.table.as_ref()?.sector, opened(device, state)?)));
     // Where no table is left, what is recorded does not tell enough of it.
-    if last.is_some() {
-        all.extend(behind(device, newest, last, catalogue));
+    if let Some((sector, volume)) = last {
+        all.extend(behind(device, newest, (sector, &volume), catalogue));
     }
     all.extend(found);
     all
@@ -119,11 +119,10 @@ fn start(state: &State) -> Option<u32> {
 fn behind<R: ReadAt>(
     device: &RoughDevice<R>,
     newest: &State,
-    last: Option<(u32, Volume<Framed<'_, R>>)>,
+    (last, volume): (u32, &Volume<Framed<'_, R>>),
     catalogue: &Catalogue,
 ) -> Option<State> {
-    let first = last.as_ref().map_or(0, |(sector, _)| sector.saturating_add(1));
-    let is_behind = |at_bytes| newest.frame.sector(at_bytes).is_some_and(|sector| sector >= first);
+    let is_behind = |at_bytes| newest.frame.sector(at_bytes).is_some_and(|sector| sector > last);
     let records = catalogue.records.iter().filter(|record| is_behind(record.at_bytes));
     let sets = catalogue.of_kind::<FileSetDescriptor>().filter(|(whole, _)| is_behind(whole.at_bytes));
     let mut places: Vec<(u64, u32)> = records
@@ -135,18 +134,15 @@ fn behind<R: ReadAt>(
     }
     places.extend(sets.map(|(whole, _)| (whole.at_bytes, whole.location)));
     places.sort_unstable();
-    let table = last.as_ref().and_then(|(_, volume)| volume.virtual_table());
-    let entries = table.map(|table| table.entries().iter().map(|entry| entry.get()).collect());
-    let mut header = table.and_then(|table| table.head.header).unwrap_or_else(VirtualTableHeader::new_zeroed);
+    let table = volume.virtual_table()?;
+    let entries = table.entries().iter().map(|entry| entry.get()).collect();
+    let mut header = table.head.header.unwrap_or_else(VirtualTableHeader::new_zeroed);
     // How many files there are now is not known.
     header.number_of_files = u32::MAX.into();
     header.number_of_directories = u32::MAX.into();
-    let modified = table.map(|table| table.head.entry.modified);
     let mut entry = ExtendedFileEntry::new_zeroed();
-    entry.modification_date_and_time = modified
-        .or(newest.primary.map(|primary| primary.recording_date_and_time))
-        .unwrap_or(entry.modification_date_and_time);
-    put_together(newest, device, entries.unwrap_or_default(), &places, header, entry)
+    entry.modification_date_and_time = table.head.entry.modified;
+    put_together(newest, device, entries, &places, header, entry)
 }
 
 /// A state for entries that no table leads to: of each number the last.

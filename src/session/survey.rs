@@ -14,8 +14,10 @@ use crate::progress::Progress;
 
 /// Bytes that are read at once.
 const CHUNK_BYTES: usize = 1 << 20;
-/// Bytes that are read one by one where a chunk cannot be, the largest block that is common.
+/// Bytes that are read where a chunk cannot be, the largest block that is common.
 const PIECE_BYTES: usize = 32 * 1024;
+/// Bytes that are read where those cannot be: a sector of a disc.
+const SECTOR_BYTES: usize = 2048;
 /// Every block of every size begins at a multiple of the least.
 const STEP_BYTES: usize = 512;
 /// Entries that may be tables that are remembered: the earliest of more.
@@ -93,14 +95,17 @@ pub(crate) fn survey<R: ReadAt>(device: &R, most: usize, progress: &Progress) ->
     Ok(found)
 }
 
+/// What cannot be read is zeros. Where a stretch cannot be read as a whole, smaller ones are tried: on discs, sectors between what was
+/// written in one go and the next hold nothing, and stand right behind what counts most.
 fn read_what_can_be<R: ReadAt>(device: &R, start_bytes: u64, chunk: &mut [u8]) {
     if device.read_at(start_bytes, chunk).is_ok() {
         return;
     }
-    for (at_bytes, piece) in (start_bytes..).step_by(PIECE_BYTES).zip(chunk.chunks_mut(PIECE_BYTES)) {
-        if device.read_at(at_bytes, piece).is_err() {
-            piece.fill(0);
-        }
+    let Some(smaller) = [PIECE_BYTES, SECTOR_BYTES].into_iter().find(|smaller| *smaller < chunk.len()) else {
+        return chunk.fill(0);
+    };
+    for (at_bytes, piece) in (start_bytes..).step_by(smaller).zip(chunk.chunks_mut(smaller)) {
+        read_what_can_be(device, at_bytes, piece);
     }
 }
 

@@ -112,7 +112,7 @@ fn replies(medium: &'static Medium) -> Vec<u8> {
     let drive = SimulatedDrive::with(simulated);
     let overheard = Overheard { drive: &drive, replies: Mutex::default() };
     let disc = Disc::open(&overheard).unwrap().unwrap();
-    disc.write_at(0, &[1; 32 * 2048]).unwrap();
+    disc.write_at(0, &vec![1; 32 * 2048]).unwrap();
     disc.flush().unwrap();
     // Not every medium has sessions.
     let _ = disc.close_session(&mut |_| ());

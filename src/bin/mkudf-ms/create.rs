@@ -9,7 +9,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use mkudf_ms::device::simulated::WholeUnits;
 use mkudf_ms::device::{self, BlockDevice, ImageFile, Pipe, Recordable, WriteAt};
-use mkudf_ms::media::{Medium, VolumeLayout};
+use mkudf_ms::media::{Drive, Medium, VolumeLayout};
 use mkudf_ms::plan::{Plan, Spec};
 use mkudf_ms::progress::Progress;
 use mkudf_ms::scan::{self, FileId, NoSession};
@@ -28,7 +28,7 @@ use crate::{flags, further};
 /// Makes the volume.
 pub(crate) fn run(flags: &flags::Create, report: &Report) -> anyhow::Result<Ending> {
     let drive = Target::drive(flags)?;
-    let mut job = Create::new(flags, drive.as_deref().map(|disc| disc.medium()))?;
+    let mut job = Create::new(flags, drive.as_deref().map(Drive::medium))?;
     if report.json && matches!(job.output, Output::Stdout) && !flags.effort.dry_run {
         return Err(
             Usage("the volume itself goes to standard output, so --json has no place there".into()).into()

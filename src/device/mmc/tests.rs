@@ -193,13 +193,13 @@ fn a_disc_that_was_exchanged_is_not_written_to() {
 #[test]
 fn where_writing_failed_is_told_and_where_it_goes_on_is_known() {
     use crate::device::simulated::{Defect, DefectKind};
-    let tray = Tray::blank(Medium::find("bd-r").unwrap());
+    let tray = Tray::blank(Medium::find("dvd+r").unwrap());
     tray.drive.medium().damage(Defect { first: 70, last: 70, kind: DefectKind::Unwritable }).unwrap();
     let disc = tray.disc();
     let error = disc.write_at(0, &vec![1; 128 * SECTOR_BYTES]).unwrap_err();
     assert!(error.to_string().starts_with("WRITE (10): the drive could not write there"), "{error}");
     let next = facts(&disc).unwrap().next_writable;
-    assert_eq!(next, 96, "the write unit is lost");
+    assert_eq!(next, 80, "the write unit is lost");
     disc.write_at(u64::from(next) * SECTOR_BYTES as u64, &vec![1; 32 * SECTOR_BYTES]).unwrap();
 }
 

@@ -8,12 +8,13 @@ use udf::read::ReadAt;
 use zerocopy::IntoBytes;
 use zerocopy::big_endian::{U16, U32};
 
-use super::{ClosedSession, SimulatedMedium};
+use super::SimulatedMedium;
 use crate::device::mmc::command::{self, Command};
 use crate::device::mmc::{
     Answer, Data, DiscInformation, Profile, SECTOR_BYTES, Sense, TrackInformation, Transport,
 };
 use crate::device::{WriteAt, lock};
+use crate::media::Drive;
 use crate::media::multisession::{Mechanism, Sequential};
 
 const BECOMING_READY: Sense = Sense::new(2, 0x04, 0x01);
@@ -192,10 +193,13 @@ impl SimulatedDrive {
             return Err(UNKNOWN_FIELD);
         }
         let number = u16::try_from(number).map_err(|_| UNKNOWN_FIELD)?;
-        if let Some(session) = self.medium.closed_sessions().get(index) {
-            return Ok(closed_track(number, *session));
+        let closed = self.medium.closed_sessions().len();
+        if index < closed
+            && let Some((start, last)) = Drive::sessions(&self.medium).get(index)
+        {
+            return Ok(closed_track(number, start.0, last.0));
         }
-        let facts = self.sequential().filter(|_| index == self.medium.closed_sessions().len());
+        let facts = self.sequential().filter(|_| index == closed);
         let facts = facts.ok_or(UNKNOWN_FIELD)?;
         let start = facts.open_session_start.unwrap_or(facts.next_writable);
         let is_blank = facts.open_session_start.is_none();
@@ -319,12 +323,12 @@ fn speeds() -> Vec<u8> {
     reply
 }
 
-fn closed_track(number: u16, session: ClosedSession) -> Vec<u8> {
-    let mut track = track(number, session.start);
+fn closed_track(number: u16, start: u32, last: u32) -> Vec<u8> {
+    let mut track = track(number, start);
     track.flags = 0x01;
     track.valid = 2;
-    track.size_blocks = U32::new(session.last - session.start + 1);
-    track.last_recorded = U32::new(session.last);
+    track.size_blocks = U32::new(last - start + 1);
+    track.last_recorded = U32::new(last);
     track.as_bytes().to_vec()
 }
 

@@ -14,12 +14,10 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use rustix::fs::FlockOperation;
-use rustix::io::Errno;
 use udf::BoxedError;
 use udf::read::ReadAt;
 
-use super::{Order, WriteAt, lock, no_space};
+use super::{Order, WriteAt, lock, lock_file, no_space};
 use crate::media::multisession::{Mechanism, MediumState, Multisession, RandomWrite, Sequential};
 use crate::media::{Medium, Writing};
 pub use commands::SimulatedDrive;
@@ -323,14 +321,6 @@ fn session_limit(state: &State) -> usize {
 
 fn links(state: &State) -> u32 {
     state.medium.sessions.map_or(0, |sessions| sessions.link_blocks)
-}
-
-fn lock_file(file: &File) -> io::Result<()> {
-    // File systems without locks need not keep anybody from writing.
-    if rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
-        return Err(io::Error::new(io::ErrorKind::ResourceBusy, "another program is writing to it"));
-    }
-    Ok(())
 }
 
 impl WriteAt for SimulatedMedium {

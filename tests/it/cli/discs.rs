@@ -64,7 +64,7 @@ fn what_a_disc_cannot_be_is_refused_and_leaves_nothing() {
     bench.done(["create", "-m", "cd-r", "-o", "d.img", "src"]);
     assert!(bench.fails(1, ["create", "-m", "cd-r", "-o", "d.img", "src"]).contains("exists"));
     bench.done(["create", "-o", "plain.udf", "src"]);
-    assert!(bench.fails(1, ["close", "plain.udf"]).contains("no simulated disc"));
+    assert!(bench.fails(1, ["close", "plain.udf"]).contains("it is no disc"));
     bench.fails(2, ["append", "--close", "plain.udf", "src"]);
 }
 
@@ -300,7 +300,7 @@ fn only_what_can_be_blanked_is_and_only_if_that_is_meant() {
         bench.done(["check", &image]);
     }
     bench.done(["create", "-o", "plain.udf", "src"]);
-    assert!(bench.fails(1, ["blank", "--yes", "plain.udf"]).contains("no simulated disc"));
+    assert!(bench.fails(1, ["blank", "--yes", "plain.udf"]).contains("it is no disc"));
 }
 
 /// The table of docs/media.md.

@@ -54,7 +54,9 @@ fn tables(image: &[u8]) -> Vec<usize> {
 /// The image without these sectors.
 fn without(image: &[u8], sectors: &[usize]) -> Vec<u8> {
     let mut image = image.to_vec();
-    sectors.iter().for_each(|sector| image[sector * BLOCK..(sector + 1) * BLOCK].fill(0));
+    for sector in sectors {
+        image[sector * BLOCK..(sector + 1) * BLOCK].fill(0);
+    }
     image
 }
 
