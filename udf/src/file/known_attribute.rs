@@ -408,7 +408,7 @@ mod tests {
             assert_eq!(found, header_checksum(bytes));
             assert!(!has_wrong_checksum(bytes));
             let mut wrong = bytes.to_vec();
-            wrong[20] ^= 1;
+            wrong[24] ^= 1;
             assert!(has_wrong_checksum(&wrong));
         }
         let with = |sum: &mut U16, index: usize| *sum = header_checksum(attributes[index].1).into();
