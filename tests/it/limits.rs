@@ -5,12 +5,15 @@ use std::sync::Arc;
 use mkudf_ms::device::MemoryDevice;
 use mkudf_ms::plan::Plan;
 use mkudf_ms::progress::Progress;
+use mkudf_ms::scan::Outcome;
+use mkudf_ms::session::{Import, ImportOptions};
 use mkudf_ms::stream::{StreamOptions, stream};
 use mkudf_ms::tree::{Attributes, Content, DataRange, HostFile, Kind, Name, Tree};
-use udf::general::ExtentKind;
+use udf::general::{ExtentKind, TagIdentifier};
 use udf::read::{OpenOptions, Volume};
 use udf::{BlockSize, Revision};
 
+use crate::check::image::Image;
 use crate::support::build::spec;
 
 fn write(tree: &Tree, revision: Revision, block_size: BlockSize) -> MemoryDevice {
@@ -110,4 +113,19 @@ fn ten_thousand_holes() {
         }
         assert_eq!(at, entry.size_bytes);
     }
+}
+
+/// Planning by units of sixteen million blocks took all memory there was.
+#[test]
+fn metadata_that_grows_by_monstrous_units_is_not_appended_to() {
+    const FIRST_MAP: usize = 440;
+    const METADATA_MAP: usize = FIRST_MAP + 6;
+    let mut image = Image::new(Revision::V2_50, BlockSize::B2048);
+    let found = image.descriptor(TagIdentifier::LOGICAL_VOLUME);
+    let unit = METADATA_MAP + 52..METADATA_MAP + 56;
+    image.change(&found, |block| block[unit.clone()].copy_from_slice(&16_777_248u32.to_le_bytes()));
+    let mut import = Import::open(&image.bytes, &ImportOptions::default()).unwrap();
+    let mut tree = import.tree().unwrap();
+    let error = import.finish(&mut tree, &Outcome::default()).unwrap_err();
+    assert!(error.to_string().contains("units of 16777248 blocks"), "{error}");
 }

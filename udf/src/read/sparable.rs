@@ -106,13 +106,14 @@ impl SparablePartition {
         let packet = u32::from(self.map.packet_length.get());
         let inside = block.checked_rem(packet)?;
         let first = block.checked_sub(inside)?;
-        let next = self.relocated.partition_point(|(original, _)| *original < first);
-        let (sector, blocks) = match self.relocated.get(next) {
-            Some((original, mapped)) if *original == first => {
-                (Sector(*mapped).checked_add(inside)?, packet.saturating_sub(inside))
-            }
-            Some((original, _)) => (self.start.checked_add(block)?, original.saturating_sub(block)),
-            None => (self.start.checked_add(block)?, left),
+        let here = self.relocated.binary_search_by_key(&first, |(original, _)| *original).ok();
+        let (sector, blocks) = if let Some((_, mapped)) = here.and_then(|index| self.relocated.get(index)) {
+            (Sector(*mapped).checked_add(inside)?, packet.saturating_sub(inside))
+        } else {
+            // An entry that names no packet's first block relocates nothing, and must not end a run where it begins.
+            let next = self.relocated.partition_point(|(original, _)| *original <= block);
+            let until = self.relocated.get(next).map_or(left, |(original, _)| original.saturating_sub(block));
+            (self.start.checked_add(block)?, until)
         };
         Some(Run { sector, blocks: blocks.min(left) })
     }
@@ -208,6 +209,24 @@ mod tests {
             assert_eq!(run, Run { sector: Sector(sector), blocks }, "block {block}");
         }
         assert!(volume.locate(BlockAddress::new(0, length)).is_err());
+    }
+
+    /// A run of no blocks was read again and again.
+    #[test]
+    fn entries_that_name_no_beginning_of_a_packet_relocate_nothing_and_every_run_has_blocks() {
+        let mut fixture = Fixture::with_sparing(false);
+        for sector in SPARING_TABLES {
+            fixture.sparing_table(sector, 9, &[RELOCATED[0], (33, 5000), (70, 6000), RELOCATED[1]]);
+        }
+        let volume = fixture.open();
+        let length = volume.partitions()[0].length_blocks;
+        for block in 0..length {
+            let run = volume.locate(BlockAddress::new(0, block)).unwrap();
+            let mapped = RELOCATED.iter().find(|(first, _)| (*first..first + PACKET).contains(&block));
+            let sector = mapped.map_or(PARTITION + block, |(first, mapped)| mapped + block - first);
+            assert_eq!(run.sector, Sector(sector), "block {block}");
+            assert!((1..=length - block).contains(&run.blocks), "block {block}: {} blocks", run.blocks);
+        }
     }
 
     #[test]
