@@ -35,9 +35,8 @@ impl FileSystemImage<'_> {
 
     /// Adds whatever a scan of the host finds, with all that a scan can be asked for.
     pub fn add_sources(&mut self, sources: &[Source], options: &scan::Options) -> Result<()> {
-        let revision = self.revision();
-        if options.extended_attributes && !revision.rules().streams {
-            return Err(BuildError::StreamsNotSupported { revision }.into());
+        if options.extended_attributes {
+            BuildError::unless_streams(self.revision())?;
         }
         self.change(|image| {
             let mut existing = Loader(image.disc.as_mut());

@@ -194,6 +194,11 @@ const MEDIA_NOT_BLANK: ImapiCode = code("E_IMAPI_DF2DATA_MEDIA_NOT_BLANK", 0xC0A
 const REQUEST_CANCELLED: ImapiCode = code("E_IMAPI_REQUEST_CANCELLED", 0xC0AA_0002);
 
 impl BuildError {
+    /// An error unless files on volumes of this revision have named streams.
+    pub fn unless_streams(revision: Revision) -> Result<(), Self> {
+        if revision.rules().streams { Ok(()) } else { Err(Self::StreamsNotSupported { revision }) }
+    }
+
     /// What IMAPI2 calls it.
     #[must_use]
     pub fn imapi(&self) -> ImapiCode {

@@ -109,10 +109,7 @@ impl FileSystemImage<'_> {
         on_conflict: Conflict,
         content: impl FnOnce(&mut Tree) -> Content,
     ) -> Result<()> {
-        let revision = self.revision();
-        if !revision.rules().streams {
-            return Err(BuildError::StreamsNotSupported { revision }.into());
-        }
+        BuildError::unless_streams(self.revision())?;
         let legal = legal(path, name)?;
         self.change(|image| {
             let node = image.find(path)?;

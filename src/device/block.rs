@@ -11,7 +11,7 @@ use udf::read::ReadAt;
 
 use super::buffer::{ALIGNMENT_BYTES, Buffer};
 use super::mmc::{ScsiGeneric, Unit, is_drive};
-use super::{FileReader, Taking, WriteAt, mapped, no_space};
+use super::{FileReader, Taking, WriteAt, mapped};
 
 /// Memory of the caller that is not aligned is written by way of so much that is.
 const BOUNCE_BYTES: usize = 1 << 20;
@@ -75,10 +75,6 @@ impl WriteAt for BlockDevice {
         bytes: u64,
     ) -> io::Result<u64> {
         Ok(mapped::write_from(&self.file, offset_bytes, file, file_offset_bytes, bytes))
-    }
-
-    fn reserve(&self, end_bytes: u64) -> io::Result<()> {
-        if end_bytes > self.reader.size_bytes() { Err(no_space()) } else { Ok(()) }
     }
 
     /// Whole sectors only: there is no way to write a part of one without reading the rest, which nobody asked for.

@@ -80,7 +80,13 @@ pub trait WriteAt: Send + Sync {
     }
 
     /// Told once, before the first write, where the volume will end: room can be made, a lack of it noticed.
-    fn reserve(&self, end_bytes: u64) -> io::Result<()>;
+    fn reserve(&self, end_bytes: u64) -> io::Result<()> {
+        if self.capacity_bytes().is_some_and(|capacity| end_bytes > capacity) {
+            Err(no_space())
+        } else {
+            Ok(())
+        }
+    }
 
     /// Writes all of `bytes` at `offset_bytes`.
     fn write_at(&self, offset_bytes: u64, bytes: &[u8]) -> io::Result<()>;

@@ -16,19 +16,20 @@ impl<R: ReadAt> Extraction<'_, R> {
         let warn = |why: String| {
             self.warn(Warning::NotRestored { path: self.folders.path(place.folder, place.name), why });
         };
-        let streams = match self.volume.streams(entry) {
-            Ok(Some(streams)) => streams,
+        let unreadable = |error: &udf::Error| warn(format!("its named streams cannot be read: {error}"));
+        let directory = match self.volume.streams(entry) {
+            Ok(Some(streams)) => self.volume.directory(&streams),
             Ok(None) => return,
-            Err(error) => return warn(format!("its named streams cannot be read: {error}")),
+            Err(error) => Err(error),
         };
-        let names = match self.volume.directory(&streams) {
-            Ok(names) => names.live(),
-            Err(error) => return warn(format!("its named streams cannot be read: {error}")),
+        let names = match directory {
+            Ok(directory) => directory.live(),
+            Err(error) => return unreadable(&error),
         };
         for name in names {
             let name = match name {
                 Ok(name) => name,
-                Err(error) => return warn(format!("its named streams cannot be read: {error}")),
+                Err(error) => return unreadable(&error),
             };
             let text = name.name_text();
             let value = self

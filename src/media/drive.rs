@@ -5,7 +5,7 @@ use std::sync::Arc;
 use udf::Sector;
 
 use super::Medium;
-use super::multisession::{Mechanism, MediumState, Multisession};
+use super::multisession::{MediumState, Multisession};
 
 /// A drive with a medium in it.
 pub trait Drive {
@@ -24,11 +24,10 @@ pub trait Drive {
     /// First and last sector of each session that there is something of, oldest first; the last of them may be open. A drive
     /// that knows no more tells of the two that its mechanism does.
     fn sessions(&self) -> Vec<(Sector, Sector)> {
-        let sequential = self.multisession().into_iter().find_map(|one| match one.mechanism {
-            Mechanism::Sequential(facts) => Some(facts),
-            Mechanism::RandomWrite(_) => None,
-        });
-        let Some(facts) = sequential else { return Vec::new() };
+        let offered = self.multisession();
+        let Some(facts) = offered.iter().find_map(|one| one.mechanism.sequential()) else {
+            return Vec::new();
+        };
         let previous = facts.start_of_previous_session.zip(facts.last_written_of_previous_session);
         let open = facts.open_session_start.zip(facts.next_writable.checked_sub(1));
         previous.into_iter().chain(open).map(|(start, last)| (Sector(start), Sector(last))).collect()

@@ -21,6 +21,17 @@ pub enum Mechanism {
     RandomWrite(RandomWrite),
 }
 
+impl Mechanism {
+    /// Its facts, if it writes one sector after the other.
+    #[must_use]
+    pub fn sequential(&self) -> Option<&Sequential> {
+        match self {
+            Self::Sequential(facts) => Some(facts),
+            Self::RandomWrite(_) => None,
+        }
+    }
+}
+
 /// The facts of a medium that is written one sector after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sequential {

@@ -125,10 +125,7 @@ fn behind<R: ReadAt>(
     let is_behind = |at_bytes| newest.frame.sector(at_bytes).is_some_and(|sector| sector > last);
     let records = catalogue.records.iter().filter(|record| is_behind(record.at_bytes));
     let sets = catalogue.of_kind::<FileSetDescriptor>().filter(|(whole, _)| is_behind(whole.at_bytes));
-    let mut places: Vec<(u64, u32)> = records
-        .filter(|record| is_in_virtual(newest, record))
-        .map(|record| (record.at_bytes, record.location))
-        .collect();
+    let mut places = numbered(newest, records);
     if places.is_empty() {
         return None;
     }
@@ -151,13 +148,16 @@ pub(super) fn of_records<'c, R: ReadAt>(
     state: &State,
     records: impl Iterator<Item = &'c Record>,
 ) -> Option<State> {
-    let mut places: Vec<(u64, u32)> = records
-        .filter(|record| is_in_virtual(state, record))
-        .map(|record| (record.at_bytes, record.location))
-        .collect();
+    let mut places = numbered(state, records);
     places.sort_unstable();
     let header = VirtualTableHeader::new_zeroed();
     put_together(state, device, Vec::new(), &places, header, ExtendedFileEntry::new_zeroed())
+}
+
+/// Where entries lie that may have a number in a table, and which.
+fn numbered<'c>(state: &State, records: impl Iterator<Item = &'c Record>) -> Vec<(u64, u32)> {
+    let records = records.filter(|record| is_in_virtual(state, record));
+    records.map(|record| (record.at_bytes, record.location)).collect()
 }
 
 /// Whether a record is of an entry that may have a number in a table, and is no table itself.

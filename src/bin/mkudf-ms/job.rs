@@ -285,8 +285,8 @@ fn scan_options(
 
 /// An error if streams are to be recorded where files have none.
 pub(crate) fn unless_no_streams(scan: &scan::Options, revision: Revision) -> mkudf_ms::Result<()> {
-    if scan.extended_attributes && !revision.rules().streams {
-        return Err(BuildError::StreamsNotSupported { revision }.into());
+    if scan.extended_attributes {
+        BuildError::unless_streams(revision)?;
     }
     Ok(())
 }

@@ -14,9 +14,9 @@ use crate::media::{Drive, Medium};
 use super::error::MmcError;
 use super::profile::Profile;
 use super::reply::FormatCapacity;
-use super::state::DiscState;
+use super::state::{DiscState, Track};
 use super::transport::Transport;
-use super::unit::{Closing, Result, SECTOR_BYTES, TrackOf, Unit};
+use super::unit::{Closing, Result, SECTOR_BYTES, Unit};
 
 /// Kinds of formats that discs are given, the best first, by kind of disc (MMC-6 table 250).
 #[rustfmt::skip]
@@ -92,7 +92,7 @@ impl<T: Transport> Disc<T> {
         let medium = written.state.medium;
         // Drives that cannot lock their tray write all the same.
         let _ = self.unit.prevent_removal(true);
-        if has_write_parameters(written.state.profile) {
+        if written.state.profile.has_write_parameters() {
             let parameters = self.unit.write_parameters()?;
             self.unit.set_write_parameters(&parameters.incremental(is_cd(medium), is_last_session))?;
         }
@@ -108,18 +108,12 @@ impl<T: Transport> Disc<T> {
         let state = written.state.clone();
         let open = state.sessions().into_iter().find(|session| session.is_open);
         // A session with a track that is not complete cannot be closed.
-        let incomplete = |number: &u16| {
-            let track = self.unit.track_information(TrackOf::Number(*number));
-            track.map(|track| track.valid & 1 != 0 && track.flags & 0x40 == 0)
-        };
-        if let Some(open) = open {
-            for track in state.tracks.iter().filter(|track| track.session == open.number) {
-                if incomplete(&track.number)? {
-                    self.unit.close(Closing::Track(track.number), told)?;
-                }
-            }
+        let is_incomplete = |track: &&Track| track.next_writable.is_some() && !track.is_blank;
+        let of_open = |track: &&Track| open.is_some_and(|open| open.number == track.session);
+        for track in state.tracks.iter().filter(of_open).filter(is_incomplete) {
+            self.unit.close(Closing::Track(track.number), told)?;
         }
-        if has_write_parameters(state.profile) || !finalizes {
+        if state.profile.has_write_parameters() || !finalizes {
             self.unit.close(Closing::Session, told)?;
         } else {
             self.unit.close(Closing::Disc, told)?;
@@ -177,11 +171,6 @@ fn best_format(profile: Profile, offered: &[FormatCapacity]) -> Option<FormatCap
 
 fn is_cd(medium: &Medium) -> bool {
     medium.name.starts_with("cd-")
-}
-
-/// CDs and DVD-R, DVD-RW are told how they are written; later discs know it (MMC-6 7.5.1).
-fn has_write_parameters(profile: Profile) -> bool {
-    matches!(profile.0, 0x09 | 0x0A | 0x11 | 0x13..=0x16)
 }
 
 impl<T: Transport> Drive for Disc<T> {
@@ -262,14 +251,6 @@ impl<T: Transport> WriteAt for Disc<T> {
 
     fn capacity_bytes(&self) -> Option<u64> {
         Some(u64::from(self.capacity_blocks()) * SECTOR_BYTES as u64)
-    }
-
-    fn reserve(&self, end_bytes: u64) -> io::Result<()> {
-        if self.capacity_bytes().is_some_and(|capacity| end_bytes > capacity) {
-            Err(no_space())
-        } else {
-            Ok(())
-        }
     }
 
     fn write_at(&self, offset_bytes: u64, bytes: &[u8]) -> io::Result<()> {

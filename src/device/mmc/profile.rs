@@ -30,6 +30,13 @@ impl Profile {
         Self::ROWS.iter().find(|row| row.0 == self.0).and_then(|row| Medium::find(row.2))
     }
 
+    /// Whether discs of this kind are told by a mode page how they are written, and whether another session follows: CDs, DVD-R
+    /// and DVD-RW are, later discs know it (MMC-6 7.5.1).
+    #[must_use]
+    pub fn has_write_parameters(self) -> bool {
+        matches!(self.0, 0x09 | 0x0A | 0x11 | 0x13..=0x16)
+    }
+
     /// Number, what it is, and the name of its row in the table of media.
     #[rustfmt::skip]
     const ROWS: &[(u16, &'static str, &'static str)] = &[

@@ -11,7 +11,7 @@ use udf::read::ReadAt;
 use super::*;
 use crate::device::simulated::{SimulatedDrive, SimulatedMedium};
 use crate::device::{Recordable, WriteAt};
-use crate::media::multisession::{Mechanism, MediumState, Sequential};
+use crate::media::multisession::{MediumState, Sequential};
 use crate::media::{Drive, Medium};
 
 struct Tray {
@@ -44,10 +44,7 @@ impl Tray {
 }
 
 fn facts(disc: &impl Drive) -> Option<Sequential> {
-    disc.multisession().iter().find_map(|one| match one.mechanism {
-        Mechanism::Sequential(facts) => Some(facts),
-        _ => None,
-    })
+    disc.multisession().iter().find_map(|one| one.mechanism.sequential().copied())
 }
 
 fn quietly() -> impl FnMut(u16) {

@@ -57,17 +57,3 @@ impl<T: Transport + ?Sized> Transport for &T {
         (**self).pause(time);
     }
 }
-
-impl<T: Transport + ?Sized> Transport for Box<T> {
-    fn execute(&self, command: &[u8], data: Data<'_>, timeout: Duration) -> io::Result<Answer> {
-        (**self).execute(command, data, timeout)
-    }
-
-    fn transfer_bytes(&self) -> usize {
-        (**self).transfer_bytes()
-    }
-
-    fn pause(&self, time: Duration) {
-        (**self).pause(time);
-    }
-}

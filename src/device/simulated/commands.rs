@@ -15,7 +15,7 @@ use crate::device::mmc::{
 };
 use crate::device::{WriteAt, lock};
 use crate::media::Drive;
-use crate::media::multisession::{Mechanism, Sequential};
+use crate::media::multisession::Sequential;
 
 const BECOMING_READY: Sense = Sense::new(2, 0x04, 0x01);
 const NO_MEDIUM: Sense = Sense::new(2, 0x3A, 0x01);
@@ -122,29 +122,30 @@ impl SimulatedDrive {
         }
     }
 
-    fn profile(&self) -> u16 {
-        let is_it = |profile: &u16| Profile(*profile).medium() == Some(self.medium.medium());
-        (1..0x60).find(is_it).unwrap_or(0)
+    fn profile(&self) -> Profile {
+        let is_it = |profile: &Profile| profile.medium() == Some(self.medium.medium());
+        (1..0x60).map(Profile).find(is_it).unwrap_or(Profile::NONE)
     }
 
     fn configuration(&self) -> Vec<u8> {
-        let profile = if lock(&self.inner).is_tray_open { 0 } else { self.profile() };
+        let profile = if lock(&self.inner).is_tray_open { Profile::NONE } else { self.profile() };
         let mut features = vec![0, 0, 3, 4];
-        features.extend(profile.to_be_bytes());
+        features.extend(profile.0.to_be_bytes());
         features.extend([1, 0]);
         let length = u32::try_from(features.len() + 4).unwrap_or(0);
         let mut reply = length.to_be_bytes().to_vec();
         reply.extend([0, 0]);
-        reply.extend(profile.to_be_bytes());
+        reply.extend(profile.0.to_be_bytes());
         reply.extend(features);
         reply
     }
 
     fn sequential(&self) -> Option<Sequential> {
-        self.medium.multisession().iter().find_map(|one| match &one.mechanism {
-            Mechanism::Sequential(facts) if one.is_supported_on_current_media_state => Some(*facts),
-            _ => None,
-        })
+        let offered = self.medium.multisession();
+        offered
+            .iter()
+            .filter(|one| one.is_supported_on_current_media_state)
+            .find_map(|one| one.mechanism.sequential().copied())
     }
 
     fn disc_information(&self) -> Vec<u8> {
@@ -284,17 +285,13 @@ impl SimulatedDrive {
         match at(block, 2) & 7 {
             0 | 1 => Ok(Vec::new()),
             2 => {
-                let ends_the_disc = lock(&self.inner).page[3] >> 6 == 0 && self.has_page();
+                let ends_the_disc =
+                    lock(&self.inner).page[3] >> 6 == 0 && self.profile().has_write_parameters();
                 nothing(if ends_the_disc { self.medium.finalize() } else { self.medium.close_session() })
             }
-            6 if !self.has_page() => nothing(self.medium.finalize()),
+            6 if !self.profile().has_write_parameters() => nothing(self.medium.finalize()),
             _ => Err(UNKNOWN_FIELD),
         }
-    }
-
-    /// CDs, DVD-R and DVD-RW are told by a mode page whether another session follows.
-    fn has_page(&self) -> bool {
-        matches!(self.medium.medium().name, "cd-r" | "cd-rw" | "dvd-r" | "dvd-rw-seq" | "dvd-rw")
     }
 
     fn mode_select(&self, out: &[u8]) -> Done {

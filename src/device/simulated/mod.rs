@@ -333,14 +333,6 @@ impl WriteAt for SimulatedMedium {
         Some(state.medium.block_size.bytes_in(state.capacity_blocks))
     }
 
-    fn reserve(&self, end_bytes: u64) -> io::Result<()> {
-        if self.capacity_bytes().is_some_and(|capacity| end_bytes > capacity) {
-            Err(no_space())
-        } else {
-            Ok(())
-        }
-    }
-
     fn write_at(&self, offset_bytes: u64, bytes: &[u8]) -> io::Result<()> {
         let mut state = lock(&self.state);
         let (start, end) = Self::check(&state, offset_bytes, bytes.len() as u64)?;

@@ -31,10 +31,6 @@ impl WriteAt for WholeUnits<'_> {
         self.medium.capacity_bytes()
     }
 
-    fn reserve(&self, end_bytes: u64) -> io::Result<()> {
-        self.medium.reserve(end_bytes)
-    }
-
     fn write_at(&self, offset_bytes: u64, bytes: &[u8]) -> io::Result<()> {
         let _turn = lock(&self.turn);
         let medium = self.medium.medium();

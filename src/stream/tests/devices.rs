@@ -85,10 +85,6 @@ impl Cancelling {
 }
 
 impl WriteAt for Cancelling {
-    fn reserve(&self, _: u64) -> io::Result<()> {
-        Ok(())
-    }
-
     fn write_at(&self, _: u64, _: &[u8]) -> io::Result<()> {
         if self.writes.fetch_add(1, Ordering::Relaxed) + 1 >= self.after {
             self.progress.cancel();

@@ -15,7 +15,7 @@ use super::seal::{CrcLength, Expected, Sealed};
 use super::usage::Bitmap;
 use crate::file::{AllocationForm, FileType, SpaceBitmapDescriptor, UnallocatedSpaceEntry};
 use crate::general::{Descriptor, ExtentKind, ShortAd};
-use crate::read::{Extent, Partition, PartitionKind, ReadAt};
+use crate::read::{Extent, FreeForm, FreeSet, Partition, PartitionKind, ReadAt};
 use crate::units::{BlockAddress, PartitionReference};
 use crate::volume::{AccessType, NOT_COUNTED};
 
@@ -33,9 +33,9 @@ enum Fault {
 impl<R: ReadAt> Files<'_, R> {
     /// Marks the blocks that the sets of free space take themselves.
     pub(super) fn take_space_sets(&mut self) {
-        for (reference, sets) in self.space_sets() {
+        for (_, sets) in self.space_sets() {
             for set in sets {
-                let extent = set.extent(reference);
+                let extent = extent_of(&set);
                 let at = At::new("set of free space", extent.start);
                 if self.inside(111, at, &extent) {
                     self.take(at, extent.start, extent.blocks(self.block_size()));
@@ -44,23 +44,16 @@ impl<R: ReadAt> Files<'_, R> {
         }
     }
 
-    /// The sets of free space of each physical partition.
-    fn space_sets(&self) -> Vec<(PartitionReference, Vec<SpaceSet>)> {
-        let of = |partition: &Partition| -> Vec<SpaceSet> {
-            if partition.start().is_none() {
-                return Vec::new();
-            }
-            let descriptors = self.volume.partition_descriptors();
-            let named = descriptors.iter().find(|descriptor| descriptor.partition_number == partition.number);
-            let Some(header) = named.map(|descriptor| &descriptor.partition_contents_use) else {
-                return Vec::new();
-            };
-            let bitmaps = [header.unallocated_space_bitmap, header.freed_space_bitmap].map(SpaceSet::Bitmap);
-            let tables = [header.unallocated_space_table, header.freed_space_table].map(SpaceSet::Table);
-            bitmaps.into_iter().chain(tables).filter(SpaceSet::is_present).collect()
+    /// The sets of free space of each physical partition, bitmaps first.
+    fn space_sets(&self) -> Vec<(PartitionReference, Vec<FreeSet>)> {
+        let of = |reference| {
+            let mut sets = self.volume.free_sets(reference);
+            sets.retain(|set| set.form != FreeForm::BitmapFile);
+            sets.sort_by_key(|set| set.form == FreeForm::Table);
+            (reference, sets)
         };
-        let partitions = self.volume.partitions().iter().zip(0_u16..);
-        partitions.map(|(partition, reference)| (PartitionReference(reference), of(partition))).collect()
+        let references = self.volume.partitions().iter().zip(0_u16..);
+        references.map(|(_, reference)| of(PartitionReference(reference))).collect()
     }
 
     /// Compares what is free with what is used, everywhere.
@@ -74,7 +67,7 @@ impl<R: ReadAt> Files<'_, R> {
             } else if sets.is_empty() {
                 None
             } else {
-                self.free_in(reference, partition, &sets)
+                self.free_in(partition, &sets)
             };
             counts.push(free.as_ref().map(Bitmap::count));
             if let Some(free) = free {
@@ -86,18 +79,12 @@ impl<R: ReadAt> Files<'_, R> {
         }
     }
 
-    fn free_in(
-        &mut self,
-        reference: PartitionReference,
-        partition: &Partition,
-        sets: &[SpaceSet],
-    ) -> Option<Bitmap> {
+    fn free_in(&mut self, partition: &Partition, sets: &[FreeSet]) -> Option<Bitmap> {
         let mut free = Bitmap::new(self.used.blocks_there(partition));
         for set in sets {
-            let extent = set.extent(reference);
-            let read = match set {
-                SpaceSet::Bitmap(_) => self.space_bitmap(&extent, partition, &mut free),
-                SpaceSet::Table(_) => self.space_table(extent.start, &mut free),
+            let read = match set.form {
+                FreeForm::Table => self.space_table(set.place, &mut free),
+                _ => self.space_bitmap(&extent_of(set), partition, &mut free),
             };
             read?;
         }
@@ -343,29 +330,9 @@ impl<R: ReadAt> Files<'_, R> {
     }
 }
 
-/// A set of free space, as a partition header names it.
-#[derive(Clone, Copy, Debug)]
-enum SpaceSet {
-    Bitmap(ShortAd),
-    Table(ShortAd),
-}
-
-impl SpaceSet {
-    fn descriptor(&self) -> &ShortAd {
-        match self {
-            Self::Bitmap(descriptor) | Self::Table(descriptor) => descriptor,
-        }
-    }
-
-    fn is_present(&self) -> bool {
-        self.descriptor().bytes() > 0
-    }
-
-    fn extent(&self, reference: PartitionReference) -> Extent {
-        let descriptor = self.descriptor();
-        let start = BlockAddress::new(reference.0, descriptor.position.get());
-        Extent { kind: ExtentKind::Recorded, start, bytes: descriptor.bytes().into() }
-    }
+/// The extent that a set of free space is recorded in.
+fn extent_of(set: &FreeSet) -> Extent {
+    Extent { kind: ExtentKind::Recorded, start: set.place, bytes: set.bytes.into() }
 }
 
 /// Sets bits from a piece of a space bitmap that begins `offset` bytes into it; the head is passed over.

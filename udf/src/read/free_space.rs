@@ -172,8 +172,7 @@ fn bitmap<R: ReadAt>(
     read(0, &mut block)?;
     // In a file it is located as the first block of its body, which may lie anywhere.
     let head = Head::peek(&block, set.place)?;
-    let sealed = block.get(..space.block_size.len()).unwrap_or_default();
-    Tag::check_any_location(sealed, Head::IDENTIFIER, Head::NAME, set.place)?;
+    Tag::check_any_location(&block, Head::IDENTIFIER, Head::NAME, set.place)?;
     let (bits, bytes) = (head.number_of_bits.get(), head.number_of_bytes.get());
     let needed = HEAD_BYTES.saturating_add(bytes.into());
     if needed > room_bytes || u64::from(bytes) < u64::from(bits).div_ceil(8) {
