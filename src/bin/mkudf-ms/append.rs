@@ -14,6 +14,7 @@ use udf::Revision;
 use udf::read::{OpenOptions, ReadAt};
 
 use crate::bar;
+use crate::disc::Access;
 use crate::grow::{Growth, Planned, Planning};
 use crate::job::{Append, Times, Usage};
 use crate::open::Spot;
@@ -38,7 +39,7 @@ pub(crate) fn run(flags: &flags::Append, report: &Report) -> anyhow::Result<Endi
     };
     let newest = OpenOptions { block_size: flags.format.block_size, ..OpenOptions::default() };
     let work = Work { flags, job: &job, report, progress: &progress, sequential: None, newest };
-    if let Some(disc) = disc::to_grow(&flags.image, !flags.effort.dry_run).with_context(name)? {
+    if let Some(disc) = disc::to_grow(&flags.image, Access::of(&flags.effort)).with_context(name)? {
         return work.disc(&growth, &*disc).with_context(name);
     }
     if flags.format.close && !flags.effort.dry_run && !found.file_type().is_block_device() {
@@ -68,13 +69,13 @@ impl Work<'_> {
             }
             return growth.rewritable(disc, &self);
         }
-        let is_written = !flags.effort.dry_run;
         if flags.start_new {
             let fresh = start_new::Fresh::find(flags, job, disc, (self.report, self.progress))?;
             return growth.disc(disc, fresh.target.closes_session, &fresh);
         }
-        let target = disc::target(disc, flags.format.close, is_written, self.report)?;
-        let newest = disc::newest(disc, flags.format.block_size);
+        let access = Access::of(&flags.effort);
+        let (target, open) = disc::target(disc, flags.format.close, access, self.report)?;
+        let newest = OpenOptions { block_size: flags.format.block_size, ..open };
         let work = Self { sequential: Some(target), newest, ..self };
         growth.disc(disc, target.closes_session, &work)
     }

@@ -142,7 +142,7 @@ impl<'a> Target<'a> {
         match path.metadata() {
             Ok(found) if found.file_type().is_block_device() => Self::device(path, flags).with_context(name),
             Ok(found) if found.is_file() => {
-                if let Some(disc) = disc::at(path, access(flags)).with_context(name)? {
+                if let Some(disc) = disc::at(path, Access::of(&flags.effort)).with_context(name)? {
                     return Self::rewritable(path, disc, flags).with_context(name);
                 }
                 if !flags.force && !flags.effort.dry_run {
@@ -169,7 +169,7 @@ impl<'a> Target<'a> {
         if !disc::is_drive(&flags.output) {
             return Ok(None);
         }
-        disc::at(&flags.output, access(flags)).with_context(|| flags.output.display().to_string())
+        disc::at(&flags.output, Access::of(&flags.effort)).with_context(|| flags.output.display().to_string())
     }
 
     /// A disc: in a drive, or simulated, in a file to be made, or one to be replaced.
@@ -202,7 +202,11 @@ impl<'a> Target<'a> {
             ))
             .with_context(name);
         }
-        let found = if existing.is_some() { disc::at(path, access(flags)).with_context(name)? } else { None };
+        let found = if existing.is_some() {
+            disc::at(path, Access::of(&flags.effort)).with_context(name)?
+        } else {
+            None
+        };
         let blank = found.filter(|disc| disc.medium() == medium && disc.medium_state().is_blank);
         if existing.is_some() && blank.is_none() && !flags.force && !flags.effort.dry_run {
             let hint = "replace it with --force, or `mkudf-ms append` to it";
@@ -319,11 +323,6 @@ impl<'a> Target<'a> {
             Self::Device { path, device } => write(&*device).with_context(|| path.display().to_string()),
         }
     }
-}
-
-/// To make a plan needs no more than a look.
-fn access(flags: &flags::Create) -> Access {
-    if flags.effort.dry_run { Access::Read } else { Access::Write }
 }
 
 /// Writes to standard output, as one stream.

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use mkudf_ms::device::mmc::{
     Configuration, Disc, DiscState, DiscStatus, Profile, ScsiGeneric, Transport, Unit, Usable, drives,
 };
-use mkudf_ms::media::multisession::Mechanism;
 use mkudf_ms::media::{Drive as _, VolumeLayout};
 use mkudf_ms::session;
 use serde_json::{Value, json};
@@ -99,8 +98,7 @@ fn volume<T: Transport>(disc: &Disc<T>) -> Option<(String, VolumeLayout)> {
         sessions => session::newest_whole(disc, sessions).options()?,
     };
     let volume = Volume::open(disc, &open).ok()?;
-    let layout = if volume.virtual_table().is_some() { VolumeLayout::Vat } else { VolumeLayout::Session };
-    Some((volume.label(), layout))
+    Some((volume.label(), VolumeLayout::of(&volume)))
 }
 
 fn status(state: &DiscState) -> &'static str {
@@ -116,10 +114,8 @@ fn status(state: &DiscState) -> &'static str {
 fn object(found: &Found) -> Value {
     let disc = found.disc.as_ref().map(|disc| {
         let state = &disc.state;
-        let facts = state.multisession().into_iter().find_map(|one| match one.mechanism {
-            Mechanism::Sequential(facts) => Some(facts),
-            _ => None,
-        });
+        let offered = state.multisession();
+        let facts = offered.iter().find_map(|one| one.mechanism.sequential());
         let sessions = state.sessions();
         let sessions = sessions.iter().map(|one| {
             json!({ "number": one.number, "start": one.start, "last": one.last, "is_open": one.is_open })

@@ -16,19 +16,23 @@ use udf::BlockSize;
 use udf::read::{OpenOptions, ReadAt, Volume};
 
 use crate::bar;
-use crate::flags::{Close, LayoutChoice, Place};
+use crate::flags::{Close, Effort, LayoutChoice, Place};
 use crate::job::Usage;
 use crate::report::{Ending, Report};
 use crate::{flags, open};
-
-/// A disc in a drive.
-pub(crate) type InDrive = mmc::Disc<ScsiGeneric>;
 
 /// What a disc is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
     Read,
     Write,
+}
+
+impl Access {
+    /// To make a plan needs no more than a look.
+    pub(crate) fn of(effort: &Effort) -> Self {
+        if effort.dry_run { Self::Read } else { Self::Write }
+    }
 }
 
 /// The disc that a path leads to: in a drive, or simulated; `None` for anything else.
@@ -45,9 +49,8 @@ pub(crate) fn at(path: &Path, access: Access) -> anyhow::Result<Option<Box<dyn R
 }
 
 /// The same for what is to grow. A disc in a drive that is written in any order is a device like others: the kernel writes it.
-pub(crate) fn to_grow(path: &Path, is_written: bool) -> anyhow::Result<Option<Box<dyn Recordable>>> {
-    let found = at(path, if is_written { Access::Write } else { Access::Read })?;
-    match found {
+pub(crate) fn to_grow(path: &Path, access: Access) -> anyhow::Result<Option<Box<dyn Recordable>>> {
+    match at(path, access)? {
         Some(disc) if is_drive(path) && !disc.medium().is_sequential() => {
             unless_unformatted(&*disc)?;
             Ok(None)
@@ -70,30 +73,27 @@ pub(crate) fn is_drive(path: &Path) -> bool {
 }
 
 /// Looks at the disc in a drive.
-pub(crate) fn in_drive(path: &Path, access: Access) -> anyhow::Result<InDrive> {
+fn in_drive(path: &Path, access: Access) -> anyhow::Result<mmc::Disc<ScsiGeneric>> {
     let transport = match access {
         Access::Read => ScsiGeneric::open_for_reading(path),
         Access::Write => ScsiGeneric::open(path),
     };
     let transport = transport.context("cannot open the drive")?;
-    InDrive::open(transport)?.ok_or_else(|| {
+    mmc::Disc::open(transport)?.ok_or_else(|| {
         let reason = "of discs of the kind that is in the drive nothing is known here";
         Error::refused(reason, "mkudf-ms devices says which kind it is").into()
     })
 }
 
 /// How the newest whole session of a disc is opened.
-pub(crate) fn newest(disc: &dyn Recordable, block_size: Option<BlockSize>) -> OpenOptions {
-    let sessions = disc.sessions();
-    let open = sessions.last().map_or_else(OpenOptions::default, |(start, _)| {
-        // If none is whole, it fails where the last should have begun.
-        session::newest_whole(&disc, &sessions).options().unwrap_or_else(|| OpenOptions::of_session(*start))
-    });
-    OpenOptions { block_size, ..open }
+pub(crate) fn newest(whole: &Whole, block_size: Option<BlockSize>) -> OpenOptions {
+    // If none is whole, it fails where the last should have begun.
+    let last = || whole.broken.last().map(|start| OpenOptions::of_session(*start));
+    OpenOptions { block_size, ..whole.options().or_else(last).unwrap_or_default() }
 }
 
 /// What is to be made of a disc's sessions.
-fn whole(disc: &dyn Recordable) -> Whole {
+pub(crate) fn whole(disc: &dyn Recordable) -> Whole {
     session::newest_whole(&disc, &disc.sessions())
 }
 
@@ -142,10 +142,9 @@ impl Blank<'_> {
         };
         let done = write(&*disc).map_err(anyhow::Error::from).and_then(|done| {
             if closes {
-                bar::long_work("closing the session", report, |told| disc.close_session(told))
-                    .context("cannot close the session")?;
+                end_session(&*disc, report)?;
             }
-            disc.let_go().context("all is written, but the drive does not let go of the disc")?;
+            let_go(&*disc)?;
             Ok(done)
         });
         if done.is_err() && self.is_new {
@@ -157,30 +156,35 @@ impl Blank<'_> {
     }
 }
 
-/// Where the next write to a disc goes, if it can be appended to. Tells what broke off on it, and closes a session that cannot
-/// be continued, unless nothing `is_written`.
+/// Nothing more is written to a disc.
+pub(crate) fn let_go(disc: &dyn Recordable) -> anyhow::Result<()> {
+    disc.let_go().context("all is written, but the drive does not let go of the disc")
+}
+
+/// Where the next write to a disc goes, if it can be appended to, and how what it goes on from is opened. Tells what broke off
+/// on it, and closes a session that cannot be continued, if it is opened to be written.
 pub(crate) fn target(
     disc: &dyn Recordable,
     closes_session: bool,
-    is_written: bool,
+    access: Access,
     report: &Report,
-) -> anyhow::Result<SequentialTarget> {
+) -> anyhow::Result<(SequentialTarget, OpenOptions)> {
     let mut facts = facts(disc)?;
     let found = Continuation::find(&disc, &whole(disc))?;
     for warning in &found.warnings {
         report.note(&warning.to_string());
     }
     if facts.open_session_start.is_some() && found.needs_session {
-        facts = begin_session(disc, is_written, report)?;
+        facts = begin_session(disc, access, report)?;
     }
     let closes_session = closes_session || found.layout == VolumeLayout::Session;
-    Ok(SequentialTarget { closes_session, ..SequentialTarget::of(&facts) })
+    Ok((SequentialTarget { closes_session, ..SequentialTarget::of(&facts) }, found.open))
 }
 
 /// Tells what broke off on a disc that is read.
-pub(crate) fn tell_broken_off(disc: &dyn Recordable, report: &Report) {
+pub(crate) fn tell_broken_off(disc: &dyn Recordable, whole: &Whole, report: &Report) {
     // What cannot be opened fails later, and says why.
-    for warning in Continuation::find(&disc, &whole(disc)).map(|found| found.warnings).unwrap_or_default() {
+    for warning in Continuation::find(&disc, whole).map(|found| found.warnings).unwrap_or_default() {
         report.note(&warning.to_string());
     }
 }
@@ -194,9 +198,9 @@ pub(crate) fn facts(disc: &dyn Recordable) -> mkudf_ms::Result<Sequential> {
     }
 }
 
-/// Closes the open session as it is; or says what would be so, if nothing `is_written`.
-fn begin_session(disc: &dyn Recordable, is_written: bool, report: &Report) -> anyhow::Result<Sequential> {
-    if !is_written {
+/// Closes the open session as it is; or says what would be so, if the disc is only looked at.
+fn begin_session(disc: &dyn Recordable, access: Access, report: &Report) -> anyhow::Result<Sequential> {
+    if access == Access::Read {
         return Ok(disc.after_closing(0)?);
     }
     end_session(disc, report)?;
@@ -318,10 +322,10 @@ pub(crate) fn close_session(disc: &dyn Recordable, report: &Report) -> anyhow::R
         return Ok(());
     }
     let whole = whole(disc);
-    let volume = Volume::open(&disc, &newest(disc, None));
     // What broke off, and what ends with its own anchors, is closed as it is.
-    if let Ok(volume) = volume
+    if let Some(open) = whole.options()
         && whole.broken.is_empty()
+        && let Ok(volume) = Volume::open(&disc, &open)
         && volume.virtual_table().is_some()
     {
         let target = SequentialTarget { closes_session: true, ..SequentialTarget::of(&facts) };

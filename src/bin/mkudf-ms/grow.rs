@@ -77,7 +77,7 @@ impl Growth<'_> {
         if closes_session && is_written {
             disc::end_session(disc, self.report)?;
         }
-        disc.let_go().context("all is written, but the drive does not let go of the disc")?;
+        disc::let_go(disc)?;
         Ok(ending)
     }
 

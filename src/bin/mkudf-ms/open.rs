@@ -1,12 +1,13 @@
 //! Opening the volume that a reading command is about: which session, and what was bent on the way.
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 use anyhow::Context as _;
 use mkudf_ms::Error;
 use mkudf_ms::device::{FileReader, Recordable};
 use mkudf_ms::progress::Progress;
-use mkudf_ms::session::{self, Session};
+use mkudf_ms::session::{self, Session, Whole};
 use udf::read::{OpenOptions, ReadAt, Volume};
 use udf::{BlockSize, BoxedError, Sector};
 
@@ -20,8 +21,9 @@ use crate::report::Report;
 pub(crate) enum Device {
     /// An image, or a device that is like one.
     File(FileReader),
-    /// A disc that knows its sessions, and which of its sectors cannot be read.
-    Disc(Box<dyn Recordable>),
+    /// A disc that knows its sessions, and which of its sectors cannot be read; and what is to be made of the sessions, once
+    /// that was looked at.
+    Disc(Box<dyn Recordable>, OnceLock<Whole>),
 }
 
 /// A volume in an image or on a device.
@@ -32,21 +34,21 @@ impl Device {
     pub(crate) fn newest(&self, block_size: Option<BlockSize>) -> OpenOptions {
         match self {
             Self::File(_) => OpenOptions { block_size, ..OpenOptions::default() },
-            Self::Disc(disc) => disc::newest(&**disc, block_size),
+            Self::Disc(disc, whole) => disc::newest(whole.get_or_init(|| disc::whole(&**disc)), block_size),
         }
     }
 
     /// Tells which sessions of a disc broke off, so that an older one is read.
     pub(crate) fn tell_broken_off(&self, report: &Report) {
-        if let Self::Disc(disc) = self {
-            disc::tell_broken_off(&**disc, report);
+        if let Self::Disc(disc, whole) = self {
+            disc::tell_broken_off(&**disc, whole.get_or_init(|| disc::whole(&**disc)), report);
         }
     }
 
     fn inner(&self) -> &dyn ReadAt {
         match self {
             Self::File(file) => file,
-            Self::Disc(disc) => disc,
+            Self::Disc(disc, _) => disc,
         }
     }
 }
@@ -189,7 +191,7 @@ pub(crate) fn choose_from(sessions: &[Session], number: i32) -> mkudf_ms::Result
 pub(crate) fn device(path: &Path) -> anyhow::Result<Device> {
     let found = disc::at(path, Access::Read).with_context(|| path.display().to_string())?;
     if let Some(disc) = found {
-        return Ok(Device::Disc(disc));
+        return Ok(Device::Disc(disc, OnceLock::new()));
     }
     let file = FileReader::open(path).with_context(|| format!("{}: cannot open", path.display()))?;
     Ok(Device::File(file))

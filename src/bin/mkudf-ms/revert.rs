@@ -9,6 +9,7 @@ use mkudf_ms::scan::Outcome;
 use mkudf_ms::session::{Import, ImportOptions, Provenance};
 use udf::read::{OpenOptions, ReadAt};
 
+use crate::disc::Access;
 use crate::flags::Revert;
 use crate::grow::{Growth, Planned, Planning};
 use crate::job::{Times, stream_options};
@@ -32,14 +33,15 @@ pub(crate) fn run(flags: &Revert, report: &Report) -> anyhow::Result<Ending> {
     let name = || flags.image.display().to_string();
     let newest = OpenOptions { block_size: flags.block_size, ..OpenOptions::default() };
     let work = Work { flags, times, report, sequential: None, newest };
-    let Some(medium) = disc::to_grow(&flags.image, !flags.effort.dry_run).with_context(name)? else {
+    let access = Access::of(&flags.effort);
+    let Some(medium) = disc::to_grow(&flags.image, access).with_context(name)? else {
         return growth.run(&work).with_context(name);
     };
     if !medium.medium().is_sequential() {
         return growth.rewritable(&*medium, &work).with_context(name);
     }
-    let target = disc::target(&*medium, false, !flags.effort.dry_run, report).with_context(name)?;
-    let newest = disc::newest(&*medium, flags.block_size);
+    let (target, open) = disc::target(&*medium, false, access, report).with_context(name)?;
+    let newest = OpenOptions { block_size: flags.block_size, ..open };
     let work = Work { sequential: Some(target), newest, ..work };
     growth.disc(&*medium, target.closes_session, &work).with_context(name)
 }

@@ -8,7 +8,7 @@ use mkudf_ms::progress::Progress;
 use mkudf_ms::scan::{self, NoSession};
 use mkudf_ms::session;
 use mkudf_ms::tree::Tree;
-use udf::read::{ReadAt, Volume};
+use udf::read::{OpenOptions, ReadAt, Volume};
 
 use crate::grow::{Planned, Planning};
 use crate::job::{self, Append, DEFAULT_LABEL};
@@ -40,22 +40,23 @@ impl<'a> Fresh<'a> {
         if !flags.remove.is_empty() {
             return Err(job::Usage("--remove: nothing is carried over with --start-new".into()).into());
         }
-        match Volume::open(&disc, &disc::newest(disc, flags.format.block_size)) {
+        let revision = flags.format.udf_revision.unwrap_or(medium.revision);
+        job::unless_no_streams(&job.scan, revision)?;
+        let open = disc::newest(&disc::whole(disc), flags.format.block_size);
+        match Volume::open(&disc, &open) {
             Ok(volume) => tell_hidden(&volume, report)?,
             Err(error) => report.note(&format!("what is hidden cannot be read: {error}")),
         }
         let facts = if before.open_session_start.is_none() {
             before
         } else if flags.effort.dry_run {
-            disc.after_closing(end_of_open(disc, flags, &before)?)?
+            disc.after_closing(end_of_open(disc, &open, &before)?)?
         } else {
             disc::close_session(disc, report)?;
             disc::facts(disc)?
         };
         let closes_session = flags.format.close || layout == VolumeLayout::Session;
         let target = SequentialTarget { closes_session, ..SequentialTarget::of(&facts) };
-        let revision = flags.format.udf_revision.unwrap_or(medium.revision);
-        job::unless_no_streams(&job.scan, revision)?;
         Ok(Self { flags, job, layout, revision, block_size: medium.block_size, progress, target })
     }
 }
@@ -63,11 +64,10 @@ impl<'a> Fresh<'a> {
 /// Sectors with which the open session would be closed.
 fn end_of_open(
     disc: &dyn Recordable,
-    flags: &flags::Append,
+    open: &OpenOptions,
     facts: &mkudf_ms::media::multisession::Sequential,
 ) -> anyhow::Result<u32> {
-    let volume = Volume::open(&disc, &disc::newest(disc, flags.format.block_size));
-    let Ok(volume) = volume else { return Ok(0) };
+    let Ok(volume) = Volume::open(&disc, open) else { return Ok(0) };
     if volume.virtual_table().is_none() {
         return Ok(0);
     }
