@@ -1,7 +1,7 @@
 //! Drives that talk nonsense: what is asked of them ends, and does no harm.
 //!
 //! The input is the drive's replies, each a byte of length and so many bytes; what looks like sense data is given as such. After
-//! the last comes the first again.
+//! the last comes the first again. Who has waited for it for too long in all pulls the cable.
 #![no_main]
 
 use std::io;
@@ -14,17 +14,24 @@ use mkudf_ms::device::{Recordable, WriteAt};
 use mkudf_ms::media::Drive;
 use udf::read::ReadAt;
 
-/// Commands that a drive is given to harm us with: waiting for it must end before.
+/// Commands that a drive may be given without a pause between them: more are a loop that nothing ends. A disc claims up to
+/// 10,000 tracks, and is looked at a few times.
 const MOST_COMMANDS: u64 = 100_000;
+/// What may be waited for it in all before it fails for good.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 struct Nonsense<'a> {
     replies: Vec<&'a [u8]>,
     next: AtomicU64,
+    waited_milliseconds: AtomicU64,
 }
 
 impl Transport for Nonsense<'_> {
     fn execute(&self, _command: &[u8], data: Data<'_>, _timeout: Duration) -> io::Result<Answer> {
+        if u128::from(self.waited_milliseconds.load(Ordering::Relaxed)) > PATIENCE.as_millis() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
         let index = self.next.fetch_add(1, Ordering::Relaxed);
         assert!(index < MOST_COMMANDS, "the drive is asked for ever");
         let reply = self.replies[(index % self.replies.len() as u64) as usize];
@@ -43,7 +50,10 @@ impl Transport for Nonsense<'_> {
         Ok(Answer::Good(reply.len()))
     }
 
-    fn pause(&self, _time: Duration) {}
+    fn pause(&self, time: Duration) {
+        let milliseconds = u64::try_from(time.as_millis()).expect("a short time");
+        self.waited_milliseconds.fetch_add(milliseconds, Ordering::Relaxed);
+    }
 }
 
 fn replies(mut input: &[u8]) -> Vec<&[u8]> {
@@ -61,7 +71,7 @@ fuzz_target!(|input: &[u8]| {
     if replies.is_empty() {
         return;
     }
-    let drive = Nonsense { replies, next: AtomicU64::new(0) };
+    let drive = Nonsense { replies, next: AtomicU64::new(0), waited_milliseconds: AtomicU64::new(0) };
     let Ok(Some(disc)) = Disc::open(&drive) else { return };
     let _ = (
         disc.sessions(),

@@ -1,5 +1,7 @@
 //! What is on a disc and where the next write goes, from what its drive says.
 
+use std::time::Duration;
+
 use crate::media::multisession::{Mechanism, MediumState, Multisession, RandomWrite, Sequential};
 use crate::media::{Medium, Writing};
 
@@ -12,6 +14,8 @@ use super::unit::{Result, TrackOf, Unit};
 
 /// More tracks than any disc can have (BD-R: 7927).
 const TRACKS: u16 = 10_000;
+/// A drive that keeps us waiting for so long over its tracks is broken, however short the wait for each of them.
+const SURVEY: Duration = Duration::from_secs(5 * 60);
 
 /// A track.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -237,7 +241,12 @@ fn tracks<T: Transport>(unit: &Unit<T>, information: &DiscInformation) -> Result
         return Err(MmcError::Reply { code: 0x51, what: "no disc has so many tracks" });
     }
     let mut tracks: Vec<Track> = Vec::new();
+    let begin = unit.waited();
     for number in first..=last {
+        let waited = unit.waited().saturating_sub(begin);
+        if waited > SURVEY {
+            return Err(MmcError::Busy { code: 0x52, seconds: waited.as_secs(), sense: None });
+        }
         let track = Track::of(&unit.track_information(TrackOf::Number(number))?);
         let before = tracks.last();
         let is_ordered =

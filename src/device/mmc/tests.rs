@@ -236,6 +236,49 @@ fn nothing_is_waited_for_without_end() {
     }
 }
 
+/// Is busy for nearly a minute before it says what a track is.
+#[derive(Debug)]
+struct Dawdling<'a> {
+    drive: &'a SimulatedDrive,
+    asked: AtomicU64,
+    waited_milliseconds: AtomicU64,
+}
+
+impl Transport for Dawdling<'_> {
+    fn execute(&self, command: &[u8], data: Data<'_>, timeout: Duration) -> io::Result<Answer> {
+        if command[0] == 0x52 && self.asked.fetch_add(1, Ordering::Relaxed) % 1100 != 1099 {
+            return Ok(Answer::Busy);
+        }
+        self.drive.execute(command, data, timeout)
+    }
+
+    fn pause(&self, time: Duration) {
+        let milliseconds = u64::try_from(time.as_millis()).expect("a short time");
+        self.waited_milliseconds.fetch_add(milliseconds, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_disc_of_many_tracks_is_not_waited_for_track_by_track() {
+    let tray = Tray::blank(Medium::find("cd-r").unwrap());
+    for sessions in 1..=8 {
+        let disc = tray.disc();
+        let next = u64::from(facts(&disc).unwrap().next_writable) * SECTOR_BYTES as u64;
+        disc.write_at(next, &vec![1; 32 * SECTOR_BYTES]).unwrap();
+        disc.close_session(&mut quietly()).unwrap();
+        let drive =
+            Dawdling { drive: &tray.drive, asked: AtomicU64::new(0), waited_milliseconds: AtomicU64::new(0) };
+        let opened = Disc::open(&drive);
+        let seconds = drive.waited_milliseconds.load(Ordering::Relaxed) / 1000;
+        assert!(seconds <= 6 * 60, "{sessions} sessions: {seconds} s");
+        match sessions {
+            ..=4 => assert!(opened.is_ok(), "{sessions} sessions"),
+            6.. => assert!(matches!(opened, Err(MmcError::Busy { code: 0x52, .. })), "{sessions} sessions"),
+            _ => {}
+        }
+    }
+}
+
 /// Answers each command with the next of its replies, or with sense data made of it.
 #[derive(Debug)]
 struct Nonsense {

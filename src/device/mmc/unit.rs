@@ -1,5 +1,6 @@
 //! One drive: each command as a call, its reply checked, and what passes by itself waited for.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use zerocopy::IntoBytes;
@@ -30,6 +31,8 @@ const ATTENTIONS: usize = 16;
 #[derive(Debug)]
 pub struct Unit<T> {
     transport: T,
+    /// How long commands were waited for because the drive was not ready for them, in all.
+    waited_milliseconds: AtomicU64,
 }
 
 /// Which track is asked for.
@@ -57,12 +60,17 @@ pub enum Closing {
 impl<T: Transport> Unit<T> {
     /// A drive that is reached so.
     pub fn new(transport: T) -> Self {
-        Self { transport }
+        Self { transport, waited_milliseconds: AtomicU64::new(0) }
     }
 
     /// What carries the commands.
     pub fn transport(&self) -> &T {
         &self.transport
+    }
+
+    /// How long commands were waited for, in all: what a series of them may take is for who sends it to bound.
+    pub(super) fn waited(&self) -> Duration {
+        Duration::from_millis(self.waited_milliseconds.load(Ordering::Relaxed))
     }
 
     /// Has the drive do it; returns how many bytes came.
@@ -95,6 +103,8 @@ impl<T: Transport> Unit<T> {
             }
             self.transport.pause(rule.pause);
             waited += rule.pause;
+            let milliseconds = u64::try_from(rule.pause.as_millis()).unwrap_or(u64::MAX);
+            self.waited_milliseconds.fetch_add(milliseconds, Ordering::Relaxed);
         }
     }
 
