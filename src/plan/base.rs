@@ -1,6 +1,7 @@
 //! What an append builds on: the previous session, as facts. Whoever imports a volume fills this in; planning only reads it.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use udf::general::{DString, ExtentAd, Moment, Seal};
 use udf::volume::{ImplementationUseVolumeDescriptor, PrimaryVolumeDescriptor};
@@ -61,6 +62,8 @@ pub struct Base {
     pub table: Option<BaseTable>,
     /// Its metadata partition, if it has one.
     pub metadata: Option<BaseMetadata>,
+    /// What is known of it beside all that, if it is changed in place.
+    pub in_place: Option<BaseInPlace>,
     /// Further names of kept inodes that the tree has loaded: the unique id beside each and its characteristics.
     pub further_names: HashMap<NodeId, (u32, u8)>,
     /// Kept inodes whose entry changes though none of their names is in the tree.
@@ -102,6 +105,36 @@ pub struct BaseTable {
     pub partition_blocks: u32,
     /// Where the new state goes.
     pub target: SequentialTarget,
+}
+
+/// A volume that is changed in place: what is free, and what is written over.
+#[derive(Clone, Debug)]
+pub struct BaseInPlace {
+    /// Blocks of the partition.
+    pub partition_blocks: u32,
+    /// Blocks of it that are free, as the volume records them; ascending and apart.
+    pub free: Vec<Range<u32>>,
+    /// Free blocks that nothing is to be recorded in: packets that lie elsewhere. Ascending and apart.
+    pub avoided: Vec<Range<u32>>,
+    /// Blocks that hold what nothing leads to any more when the change is done; ascending and apart.
+    pub released: Vec<Range<u32>>,
+    /// So many blocks are lost together if the power fails while one of them is written.
+    pub write_unit_blocks: u32,
+    /// The main volume descriptor sequence, as it is recorded.
+    pub main: Recorded,
+    /// The reserve volume descriptor sequence.
+    pub reserve: Recorded,
+    /// The logical volume integrity descriptor.
+    pub integrity: Recorded,
+}
+
+/// Whole sectors, as they are recorded.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    /// The first.
+    pub start: Sector,
+    /// All of them.
+    pub bytes: Vec<u8>,
 }
 
 /// The metadata partition of the previous session.

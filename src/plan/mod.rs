@@ -7,10 +7,12 @@ pub mod base;
 mod extents;
 pub mod frame;
 mod heads;
+mod in_place;
 mod layout;
 mod logical;
 mod order;
 pub mod record;
+mod room;
 mod segment;
 mod sequential;
 mod space;
@@ -23,13 +25,15 @@ use std::fmt;
 use udf::general::{Moment, Seal};
 use udf::{BlockSize, Revision, Sector};
 
-pub use base::{Base, BaseMetadata, BaseTable, KeptEntry, Run};
+pub use base::{Base, BaseInPlace, BaseMetadata, BaseTable, KeptEntry, Recorded, Run};
 pub use extents::{Piece, Stretch, pieces, stretches};
 pub use frame::Frame;
 pub(crate) use heads::Heads;
 pub use layout::{Layout, MetadataFile};
 pub use order::Owner;
 pub(crate) use order::UniqueIds;
+pub use room::Room;
+pub(crate) use room::joined;
 pub use segment::{Content, Fetch, From, Mirror, Segment, Step};
 pub use sequential::SequentialTarget;
 pub use space::{Chain, DirectoryBody, MARK_EVERY, NOWHERE, Place, Shape, Spaces, Upper, is_embedded};
@@ -38,7 +42,9 @@ pub(crate) use table::{EXTENSION_LEN, Extension, Table};
 
 use crate::error::{Error, Result};
 use crate::tree::{InodeId, NodeId, Tree};
+use in_place::Update;
 use order::FIRST_UNIQUE_ID;
+use space::Ground;
 
 /// What is asked of a further session, beside its tree.
 #[derive(Clone, Debug)]
@@ -80,6 +86,8 @@ pub struct Plan {
     pub(crate) files: u32,
     pub(crate) directories: u32,
     pub(crate) data_bytes: u64,
+    /// What is written where it lies, if the volume is changed in place.
+    pub(crate) update: Option<Update>,
     steps: Vec<Step>,
     end_blocks: u32,
 }
@@ -104,8 +112,15 @@ impl Plan {
         let further_names = std::mem::take(&mut order.further_names);
         let mut unique_ids = UniqueIds::new(FIRST_UNIQUE_ID);
         let kept = |_| Ok(0);
-        let spaces =
-            Spaces::lay_out(tree, order, &mut unique_ids, shape, (0, shape.file_set_blocks()), &kept, None)?;
+        let spaces = Spaces::lay_out(
+            tree,
+            order,
+            &mut unique_ids,
+            shape,
+            Ground::Open(0, shape.file_set_blocks()),
+            &kept,
+            None,
+        )?;
         unique_ids.give_to(&further_names)?;
         let layout = if rules.metadata_partition {
             layout::metadata_file(&spaces, spec.redundant_metadata, spec.block_size)?
@@ -138,6 +153,7 @@ impl Plan {
             recorded: latest.max(spec.now),
             files,
             directories,
+            update: None,
             steps: Vec::new(),
             end_blocks: frame.last.0 + 1,
         };
@@ -150,6 +166,9 @@ impl Plan {
 
     /// Plans a further session on top of `base`.
     pub fn append(tree: &Tree, spec: &AppendSpec, base: Base) -> Result<Self> {
+        if base.in_place.is_some() {
+            return Self::change_in_place(tree, spec, base);
+        }
         if base.table.is_some() {
             return Self::append_to_table(tree, spec, base);
         }
@@ -180,7 +199,15 @@ impl Plan {
         let relabelled = spec.label.as_ref().is_some_and(|label| *label != base.label);
         let (spaces, layout, file_set_block) = if let Some(metadata) = &base.metadata {
             let old = metadata.main.last().map_or(0, |run| run.first + run.blocks);
-            let spaces = Spaces::lay_out(tree, order, &mut unique_ids, shape, (old, 0), &capacity_of, None)?;
+            let spaces = Spaces::lay_out(
+                tree,
+                order,
+                &mut unique_ids,
+                shape,
+                Ground::Open(old, 0),
+                &capacity_of,
+                None,
+            )?;
             let patch = layout::Changes { entries: &changed, file_set: relabelled };
             let layout =
                 layout::grown_metadata_file(tree, &spaces, &patch, metadata, first, base.block_size)?;
@@ -191,7 +218,7 @@ impl Plan {
                 order,
                 &mut unique_ids,
                 shape,
-                (first, shape.file_set_blocks()),
+                Ground::Open(first, shape.file_set_blocks()),
                 &capacity_of,
                 None,
             )?;
@@ -223,6 +250,7 @@ impl Plan {
             recorded,
             files,
             directories,
+            update: None,
             steps: Vec::new(),
             end_blocks: frame.last.0 + 1,
             base: Some(base),
@@ -364,17 +392,19 @@ impl Plan {
         blocks.sum::<u64>() * u64::from(self.block_size().bytes())
     }
 
-    /// Files that have blocks of their own among those that are written: first sector and number of blocks, in their order.
+    /// Files that have blocks of their own among those that are written: first sector and number of blocks, in their order; a
+    /// file in several pieces, once for each.
     pub fn files<'a>(&'a self, tree: &'a Tree) -> impl Iterator<Item = (InodeId, Sector, u32)> + 'a {
         let size = self.block_size();
-        self.spaces.files.iter().map(move |inode| {
+        self.spaces.files.iter().flat_map(move |inode| {
             let block = self.spaces.places[inode.0 as usize].body;
             let blocks = match self.spaces.targets.get(inode) {
                 Some(target) => size.blocks_for(target.len() as u64),
                 None => extents::recorded_blocks(tree, *inode, size),
             };
-            let start = Sector(self.partition_start.0 + self.layout.data + block);
-            (*inode, start, u32::try_from(blocks).unwrap_or(u32::MAX))
+            let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
+            let runs = self.spaces.data_runs(self.layout.data, block, blocks);
+            runs.into_iter().map(|run| (*inode, Sector(self.partition_start.0 + run.block), run.blocks))
         })
     }
 

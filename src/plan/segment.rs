@@ -55,6 +55,16 @@ pub enum Content {
     },
     /// The ICB of the virtual allocation table, once in each block.
     TableEntry,
+    /// The space bitmap: the part of it that begins at this block of it.
+    Bitmap {
+        /// Counted from the bitmap's first.
+        first: u32,
+    },
+    /// What is written over in place: blocks that the plan holds, from this one on.
+    Prepared {
+        /// Counted from the first that it holds.
+        first: u32,
+    },
     /// File data: the part of the data space that begins at this block.
     Data {
         /// A block of the data space.

@@ -20,7 +20,7 @@ use super::base::{Base, BaseTable};
 use super::frame::{self, Frame};
 use super::heads::Heads;
 use super::order::{self, FIRST_UNIQUE_ID, UniqueIds};
-use super::space::{NOWHERE, Shape, Spaces, Upper, add_blocks};
+use super::space::{Ground, NOWHERE, Shape, Spaces, Upper, add_blocks};
 use super::table::{self, Extension, Facts, Table};
 use super::{AppendSpec, Content, Layout, Plan, Segment, Spec, Step, data_bytes, layout};
 use crate::error::{Error, Result};
@@ -138,7 +138,15 @@ impl Plan {
         let partition_start = Sector(target.content_start()?);
         let kept = |_| Ok(0);
         let mut numbers = 1..u32::MAX;
-        let spaces = Spaces::lay_out(tree, order, &mut unique_ids, shape, (0, 1), &kept, Some(&mut numbers))?;
+        let spaces = Spaces::lay_out(
+            tree,
+            order,
+            &mut unique_ids,
+            shape,
+            Ground::Open(0, 1),
+            &kept,
+            Some(&mut numbers),
+        )?;
         unique_ids.give_to(&further_names)?;
         let heads = Heads::new(spec)?;
         let facts =
@@ -163,6 +171,7 @@ impl Plan {
             heads,
             root_entry: spaces.icb(tree, tree.node(tree.root()).inode),
             data_bytes: data_bytes(tree, &spaces),
+            update: None,
             spaces,
             layout,
             frame: Frame::of_session(target.next_writable, ends.end)?,
@@ -213,7 +222,7 @@ impl Plan {
             order,
             &mut unique_ids,
             shape,
-            (first, u32::from(heads.relabelled)),
+            Ground::Open(first, u32::from(heads.relabelled)),
             &capacity_of,
             Some(&mut numbers),
         )?;
@@ -244,6 +253,7 @@ impl Plan {
             heads,
             root_entry: spaces.icb(tree, tree.node(tree.root()).inode),
             data_bytes: data_bytes(tree, &spaces),
+            update: None,
             spaces,
             layout,
             frame: if target.begins_session {

@@ -4,12 +4,14 @@
 use std::collections::{BTreeMap, HashMap};
 
 use udf::file::{ExtendedFileEntry, FileEntry, FileIdentifierDescriptor, attribute};
-use udf::general::{Tag, Timestamp};
+use udf::general::{ExtentKind, Tag, Timestamp};
 use udf::revision::Rules;
 use udf::{BlockSize, Revision};
 
+use super::base::Run;
 use super::extents;
 use super::order::{Order, Owner, UniqueIds, low_id};
+use super::room::{Purpose, Room};
 use crate::error::{Error, Result};
 use crate::tree::{Content, Inode, InodeId, Kind, NodeId, Tree};
 
@@ -67,6 +69,8 @@ pub struct Spaces {
     pub places: Vec<Place>,
     /// Inodes with a new entry, in the order of their entries.
     pub entries: Vec<InodeId>,
+    /// The first block of the file set, if there are blocks for it.
+    pub file_set: u32,
     /// The block of the first new entry; the others follow.
     pub first_entry: u32,
     /// Directories' bodies, in the order of their blocks.
@@ -85,6 +89,18 @@ pub struct Spaces {
     pub owners: HashMap<InodeId, Owner>,
     /// Bodies of symbolic links.
     pub targets: BTreeMap<InodeId, Vec<u8>>,
+    /// Where blocks of both spaces are taken from, if they lie wherever a partition has free ones: then both spaces are this
+    /// one, and their numbers are its.
+    pub room: Option<Room>,
+}
+
+/// What the metadata space begins with.
+#[derive(Debug)]
+pub(super) enum Ground {
+    /// Nothing is there: from this block on, so many for the file set, and then all the rest.
+    Open(u32, u32),
+    /// Blocks of this room, so many of them for the file set.
+    Room(Room, u32),
 }
 
 /// What the spaces depend on beside the tree.
@@ -182,7 +198,7 @@ impl Shape {
 }
 
 impl Spaces {
-    /// Lays out the tree. The metadata space begins at block `first`, with `reserved` blocks for the file set.
+    /// Lays out the tree.
     /// `capacity_kept` says how many bytes a kept directory's entry has for its body; `numbers`, with a virtual partition,
     /// those of its blocks that are free.
     pub(super) fn lay_out(
@@ -190,13 +206,14 @@ impl Spaces {
         order: Order,
         unique_ids: &mut UniqueIds,
         shape: Shape,
-        (first, reserved): (u32, u32),
+        ground: Ground,
         capacity_kept: &dyn Fn(InodeId) -> Result<usize>,
         numbers: Option<&mut dyn Iterator<Item = u32>>,
     ) -> Result<Self> {
         let mut spaces = Self {
             places: vec![Place::NOWHERE; tree.inode_count()],
-            first_entry: add_blocks(first, u64::from(reserved))?,
+            file_set: 0,
+            first_entry: 0,
             entries: order.entries,
             bodies: Vec::new(),
             chains: BTreeMap::new(),
@@ -206,8 +223,19 @@ impl Spaces {
             data_blocks: 0,
             owners: order.owners,
             targets: BTreeMap::new(),
+            room: None,
         };
-        spaces.metadata_end = add_blocks(spaces.first_entry, spaces.entries.len() as u64)?;
+        match ground {
+            Ground::Open(first, reserved) => {
+                spaces.file_set = first;
+                spaces.metadata_end = add_blocks(first, reserved.into())?;
+            }
+            Ground::Room(mut room, reserved) => {
+                spaces.file_set = room.take_together(Purpose::Metadata, reserved.into())?;
+                spaces.room = Some(room);
+            }
+        }
+        spaces.first_entry = spaces.take_entries()?;
         spaces.place_entries(tree, &order.changed, unique_ids, numbers)?;
         for directory in order.directories {
             spaces.place_directory(tree, directory, shape, capacity_kept)?;
@@ -216,6 +244,48 @@ impl Spaces {
             spaces.place_file(tree, spaces.entries[index], shape)?;
         }
         Ok(spaces)
+    }
+
+    /// Blocks for all new entries, which need not lie together.
+    fn take_entries(&mut self) -> Result<u32> {
+        let blocks = self.entries.len() as u64;
+        match &mut self.room {
+            Some(room) => room.take(Purpose::Metadata, blocks),
+            None => self.take_metadata(blocks),
+        }
+    }
+
+    /// Blocks of the metadata space that lie together.
+    fn take_metadata(&mut self, blocks: u64) -> Result<u32> {
+        if let Some(room) = &mut self.room {
+            return room.take_together(Purpose::Metadata, blocks);
+        }
+        let first = self.metadata_end;
+        self.metadata_end = add_blocks(first, blocks)?;
+        Ok(first)
+    }
+
+    /// Blocks of the data space, from a multiple of `aligned` on.
+    fn take_data(&mut self, blocks: u64, aligned: u32) -> Result<u32> {
+        if let Some(room) = &mut self.room {
+            return room.take(Purpose::Data, blocks);
+        }
+        let first = add_blocks(0, u64::from(self.data_blocks).next_multiple_of(aligned.into()))?;
+        self.data_blocks = add_blocks(first, blocks)?;
+        Ok(first)
+    }
+
+    /// The block of a number of the metadata space.
+    pub(crate) fn block(&self, number: u32) -> u32 {
+        self.room.as_ref().map_or(number, |room| room.block(number))
+    }
+
+    /// Where blocks of the data space lie, `data` being where it begins if it lies together.
+    pub(crate) fn data_runs(&self, data: u32, first: u32, blocks: u32) -> Vec<Run> {
+        match &self.room {
+            Some(room) => room.pieces(first..first + blocks).collect(),
+            None => vec![Run { first, block: data + first, blocks }],
+        }
     }
 
     fn place_entries(
@@ -294,8 +364,7 @@ impl Spaces {
         if unpadded <= capacity as u64 {
             return Ok(());
         }
-        let first = self.metadata_end;
-        self.metadata_end = add_blocks(first, shape.block_size.blocks_for(bytes))?;
+        let first = self.take_metadata(shape.block_size.blocks_for(bytes))?;
         self.places[id.0 as usize].body = u32::try_from(self.bodies.len()).unwrap_or(NOWHERE);
         self.bodies.push(DirectoryBody { node, first, bytes, marks: marks.into() });
         Ok(())
@@ -317,13 +386,12 @@ impl Spaces {
         let blocks = extents::recorded_blocks(tree, id, shape.block_size);
         if blocks > 0 {
             let aligned = if size < ALIGNED_FROM_BYTES { 1 } else { alignment_blocks(shape.block_size) };
-            let first = u64::from(self.data_blocks).next_multiple_of(u64::from(aligned));
-            self.places[id.0 as usize].body = add_blocks(0, first)?;
+            self.places[id.0 as usize].body = self.take_data(blocks, aligned)?;
             self.files.push(id);
-            self.data_blocks = add_blocks(0, first + blocks)?;
         }
-        // A file below 16 GiB without holes cannot need more descriptors than the smallest entry has.
+        // A file below 16 GiB that lies together cannot need more descriptors than the smallest entry has.
         if size > 16 << 30
+            || self.room.is_some()
             || matches!(inode.content, Content::Host(crate::tree::HostFile { holes: Some(_), .. }))
         {
             self.place_chain(tree, id, capacity, shape)?;
@@ -339,10 +407,12 @@ impl Spaces {
                 limit: 254,
             })?;
         if body.len() > capacity {
-            self.places[id.0 as usize].body = self.data_blocks;
-            self.files.push(id);
             let blocks = shape.block_size.blocks_for(body.len() as u64);
-            self.data_blocks = add_blocks(self.data_blocks, blocks)?;
+            self.places[id.0 as usize].body = match &mut self.room {
+                Some(room) => room.take_together(Purpose::Data, blocks)?,
+                None => self.take_data(blocks, 1)?,
+            };
+            self.files.push(id);
         }
         self.targets.insert(id, body);
         Ok(())
@@ -350,7 +420,18 @@ impl Spaces {
 
     fn place_chain(&mut self, tree: &Tree, id: InodeId, capacity: usize, shape: Shape) -> Result<()> {
         let in_entry = capacity / shape.descriptor_len();
-        let count = extents::pieces(tree, id, shape.block_size).count();
+        let body = self.places[id.0 as usize].body;
+        let pieces = extents::pieces(tree, id, shape.block_size);
+        let count: usize = pieces
+            .map(|piece| match &self.room {
+                Some(room) if piece.kind == ExtentKind::Recorded => {
+                    let first = body + piece.block;
+                    let blocks = shape.block_size.blocks_for(piece.bytes.into());
+                    room.pieces(first..first + u32::try_from(blocks).unwrap_or(0)).count()
+                }
+                _ => 1,
+            })
+            .sum();
         if count <= in_entry {
             return Ok(());
         }
@@ -361,8 +442,7 @@ impl Spaces {
             let room = shape.descriptors_in_extent();
             left = if left <= room { 0 } else { left - (room - 1) };
         }
-        let first = self.metadata_end;
-        self.metadata_end = add_blocks(first, u64::from(blocks))?;
+        let first = self.take_metadata(blocks.into())?;
         self.chains.insert(id, Chain { first, blocks });
         self.chain_blocks.insert(first, id);
         Ok(())
@@ -373,7 +453,7 @@ impl Spaces {
     pub fn icb(&self, tree: &Tree, inode: InodeId) -> u32 {
         match (self.places[inode.0 as usize].icb, tree.inode(inode).kept) {
             (NOWHERE, Some(kept)) => kept.icb.block.0,
-            (icb, _) => icb,
+            (icb, _) => self.block(icb),
         }
     }
 }

@@ -30,8 +30,9 @@ impl Plan {
                 out[to..to + len].copy_from_slice(&identifier[from..from + len]);
             }
         };
+        let first = self.spaces.block(body.first);
         let block_of =
-            |at: u64| body.first + u32::try_from(at / u64::from(self.block_size().bytes())).unwrap_or(0);
+            |at: u64| first + u32::try_from(at / u64::from(self.block_size().bytes())).unwrap_or(0);
         if at == 0 {
             self.parent(tree, body.node, block_of(0), &mut identifier);
             emit(&identifier, 0);

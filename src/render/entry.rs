@@ -8,7 +8,7 @@ use udf::general::{ExtentKind, LongAd, ShortAd, Tag, TagIdentifier, Timestamp};
 use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
 use crate::plan::record::developer;
-use crate::plan::{NOWHERE, Piece, Plan, Upper, is_embedded, pieces};
+use crate::plan::{NOWHERE, Piece, Plan, Run, Upper, is_embedded, pieces};
 use crate::tree::{Attributes, Content, InodeId, Kind, Tree};
 
 /// What stands where the allocation descriptors would be, and what it amounts to.
@@ -230,10 +230,11 @@ impl Plan {
         let longest = u64::from(size.max_extent_bytes());
         // A virtual extent ends with its block, so these are of the partition underneath.
         let is_long = self.shape.upper == Upper::Virtual;
+        let first = self.spaces.block(body.first);
         let mut bytes = Vec::new();
         for index in 0..body.bytes.div_ceil(longest) {
             let length = (body.bytes - index * longest).min(longest);
-            let block = body.first + u32::try_from(size.blocks_for(index * longest)).unwrap_or(0);
+            let block = first + u32::try_from(size.blocks_for(index * longest)).unwrap_or(0);
             let length = u32::try_from(length).unwrap_or(u32::MAX);
             if is_long {
                 let start = BlockAddress::new(0, block);
@@ -278,15 +279,30 @@ impl Plan {
         }
     }
 
+    /// A piece of a file, cut where what lies together ends: kind, bytes and first block of each part.
+    fn placed(&self, id: InodeId, piece: Piece) -> Vec<(ExtentKind, u32, u32)> {
+        if piece.kind != ExtentKind::Recorded {
+            return vec![(piece.kind, piece.bytes, 0)];
+        }
+        let size = self.block_size();
+        let first = self.spaces.places[id.0 as usize].body + piece.block;
+        let blocks = u32::try_from(size.blocks_for(piece.bytes.into())).unwrap_or(0);
+        let mut left = u64::from(piece.bytes);
+        let part = |run: Run| {
+            let bytes = size.bytes_in(run.blocks).min(left);
+            left -= bytes;
+            (piece.kind, u32::try_from(bytes).unwrap_or(u32::MAX), run.block)
+        };
+        self.spaces.data_runs(self.layout.data, first, blocks).into_iter().map(part).collect()
+    }
+
     /// The allocation descriptors of a file: those in its entry, then those in each allocation extent.
     pub(super) fn descriptor_parts(&self, tree: &Tree, id: InodeId) -> Vec<Vec<u8>> {
-        let first_block = self.spaces.places[id.0 as usize].body;
-        let descriptor = |piece: Piece| {
-            let recorded = piece.kind == ExtentKind::Recorded;
-            let block = if recorded { self.layout.data + first_block + piece.block } else { 0 };
-            self.descriptor(piece.kind, piece.bytes, BlockAddress::new(0, block))
-        };
-        let all: Vec<Vec<u8>> = self.file_pieces(tree, id).map(descriptor).collect();
+        let all: Vec<Vec<u8>> = self
+            .file_pieces(tree, id)
+            .flat_map(|piece| self.placed(id, piece))
+            .map(|(kind, bytes, block)| self.descriptor(kind, bytes, BlockAddress::new(0, block)))
+            .collect();
         let Some(chain) = self.spaces.chains.get(&id) else { return vec![all.concat()] };
         let mut room = self.shape.capacity(tree.inode(id)) / self.shape.descriptor_len();
         let (mut parts, mut rest) = (Vec::new(), all.as_slice());
@@ -296,7 +312,7 @@ impl Plan {
                 break;
             }
             let (here, there) = rest.split_at(room - 1);
-            let next = BlockAddress::new(self.body_reference(), block);
+            let next = BlockAddress::new(self.body_reference(), self.spaces.block(block));
             let mut part = here.concat();
             part.extend(self.descriptor(ExtentKind::Continuation, self.block_size().bytes(), next));
             parts.push(part);

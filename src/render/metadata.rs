@@ -122,7 +122,7 @@ impl Plan {
         }
         for block in common(&range, &self.new_entries()) {
             let inode = self.entry_at(block);
-            let number = self.spaces.places[inode.0 as usize].icb;
+            let number = self.spaces.icb(tree, inode);
             block_at(block, &mut |out| self.entry(tree, inode, number, out));
         }
         for (block, inode) in self.patches.range(range.clone()) {
@@ -168,6 +168,7 @@ impl Plan {
                     previous_allocation_extent_location: 0.into(),
                     length_of_allocation_descriptors: u32::try_from(part.len()).unwrap_or(0).into(),
                 };
+                let block = self.spaces.block(block);
                 descriptor.write(part, out, self.seal, block);
                 if !self.shape.rules().allocation_extent_crc_is_full {
                     Tag::seal_partly(out, AllocationExtentDescriptor::IDENTIFIER, self.seal, block, 8);

@@ -2,6 +2,7 @@
 
 mod directory;
 mod entry;
+mod in_place;
 mod metadata;
 mod table;
 mod volume;
@@ -69,6 +70,8 @@ impl Render for Plan {
             Content::TableEntry => self.table_entries(segment.start, first, out),
             Content::MetadataEntry { mirror } => self.metadata_file_entry(mirror, out),
             Content::Metadata { first: base } => self.metadata(tree, base + first, out),
+            Content::Bitmap { first: base } => self.space_bitmap(base + first, out),
+            Content::Prepared { first: base } => self.prepared(base + first, out),
             Content::Data { first: base } => {
                 let blocks = blocks_in(out, self.block_size());
                 let mut copies = Vec::new();

@@ -242,8 +242,9 @@ impl Plan {
     }
 
     /// The file set's block in that partition.
-    fn file_set_number(&self) -> u32 {
-        self.table.as_ref().map_or(self.file_set_block, |table| table.file_set_number)
+    pub(crate) fn file_set_number(&self) -> u32 {
+        let block = || self.spaces.block(self.file_set_block);
+        self.table.as_ref().map_or_else(block, |table| table.file_set_number)
     }
 
     /// The new volume's file set, or the old one with what changed.
@@ -292,7 +293,7 @@ impl Plan {
     /// Ends the file set sequence.
     pub(super) fn file_set_end(&self, block: &mut [u8]) {
         block.fill(0);
-        TerminatingDescriptor::new().write(&[], block, self.seal, self.file_set_block + 1);
+        TerminatingDescriptor::new().write(&[], block, self.seal, self.file_set_number() + 1);
     }
 
     pub(super) fn is_extended(&self) -> bool {

@@ -67,16 +67,6 @@ pub(super) fn seal(bytes: &mut [u8], want: &Want) {
     Tag::seal_partly(bytes, want.kind, seal, want.location, crc_bytes);
 }
 
-/// Makes CRC and checksum fit; all else in the tag stays.
-pub(super) fn reseal(bytes: &mut [u8]) {
-    let length = usize::from(get16(bytes, 10)).min(bytes.len().saturating_sub(Tag::LEN));
-    let crc = crc16(&bytes[Tag::LEN..Tag::LEN + length]);
-    put(bytes, 8, &crc.to_le_bytes());
-    if let Some(tag) = Tag::read(bytes) {
-        bytes[4] = tag.expected_checksum();
-    }
-}
-
 pub(super) fn is_zero(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| *byte == 0)
 }

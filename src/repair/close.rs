@@ -100,7 +100,7 @@ impl Files<'_, '_> {
         }
         let mut open = old.to_vec();
         put(&mut open, 28, &OPEN.to_le_bytes());
-        super::bytes::reseal(&mut open);
+        udf::general::Tag::reseal(&mut open);
         self.opening = Some((sector, open));
     }
 

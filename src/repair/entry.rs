@@ -457,7 +457,7 @@ fn mend_attributes(block: &mut [u8], form: Form, absent_is_ones: bool) -> bool {
     put(block, form.fixed + 20, &application.to_le_bytes());
     let header = form.fixed;
     if *block != old[..] {
-        super::bytes::reseal(&mut block[header..]);
+        udf::general::Tag::reseal(&mut block[header..]);
     }
     *block != old[..]
 }

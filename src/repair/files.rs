@@ -247,7 +247,7 @@ impl<'m, 'd> Files<'m, 'd> {
                 );
             }
         } else {
-            super::bytes::reseal(&mut bytes);
+            udf::general::Tag::reseal(&mut bytes);
         }
         self.mender.overlay.put(sector, phase, bytes)
     }

@@ -37,7 +37,7 @@ mod twins;
 mod undo;
 
 use udf::check::{Report, Severity, check};
-use udf::general::{Descriptor, EntityIdentifier, ExtentAd, TagIdentifier};
+use udf::general::{Descriptor, EntityIdentifier, ExtentAd, Tag, TagIdentifier};
 use udf::read::{Found, OpenOptions, PartitionKind, ReadAt, Volume};
 use udf::revision::Revision;
 use udf::volume::{ANCHOR_SECTOR, AccessType, AnchorVolumeDescriptorPointer as Anchor};
@@ -108,7 +108,7 @@ impl Mender<'_> {
                     && block[440] == 1
                     && bytes::put(&mut block, 446 + 58, &[right])
                 {
-                    bytes::reseal(&mut block);
+                    Tag::reseal(&mut block);
                     changed |= self.overlay.put(sector, phase, block);
                 }
             }

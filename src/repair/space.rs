@@ -1,12 +1,12 @@
 //! Which blocks are used, by the tree's account; taking blocks that are not; recording what is free.
 
 use udf::file::SpaceBitmapDescriptor;
-use udf::general::{Descriptor, ExtentKind, TagIdentifier};
+use udf::general::{Descriptor, ExtentKind, Tag, TagIdentifier};
 use udf::read::{PartitionKind, ReadAt};
 use udf::volume::AccessType;
 use udf::{BlockAddress, Sector};
 
-use super::bytes::{Want, get32, put, reseal, seal};
+use super::bytes::{Want, get32, put, seal};
 use super::files::Files;
 use super::plan::Phase;
 
@@ -379,7 +379,7 @@ impl Files<'_, '_> {
                 return Vec::new();
             };
             put(&mut block, offset, bytes);
-            reseal(&mut block);
+            Tag::reseal(&mut block);
             whole = block;
         } else {
             whole.extend(bytes);

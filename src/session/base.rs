@@ -53,6 +53,9 @@ impl<R: ReadAt> Import<R> {
         self.lose_streams(&mut names)?;
         self.move_streams(tree)?;
         let mut base = self.base(&names)?;
+        if let Some(write_unit_blocks) = self.in_place {
+            base.in_place = Some(self.base_in_place(tree, &names.lost, write_unit_blocks)?);
+        }
         // A further name has a unique id of its own (UDF 3.2.1.1).
         for (node, _) in outcome.linked.iter().filter(|(node, inode)| tree.node(*node).inode == *inode) {
             let id = u32::try_from(base.next_unique_id).map_err(|_| Error::Limit {
@@ -219,7 +222,7 @@ impl<R: ReadAt> Import<R> {
                 .filter(|recorded| recorded.decode_lossy() == volume.label()),
             label: volume.label(),
             partition_number: physical.number,
-            partition_start: Sector(physical_start(volume).ok_or_else(|| missing("physical partition"))?),
+            partition_start: physical.start().ok_or_else(|| missing("physical partition"))?,
             session_number: self.newest.session.number,
             session_start: self.newest.session.start,
             sequences: self.newest.sequences,
@@ -229,11 +232,12 @@ impl<R: ReadAt> Import<R> {
             recorded: self.newest.recorded,
             free_start: self.newest.free_start,
             reserve_slot: self.reserve_slot()?,
-            device_blocks: self.fixed_size.then_some(device_blocks),
+            device_blocks: (self.fixed_size || self.in_place.is_some()).then_some(device_blocks),
             file_set_offset_bytes: size.offset_of(volume.locate(file_set)?.sector),
             sequential: self.sequential,
             table: base_table(volume, self.sequential, &self.newest, &names.lost)?,
             metadata: self.metadata(file_set)?,
+            in_place: None,
             further_names: std::mem::take(&mut self.further_names),
             relinked: std::mem::take(&mut self.relinked),
             entries: std::mem::take(&mut self.entries),
@@ -242,8 +246,8 @@ impl<R: ReadAt> Import<R> {
 
     /// A blank cluster before the first anchor, on volumes whose beginning was laid out by this implementation.
     fn reserve_slot(&self) -> Result<Option<Sector>> {
-        let is_sequential = self.sequential.is_some();
-        if is_sequential || !self.all_ours || physical_start(&self.volume) != Some(PARTITION_START.0) {
+        let is_elsewhere = self.sequential.is_some() || self.in_place.is_some();
+        if is_elsewhere || !self.all_ours || physical_start(&self.volume) != Some(PARTITION_START.0) {
             return Ok(None);
         }
         let size = self.volume.block_size();

@@ -9,11 +9,24 @@ use udf::read::{DirectoryEntry, Entry, OpenOptions, PartitionKind, ReadAt, Volum
 
 use super::free::free_start;
 use super::history::{Session, sessions};
-use super::refuse::{physical_start, unless_appendable, unless_known};
+use super::in_place::{is_rewritable, unless_changeable};
+use super::refuse::{physical_start, unless_appendable, unless_closed, unless_known};
 use crate::error::{Error, Result, Warning};
 use crate::plan::{KeptEntry, SequentialTarget};
 use crate::scan::{Existing, Facts, Sameness};
 use crate::tree::{Attributes, Content, InodeId, Kept, Kind, Name, NodeId, Tree};
+
+/// How a volume grows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Manner {
+    /// Behind what is there: nothing of that is written over.
+    #[default]
+    Session,
+    /// In the free blocks of its partition; what is no longer needed becomes free.
+    InPlace,
+    /// In place if the volume is made for that, and else by a session.
+    AsMade,
+}
 
 /// How a session is imported.
 #[derive(Clone, Copy, Debug, Default)]
@@ -22,7 +35,11 @@ pub struct ImportOptions {
     pub open: OpenOptions,
     /// The target is a device, whose size is fixed, and not an image file, which grows.
     pub fixed_size: bool,
-    /// Volumes that could be written in place are appended to all the same.
+    /// How a volume grows that could be written in place.
+    pub manner: Manner,
+    /// Where one is changed in place, so many blocks are lost together if the power fails while one of them is written; 0 for one.
+    pub write_unit_blocks: u32,
+    /// A volume is changed in place though its integrity is open, and a session is appended to one that could be written in place.
     pub force: bool,
     /// The tree is that of the session of this number, and not of the newest: the next session goes back to it.
     pub tree_of: Option<u32>,
@@ -42,6 +59,8 @@ pub struct Import<R> {
     pub(super) all_ours: bool,
     pub(super) fixed_size: bool,
     pub(super) sequential: Option<SequentialTarget>,
+    /// It is changed in place, and so many blocks are lost together.
+    pub(super) in_place: Option<u32>,
     pub(super) entries: HashMap<InodeId, KeptEntry>,
     pub(super) further_names: HashMap<NodeId, (u32, u8)>,
     /// Kept files by their ICB: what several names stand for is one inode.
@@ -70,9 +89,15 @@ pub(super) struct Newest {
 }
 
 impl Newest {
-    fn new<R: ReadAt>(volume: &Volume<R>, session: Session, options: &ImportOptions) -> Result<Self> {
+    fn new<R: ReadAt>(
+        volume: &Volume<R>,
+        session: Session,
+        options: &ImportOptions,
+        is_in_place: bool,
+    ) -> Result<Self> {
         let integrity = volume.integrity();
         let free_start = match options.sequential {
+            _ if is_in_place => 0,
             Some(target) => target.next_writable.0,
             None => free_start(volume, &session, options.fixed_size)?,
         };
@@ -103,9 +128,20 @@ impl<R: ReadAt> Import<R> {
             known => known,
         };
         let mut volume = Volume::open(device, &options.open)?;
-        unless_appendable(&volume, options.force, options.sequential.is_some())?;
+        let is_in_place = match options.manner {
+            Manner::Session => false,
+            Manner::InPlace => true,
+            Manner::AsMade => is_rewritable(&volume) && options.sequential.is_none(),
+        };
+        if is_in_place {
+            unless_changeable(&volume)?;
+            unless_closed(&volume, options.force)?;
+        } else {
+            unless_appendable(&volume, options.force, options.sequential.is_some())?;
+        }
         unless_behind(&session, options.sequential)?;
-        let newest = Newest::new(&volume, session, options)?;
+        let in_place = is_in_place.then_some(options.write_unit_blocks.max(1));
+        let newest = Newest::new(&volume, session, options, is_in_place)?;
         if let Some(open) = older {
             volume = Volume::open(volume.into_device(), &open)?;
             unless_same_partition(&volume, &newest)?;
@@ -116,6 +152,7 @@ impl<R: ReadAt> Import<R> {
             all_ours,
             fixed_size: options.fixed_size,
             sequential: options.sequential,
+            in_place,
             entries: HashMap::new(),
             further_names: HashMap::new(),
             files: HashMap::new(),

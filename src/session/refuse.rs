@@ -17,7 +17,7 @@ pub(super) fn unless_appendable<R: ReadAt>(
     is_sequential: bool,
 ) -> Result<()> {
     unless_known(volume)?;
-    unless_closed(volume)?;
+    unless_closed(volume, false)?;
     if virtual_partition(volume).is_some() || is_sequential {
         return unless_damaged(volume);
     }
@@ -73,9 +73,10 @@ pub(super) fn unless_known<R: ReadAt>(volume: &Volume<R>) -> Result<()> {
     ))
 }
 
-fn unless_closed<R: ReadAt>(volume: &Volume<R>) -> Result<()> {
+/// An error if the volume is marked as being changed, unless that is to be ignored.
+pub(super) fn unless_closed<R: ReadAt>(volume: &Volume<R>, force: bool) -> Result<()> {
     let integrity = volume.integrity().and_then(|integrity| integrity.integrity_type);
-    if integrity == Some(IntegrityType::Close) || volume.is_consistent() {
+    if force || integrity == Some(IntegrityType::Close) || volume.is_consistent() {
         return Ok(());
     }
     let reason = if integrity.is_some() {
@@ -83,10 +84,7 @@ fn unless_closed<R: ReadAt>(volume: &Volume<R>) -> Result<()> {
     } else {
         "the volume has no readable integrity descriptor, so nobody can tell whether it is consistent"
     };
-    Err(Error::refused(
-        reason,
-        "unmount it where it is mounted, or have its own system check and close it first",
-    ))
+    Err(Error::refused(reason, "unmount it where it is mounted, or mend it first: mkudf-ms repair"))
 }
 
 fn unless_read_only<R: ReadAt>(volume: &Volume<R>, force: bool) -> Result<()> {

@@ -9,12 +9,13 @@ use mkudf_ms::media::{self, Medium};
 use mkudf_ms::plan::{AppendSpec, Plan, SequentialTarget};
 use mkudf_ms::progress::Progress;
 use mkudf_ms::scan::{self, FileId, Source};
-use mkudf_ms::session::{Import, ImportOptions};
+use mkudf_ms::session::{Import, ImportOptions, Manner};
 use udf::Revision;
 use udf::read::{OpenOptions, ReadAt};
 
 use crate::bar;
 use crate::disc::Access;
+use crate::flags::LayoutChoice;
 use crate::grow::{Growth, Planned, Planning};
 use crate::job::{Append, Times, Usage};
 use crate::open::Spot;
@@ -29,16 +30,25 @@ pub(crate) fn run(flags: &flags::Append, report: &Report) -> anyhow::Result<Endi
     job.scan.skip = Some(FileId::from(&found));
     let progress = Progress::new();
     bar::cancel_on_signal(&progress)?;
+    let medium = flags.format.medium.as_deref().and_then(Medium::find).unwrap_or(&media::ALL[0]);
     let growth = Growth {
         image: &flags.image,
         effort: &flags.effort,
-        medium: flags.format.medium.as_deref().and_then(Medium::find).unwrap_or(&media::ALL[0]),
+        medium,
         stream: &job.stream,
         progress: &progress,
         report,
     };
     let newest = OpenOptions { block_size: flags.format.block_size, ..OpenOptions::default() };
-    let work = Work { flags, job: &job, report, progress: &progress, sequential: None, newest };
+    let work = Work {
+        flags,
+        job: &job,
+        report,
+        progress: &progress,
+        sequential: None,
+        newest,
+        write_unit_blocks: medium.write_unit_blocks,
+    };
     if let Some(disc) = disc::to_grow(&flags.image, Access::of(&flags.effort)).with_context(name)? {
         return work.disc(&growth, &*disc).with_context(name);
     }
@@ -57,6 +67,18 @@ struct Work<'a> {
     sequential: Option<SequentialTarget>,
     /// How its newest session is opened.
     newest: OpenOptions,
+    /// Blocks that the medium loses together.
+    write_unit_blocks: u32,
+}
+
+/// How the volume grows, as far as the flags say.
+fn manner(flags: &flags::Append) -> Manner {
+    match flags.format.layout {
+        _ if flags.in_place => Manner::InPlace,
+        LayoutChoice::Session => Manner::Session,
+        _ if flags.start_new => Manner::Session,
+        _ => Manner::AsMade,
+    }
 }
 
 impl Work<'_> {
@@ -67,7 +89,8 @@ impl Work<'_> {
             if flags.format.close {
                 return Err(Usage("--close: the disc has no sessions that are closed".into()).into());
             }
-            return growth.rewritable(disc, &self);
+            let write_unit_blocks = disc.medium().write_unit_blocks;
+            return growth.rewritable(disc, &Self { write_unit_blocks, ..self });
         }
         if flags.start_new {
             let fresh = start_new::Fresh::find(flags, job, disc, (self.report, self.progress))?;
@@ -95,6 +118,8 @@ impl Planning for Work<'_> {
         let options = ImportOptions {
             open,
             fixed_size: is_device,
+            manner: manner(flags),
+            write_unit_blocks: self.write_unit_blocks,
             force: flags.force,
             tree_of: None,
             tree_opened_by: None,

@@ -167,7 +167,9 @@ Examples:
     mkudf-ms append --remove /old/notes.txt backup.udf
 
 What is on the volume stays where it is. A new session is written behind it,
-and becomes the current one as the last step.";
+and becomes the current one as the last step. A rewritable volume (made with
+--rewritable, by mkudffs, Windows, a camera ...) is changed in place instead: new
+files go to its free blocks, and what is replaced or removed becomes free.";
 
 /// Add a session to a volume: new, changed and removed files
 #[derive(Debug, Args)]
@@ -192,7 +194,11 @@ pub(crate) struct Append {
     /// When a source has the name of a file on the volume
     #[arg(long, value_name = "WHAT", default_value = "replace", conflicts_with = "update")]
     pub(crate) on_conflict: OnConflict,
-    /// Append to a volume that could be written in place, too: it becomes read-only
+    /// Change the volume where it lies, in its free blocks: the default for volumes that are made for that
+    #[arg(long, conflicts_with = "start_new")]
+    pub(crate) in_place: bool,
+    /// Change in place though an update was interrupted before; with --layout session, append to a volume that could be changed
+    /// in place: it becomes read-only
     #[arg(long)]
     pub(crate) force: bool,
     /// Carry nothing over: what is on the volume is hidden by what is written now, and listed

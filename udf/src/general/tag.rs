@@ -175,6 +175,16 @@ impl Tag {
         head.copy_from_slice(tag.as_bytes());
     }
 
+    /// Makes CRC and checksum fit a descriptor that has been changed; all else in the tag stays, also how much the CRC covers.
+    pub fn reseal(descriptor: &mut [u8]) {
+        let Some(mut tag) = Self::read(descriptor) else { return };
+        let (head, body) = descriptor.split_at_mut(Self::LEN);
+        let length = usize::from(tag.descriptor_crc_length.get()).min(body.len());
+        tag.descriptor_crc = crc16(body.split_at(length).0).into();
+        tag.checksum = tag.expected_checksum();
+        head.copy_from_slice(tag.as_bytes());
+    }
+
     /// Writes the tag of the descriptor that fills `descriptor` exactly; the CRC covers all of it (UDF 2.2.1.2, 2.3.1.2).
     ///
     /// # Panics

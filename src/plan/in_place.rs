@@ -1,0 +1,311 @@
+//! Changing a volume in place: all that is new goes to free blocks, and one sector decides which tree there is.
+//!
+//! ```text
+//!   1  free blocks           entries, directories, data, file set; two bitmaps: A leaves out what is taken, B gives back what is
+//!                            no longer used
+//!   2  integrity: open       reserve sequence: bitmap A, the new file set
+//!   3  main sequence         bitmap A
+//!   4  main sequence         the new file set: from here on there is the new tree
+//!   5  reserve sequence      bitmap B
+//!   6  main sequence         bitmap B
+//!   7  integrity: closed     counts, free blocks, the next unique id
+//! ```
+//!
+//! Between two steps everything is durable. Whatever stops it, a reader finds the old tree or the new one, and whoever writes to
+//! the volume finds a bitmap that calls nothing free that either needs. `docs/crash-safety.md` has the proof and the price.
+
+use std::ops::Range;
+
+use udf::file::SpaceBitmapDescriptor;
+use udf::general::{Descriptor, ExtentKind, LongAd, ShortAd, Tag, TagIdentifier, Timestamp};
+use udf::volume::{
+    ImplementationUseVolumeDescriptor, IntegrityImplementationUse, IntegrityType, LogicalVolumeDescriptor,
+    LogicalVolumeIntegrityDescriptor, PartitionDescriptor, PartitionHeaderDescriptor,
+    PrimaryVolumeDescriptor,
+};
+use udf::{BlockAddress, BlockSize, Sector};
+use zerocopy::{FromBytes, IntoBytes};
+
+use super::base::{Base, BaseInPlace, Recorded};
+use super::frame::Frame;
+use super::heads::Heads;
+use super::order::{self, UniqueIds};
+use super::record::developer;
+use super::room::{self, Purpose, Room};
+use super::space::{Ground, Shape, Spaces, Upper};
+use super::{AppendSpec, Content, Layout, Plan, Segment, Step, data_bytes};
+use crate::error::{Error, Result};
+use crate::tree::Tree;
+
+/// What is written over in place, and the bitmaps.
+#[derive(Debug)]
+pub(crate) struct Update {
+    /// What is free by the first bitmap, and by the second; ascending and apart.
+    pub(crate) free: [Vec<Range<u32>>; 2],
+    /// Where the bitmaps begin.
+    pub(crate) bitmaps: [u32; 2],
+    /// Blocks of each.
+    pub(crate) bitmap_blocks: u32,
+    /// Blocks of the partition.
+    pub(crate) bits: u32,
+    /// Blocks that are ready to be written.
+    pub(crate) prepared: Vec<u8>,
+}
+
+impl Plan {
+    /// Plans a change of a volume whose partition can be written to.
+    pub(super) fn change_in_place(tree: &Tree, spec: &AppendSpec, base: Base) -> Result<Self> {
+        let Some(old) = &base.in_place else {
+            return Err(Error::Options("the volume is not open in place".into()));
+        };
+        let shape = Shape {
+            revision: base.revision,
+            block_size: base.block_size,
+            embed: spec.embed,
+            upper: Upper::None,
+        };
+        let usable = room::without(&old.free, &old.avoided);
+        let mut usable = room::whole_units(&usable, base.partition_start.0, old.write_unit_blocks);
+        let bitmap_blocks = bitmap_blocks(old.partition_blocks, base.block_size);
+        let bitmaps = [(); 2].map(|()| room::take_best(&mut usable, bitmap_blocks));
+        let [Some(first), Some(second)] = bitmaps else {
+            return Err(Error::NoSpace {
+                needed_bytes: base.block_size.bytes_in(bitmap_blocks) * 2,
+                available_bytes: usable.iter().map(|run| base.block_size.bytes_in(run.end - run.start)).sum(),
+            });
+        };
+        let lay_out = |is_ample| {
+            let mut order = order::walk(tree, true)?;
+            let further_names = std::mem::take(&mut order.further_names);
+            let mut unique_ids = UniqueIds::new(base.next_unique_id);
+            let room = Room::new(&usable, base.block_size, is_ample);
+            let ground = Ground::Room(room, shape.file_set_blocks());
+            let capacity_of = |inode| base.capacity_of(inode);
+            let spaces = Spaces::lay_out(tree, order, &mut unique_ids, shape, ground, &capacity_of, None)?;
+            unique_ids.give_to(&further_names)?;
+            Ok((spaces, unique_ids))
+        };
+        // What is passed over to keep files together may be what the rest would need.
+        let (spaces, unique_ids) = match lay_out(true) {
+            Err(Error::NoSpace { .. }) => lay_out(false)?,
+            result => result?,
+        };
+        let counted = order::walk(tree, true)?;
+        let (files, directories) = base.counts_with(&counted);
+        let end_blocks =
+            base.device_blocks.unwrap_or(old.partition_blocks.saturating_add(base.partition_start.0));
+        let layout = Layout {
+            data: 0,
+            metadata: None,
+            written: Vec::new(),
+            mirrored: Vec::new(),
+            end: old.partition_blocks,
+        };
+        let mut plan = Self {
+            shape,
+            zone_minutes: spec.zone_minutes,
+            now: spec.now,
+            seal: base.seal,
+            heads: Heads::next(&base, spec)?,
+            root_entry: spaces.icb(tree, tree.node(tree.root()).inode),
+            data_bytes: data_bytes(tree, &spaces),
+            file_set_block: spaces.file_set,
+            spaces,
+            partition_blocks: Some(old.partition_blocks),
+            layout,
+            frame: Frame::with_sequences(base.session_start, base.sequences, end_blocks),
+            partition_start: base.partition_start,
+            partition_number: base.partition_number,
+            table: None,
+            unique_ids,
+            patches: std::collections::BTreeMap::new(),
+            recorded: counted.latest.max(spec.now).max(base.recorded),
+            files,
+            directories,
+            update: None,
+            steps: Vec::new(),
+            end_blocks,
+            base: None,
+        };
+        let free = plan.free_blocks(old, [first, second], bitmap_blocks);
+        plan.update = Some(Update {
+            free,
+            bitmaps: [first, second],
+            bitmap_blocks,
+            bits: old.partition_blocks,
+            prepared: Vec::new(),
+        });
+        plan.steps_in_place(old);
+        plan.base = Some(base);
+        Ok(plan)
+    }
+
+    /// What is free without what is taken; and with what is released, the first bitmap among that.
+    fn free_blocks(&self, old: &BaseInPlace, bitmaps: [u32; 2], blocks: u32) -> [Vec<Range<u32>>; 2] {
+        let [first, second] = bitmaps.map(|start| start..start + blocks);
+        let mut taken: Vec<_> = self.taken().map(|(_, run)| run.block..run.block + run.blocks).collect();
+        taken.extend([first.clone(), second]);
+        let careful = room::without(&old.free, &room::joined(taken));
+        let released = old.released.iter().cloned().chain([first]);
+        let all = room::joined(careful.iter().cloned().chain(released).collect());
+        [careful, all]
+    }
+
+    fn taken(&self) -> impl Iterator<Item = (Purpose, super::Run)> + '_ {
+        self.spaces.room.iter().flat_map(Room::taken)
+    }
+
+    fn steps_in_place(&mut self, old: &BaseInPlace) {
+        let Some(mut update) = self.update.take() else { return };
+        let mut new: Vec<_> = self
+            .taken()
+            .map(|(purpose, run)| {
+                let content = match purpose {
+                    Purpose::Metadata => Content::Metadata { first: run.first },
+                    Purpose::Data => Content::Data { first: run.first },
+                };
+                self.segment(self.partition_start.0 + run.block, run.blocks, content)
+            })
+            .collect();
+        new.extend(update.bitmaps.iter().zip([0, update.bitmap_blocks]).map(|(start, first)| {
+            self.segment(self.partition_start.0 + start, update.bitmap_blocks, Content::Bitmap { first })
+        }));
+        new.sort_by_key(|segment| segment.start);
+        let header = |which: usize| {
+            let bytes = self.block_size().bytes() * update.bitmap_blocks;
+            PartitionHeaderDescriptor {
+                unallocated_space_bitmap: ShortAd::new(ExtentKind::Recorded, bytes, update.bitmaps[which]),
+                ..PartitionHeaderDescriptor::NONE
+            }
+        };
+        let (careful, all) = (header(0), header(1));
+        let reserve = [(&careful, true), (&all, true)]
+            .map(|(header, new)| self.sequence_with(&old.reserve, header, new));
+        let main = [(&careful, false), (&careful, true), (&all, true)]
+            .map(|(header, new)| self.sequence_with(&old.main, header, new));
+        let open = self.integrity_with(&old.integrity, IntegrityType::Open, None);
+        let free = update.free[1].iter().map(|range| range.end - range.start).sum();
+        let closed = self.integrity_with(&old.integrity, IntegrityType::Close, Some(free));
+        let mut over = |changes: &[(&Recorded, &[u8], &[u8])]| self.write_over(changes, &mut update.prepared);
+        let (main_at, reserve_at) = (&old.main, &old.reserve);
+        let steps = [
+            over(&[
+                (&old.integrity, &old.integrity.bytes, &open),
+                (reserve_at, &reserve_at.bytes, &reserve[0]),
+            ]),
+            over(&[(main_at, &main_at.bytes, &main[0])]),
+            over(&[(main_at, &main[0], &main[1])]),
+            over(&[(reserve_at, &reserve[0], &reserve[1])]),
+            over(&[(main_at, &main[1], &main[2])]),
+            over(&[(&old.integrity, &open, &closed)]),
+        ];
+        self.steps = std::iter::once(Step { segments: new }).chain(steps).collect();
+        self.update = Some(update);
+    }
+
+    /// The segments of those sectors that change, their bytes among what is prepared.
+    fn write_over(&self, changes: &[(&Recorded, &[u8], &[u8])], prepared: &mut Vec<u8>) -> Step {
+        let len = self.block_size().len();
+        let mut segments = Vec::new();
+        for (recorded, before, after) in changes {
+            let blocks = before.chunks(len).zip(after.chunks(len)).zip(recorded.start.0..);
+            for ((_, block), sector) in blocks.filter(|((before, after), _)| before != after) {
+                let first = u32::try_from(prepared.len() / len).unwrap_or(u32::MAX);
+                prepared.extend_from_slice(block);
+                segments.push(self.segment(sector, 1, Content::Prepared { first }));
+            }
+        }
+        segments.sort_by_key(|segment| segment.start);
+        Step { segments }
+    }
+
+    fn segment(&self, start: u32, blocks: u32, content: Content) -> Segment {
+        Segment { start: Sector(start), blocks, twin: None, content }
+    }
+
+    /// A volume descriptor sequence that leads to another bitmap, and if `is_new` to the new file set.
+    fn sequence_with(&self, old: &Recorded, header: &PartitionHeaderDescriptor, is_new: bool) -> Vec<u8> {
+        let mut bytes = old.bytes.clone();
+        for block in bytes.chunks_mut(self.block_size().len()) {
+            let Some(kind) = Tag::read(block).map(|tag| tag.kind()) else { continue };
+            match kind {
+                TagIdentifier::TERMINATING => break,
+                TagIdentifier::PARTITION => {
+                    let Ok((partition, _)) = PartitionDescriptor::mut_from_prefix(block) else { continue };
+                    if partition.partition_number.get() == self.partition_number {
+                        partition.partition_contents_use = *header;
+                    }
+                }
+                TagIdentifier::LOGICAL_VOLUME if is_new => {
+                    let Ok((logical, _)) = LogicalVolumeDescriptor::mut_from_prefix(block) else { continue };
+                    let bytes = self.block_size().bytes() * self.shape.file_set_blocks();
+                    let file_set = BlockAddress::new(0, self.file_set_number());
+                    logical.logical_volume_contents_use = LongAd::icb(bytes, file_set, 0);
+                    logical.logical_volume_identifier = self.heads.label;
+                }
+                TagIdentifier::PRIMARY_VOLUME if is_new && self.heads.relabelled => {
+                    let Ok((primary, _)) = PrimaryVolumeDescriptor::mut_from_prefix(block) else { continue };
+                    primary.volume_identifier = self.heads.primary.volume_identifier;
+                }
+                TagIdentifier::IMPLEMENTATION_USE_VOLUME if is_new && self.heads.relabelled => {
+                    let Ok((of, _)) = ImplementationUseVolumeDescriptor::mut_from_prefix(block) else {
+                        continue;
+                    };
+                    of.logical_volume_identifier = self.heads.label;
+                }
+                _ => continue,
+            }
+            Tag::reseal(block);
+        }
+        bytes
+    }
+
+    /// The integrity descriptor, open or closed, and if that is known with so many free blocks and all that goes with them.
+    fn integrity_with(&self, old: &Recorded, kind: IntegrityType, free: Option<u32>) -> Vec<u8> {
+        let mut bytes = old.bytes.clone();
+        let Ok((fixed, tail)) = LogicalVolumeIntegrityDescriptor::mut_from_prefix(&mut bytes) else {
+            return bytes;
+        };
+        fixed.integrity_type = u32::from(kind == IntegrityType::Close).into();
+        fixed.recording_date_and_time = Timestamp::new(self.recorded, self.zone_minutes);
+        let partitions = fixed.number_of_partitions.get() as usize;
+        if let Some(free) = free {
+            fixed.unique_id = self.unique_ids.next.into();
+            if let Some(count) = tail.get_mut(..4).filter(|_| partitions > 0) {
+                count.copy_from_slice(&free.to_le_bytes());
+            }
+        }
+        let of_udf = tail.get_mut(partitions.saturating_mul(8)..).unwrap_or_default();
+        if let Ok((information, _)) = IntegrityImplementationUse::mut_from_prefix(of_udf) {
+            information.implementation_id = developer();
+            if free.is_some() {
+                information.number_of_files = self.files.into();
+                information.number_of_directories = self.directories.into();
+            }
+        }
+        Tag::reseal(&mut bytes);
+        bytes
+    }
+}
+
+/// Blocks of a bitmap.
+fn bitmap_blocks(bits: u32, block_size: BlockSize) -> u32 {
+    let bytes = size_of::<SpaceBitmapDescriptor>() as u64 + u64::from(bits.div_ceil(8));
+    u32::try_from(block_size.blocks_for(bytes)).unwrap_or(u32::MAX)
+}
+
+impl Update {
+    /// The head of a bitmap, sealed for the place where it lies (ECMA-167 4/14.12, UDF 2.3.8).
+    pub(crate) fn head(&self, which: usize, seal: udf::general::Seal) -> Vec<u8> {
+        let head = SpaceBitmapDescriptor {
+            tag: Tag::default(),
+            number_of_bits: self.bits.into(),
+            number_of_bytes: self.bits.div_ceil(8).into(),
+        };
+        let mut bytes = head.as_bytes().to_vec();
+        let crc_bytes = bytes.len() - Tag::LEN;
+        let kind = SpaceBitmapDescriptor::IDENTIFIER;
+        Tag::seal_partly(&mut bytes, kind, seal, self.bitmaps[which], crc_bytes);
+        bytes
+    }
+}

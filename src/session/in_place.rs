@@ -1,0 +1,198 @@
+//! Volumes that are changed in place: which can be, what is free on them, and what a change sets free.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use udf::general::{ExtentAd, ExtentKind, LongAd, Tag, TagIdentifier};
+use udf::read::{Entry, FreeForm, Freedom, PartitionKind, ReadAt, Volume};
+use udf::volume::AccessType;
+use udf::{BlockAddress, PartitionReference, Sector};
+
+use super::import::Import;
+use crate::error::{Error, Result};
+use crate::plan::{BaseInPlace, Recorded, joined};
+use crate::tree::{Content, Tree};
+
+/// A volume has one partition here, and file set, entries and data in it.
+const PARTITION: PartitionReference = PartitionReference(0);
+/// Longer sequences than any writer makes are not held in memory.
+const LONGEST_SEQUENCE_BYTES: u32 = 1 << 20;
+
+/// Whether a volume is meant to be changed where it lies: it has an account of what is free, and its partition can be written
+/// to at any place (ECMA-167 3/10.5.7).
+pub fn is_rewritable<R: ReadAt>(volume: &Volume<R>) -> bool {
+    let access = volume.partitions().first().and_then(|partition| partition.access);
+    matches!(access, Some(AccessType::Overwritable | AccessType::Rewritable))
+        && !volume.free_sets(PARTITION).is_empty()
+}
+
+/// An error unless this volume can be changed in place.
+pub(super) fn unless_changeable<R: ReadAt>(volume: &Volume<R>) -> Result<()> {
+    let anew = "make a new volume from its files: extract them, then create";
+    let known = match volume.partitions() {
+        [one] => matches!(one.kind, PartitionKind::Physical { .. } | PartitionKind::Sparable(_)),
+        _ => false,
+    };
+    if !known || volume.revision().is_none() {
+        return Err(Error::refused(
+            "only volumes with one partition, and nothing upon it, are changed in place",
+            "append a session instead (--layout session), or make a new volume from its files",
+        ));
+    }
+    if !is_rewritable(volume) {
+        return Err(Error::refused(
+            "the volume has no account of its free space, or its partition cannot be written to again",
+            "append a session instead (--layout session)",
+        ));
+    }
+    if volume.used_reserve() {
+        return Err(Error::refused(
+            "the main volume descriptor sequence is damaged; only the reserve one could be read",
+            "mend the volume first: mkudf-ms repair",
+        ));
+    }
+    if volume.integrity().is_none() {
+        return Err(Error::refused("the volume has no readable integrity descriptor", anew));
+    }
+    Ok(())
+}
+
+impl<R: ReadAt> Import<R> {
+    /// What a change in place needs to know; `lost` are ICBs that nothing refers to any more.
+    pub(super) fn base_in_place(
+        &self,
+        tree: &Tree,
+        lost: &BTreeSet<BlockAddress>,
+        write_unit_blocks: u32,
+    ) -> Result<BaseInPlace> {
+        let volume = &self.volume;
+        let partition_blocks = volume.partitions().first().map_or(0, |partition| partition.length_blocks);
+        let (main, reserve) = volume.sequences();
+        let mut avoided = Vec::new();
+        let mut write_unit_blocks = write_unit_blocks;
+        if let Some(PartitionKind::Sparable(sparable)) = volume.partitions().first().map(|it| &it.kind) {
+            let packet = u32::from(sparable.map.packet_length.get());
+            write_unit_blocks = write_unit_blocks.max(packet);
+            avoided
+                .extend(sparable.relocated().iter().map(|(block, _)| *block..block.saturating_add(packet)));
+        }
+        let integrity = volume.integrity().map_or(Sector(0), |integrity| integrity.sector);
+        let mut sector = vec![0; volume.block_size().len()];
+        volume.read_sectors(integrity, &mut sector)?;
+        let (free, sets) = self.free()?;
+        let mut released = self.released(tree, lost)?;
+        released.extend(sets);
+        released.retain(|range| range.end <= partition_blocks);
+        Ok(BaseInPlace {
+            partition_blocks,
+            free,
+            avoided: joined(avoided),
+            released: joined(released),
+            write_unit_blocks,
+            main: self.sequence(main, "main")?,
+            reserve: self.sequence(reserve, "reserve")?,
+            integrity: Recorded { start: integrity, bytes: sector },
+        })
+    }
+
+    /// What is free, by whatever account there is, and the blocks of that account.
+    fn free(&self) -> Result<(Vec<Range<u32>>, Vec<Range<u32>>)> {
+        let (mut free, mut sets) = (Vec::new(), Vec::new());
+        let block_size = self.volume.block_size();
+        for set in self.volume.free_sets(PARTITION) {
+            // What is freed would have to be erased on media that are not written here.
+            debug_assert!(matches!(set.freedom, Freedom::Unallocated | Freedom::Freed));
+            self.volume
+                .free_runs(&set, &mut |run| free.push(run.start..run.start.saturating_add(run.blocks)))?;
+            let start = set.place.block.0;
+            let blocks = u32::try_from(block_size.blocks_for(set.bytes.into())).unwrap_or(u32::MAX);
+            // A table may go on elsewhere; what is not known to be free stays where it is.
+            let blocks = if set.form == FreeForm::Table { 1 } else { blocks };
+            sets.push(start..start.saturating_add(blocks));
+        }
+        Ok((joined(free), sets))
+    }
+
+    /// Blocks that nothing leads to any more: of what is gone, of entries that are recorded anew, and of directories with them.
+    fn released(&self, tree: &Tree, lost: &BTreeSet<BlockAddress>) -> Result<Vec<Range<u32>>> {
+        let block_bytes = self.volume.block_size().bytes();
+        let mut released = Vec::new();
+        let mut seen = BTreeSet::new();
+        let mut release = |icb: BlockAddress, with_body: bool| {
+            if !seen.insert(icb) {
+                return Ok(());
+            }
+            let entry = self.volume.entry(&LongAd::icb(block_bytes, icb, 0))?;
+            released.push(icb.block.0..icb.block.0.saturating_add(1));
+            if with_body { self.body_blocks(&entry, &mut released) } else { Ok(()) }
+        };
+        for icb in lost {
+            release(*icb, true)?;
+        }
+        for inode in (0..tree.inode_count()).map(|index| tree.inode(index_of(index))) {
+            let Some(kept) = inode.kept else { continue };
+            if matches!(inode.content, Content::Directory(_)) {
+                release(kept.icb, true)?;
+            } else if kept.changed {
+                release(kept.icb, false)?;
+            }
+        }
+        let file_set = self.volume.file_set_address();
+        let recorded = self.volume.logical().logical_volume_contents_use;
+        if recorded.start() == file_set {
+            let blocks = self.volume.block_size().blocks_for(recorded.bytes().into());
+            let end = file_set.block.0.saturating_add(u32::try_from(blocks).unwrap_or(0));
+            released.push(file_set.block.0..end);
+        }
+        Ok(released)
+    }
+
+    fn body_blocks(&self, entry: &Entry, released: &mut Vec<Range<u32>>) -> Result<()> {
+        let mut extents = self.volume.extents(entry);
+        for extent in extents.by_ref() {
+            let extent = extent?;
+            if matches!(extent.kind, ExtentKind::Recorded | ExtentKind::Allocated) {
+                let blocks = u32::try_from(extent.blocks(self.volume.block_size())).unwrap_or(u32::MAX);
+                let start = extent.start.block.0;
+                released.push(start..start.saturating_add(blocks));
+            }
+        }
+        released.extend(extents.allocation_extents().map(|at| at.block.0..at.block.0.saturating_add(1)));
+        Ok(())
+    }
+
+    fn sequence(&self, extent: ExtentAd, which: &str) -> Result<Recorded> {
+        let mend = "mend the volume first: mkudf-ms repair";
+        let block_size = self.volume.block_size();
+        let bytes = extent.length.get();
+        if bytes == 0 || bytes > LONGEST_SEQUENCE_BYTES {
+            return Err(Error::refused(
+                format!("the {which} volume descriptor sequence has {bytes} bytes"),
+                mend,
+            ));
+        }
+        let mut sectors =
+            vec![0; usize::try_from(block_size.blocks_for(bytes.into())).unwrap_or(0) * block_size.len()];
+        self.volume.read_sectors(extent.start(), &mut sectors)?;
+        let mut kinds = BTreeSet::new();
+        for block in sectors.chunks(block_size.len()) {
+            let Some(tag) = Tag::read(block).filter(|tag| tag.checksum == tag.expected_checksum()) else {
+                continue;
+            };
+            if tag.kind() == TagIdentifier::TERMINATING {
+                break;
+            }
+            kinds.insert(tag.kind());
+        }
+        let needed = [TagIdentifier::PRIMARY_VOLUME, TagIdentifier::PARTITION, TagIdentifier::LOGICAL_VOLUME];
+        if !needed.iter().all(|kind| kinds.contains(kind)) {
+            let reason = format!("the {which} volume descriptor sequence is damaged, or goes on elsewhere");
+            return Err(Error::refused(reason, mend));
+        }
+        Ok(Recorded { start: extent.start(), bytes: sectors })
+    }
+}
+
+fn index_of(index: usize) -> crate::tree::InodeId {
+    crate::tree::InodeId(u32::try_from(index).unwrap_or(u32::MAX))
+}
