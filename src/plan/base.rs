@@ -9,6 +9,7 @@ use udf::{BlockSize, Revision, Sector};
 
 use super::SequentialTarget;
 use super::order::Order;
+use super::space::Shape;
 use crate::error::{Error, Result};
 use crate::tree::{Attributes, InodeId, NodeId};
 
@@ -73,10 +74,12 @@ pub struct Base {
 }
 
 impl Base {
-    /// Bytes that the entry of a kept inode has for a body or allocation descriptors.
-    pub(super) fn capacity_of(&self, inode: InodeId) -> Result<usize> {
-        let entry = self.entries.get(&inode).map(|entry| entry.capacity_bytes as usize);
-        entry.ok_or_else(|| Error::Options(format!("entry of inode {} is not loaded", inode.0)))
+    /// Bytes that the entry of a kept directory has for its body.
+    pub(super) fn capacity_of(&self, inode: InodeId, shape: Shape) -> Result<usize> {
+        let entry = self.entries.get(&inode);
+        let room =
+            entry.map(|entry| shape.directory_capacity(entry.capacity_bytes as usize, entry.has_attributes));
+        room.ok_or_else(|| Error::Options(format!("entry of inode {} is not loaded", inode.0)))
     }
 
     /// Names of files and directories with what is new; a volume may lie about what it has.
@@ -118,6 +121,8 @@ pub struct BaseInPlace {
     pub avoided: Vec<Range<u32>>,
     /// Blocks that hold what nothing leads to any more when the change is done; ascending and apart.
     pub released: Vec<Range<u32>>,
+    /// Where the bitmap of unallocated space lies, if that is how the volume records it.
+    pub bitmap: Option<Range<u32>>,
     /// So many blocks are lost together if the power fails while one of them is written.
     pub write_unit_blocks: u32,
     /// The main volume descriptor sequence, as it is recorded.
@@ -179,6 +184,8 @@ pub struct KeptEntry {
     pub capacity_bytes: u32,
     /// Its attributes.
     pub attributes: Attributes,
+    /// It has extended attributes.
+    pub has_attributes: bool,
     /// It leads to a directory of named streams.
     pub has_streams: bool,
     /// Bytes of those of them that are no more.

@@ -1,14 +1,14 @@
 //! Changing a volume in place: all that is new goes to free blocks, and one sector decides which tree there is.
 //!
 //! ```text
-//!   1  free blocks           entries, directories, data, file set; two bitmaps: A leaves out what is taken, B gives back what is
-//!                            no longer used
+//!   1  free blocks           entries, directories, data, file set; bitmap A, which calls nothing free that is taken now
 //!   2  integrity: open       reserve sequence: bitmap A, the new file set
 //!   3  main sequence         bitmap A
 //!   4  main sequence         the new file set: from here on there is the new tree
-//!   5  reserve sequence      bitmap B
-//!   6  main sequence         bitmap B
-//!   7  integrity: closed     counts, free blocks, the next unique id
+//!   5  where the bitmap was  bitmap B, which calls free what is no longer used
+//!   6  reserve sequence      bitmap B
+//!   7  main sequence         bitmap B
+//!   8  integrity: closed     counts, free blocks, the next unique id
 //! ```
 //!
 //! Between two steps everything is durable. Whatever stops it, a reader finds the old tree or the new one, and whoever writes to
@@ -23,7 +23,7 @@ use udf::volume::{
     LogicalVolumeIntegrityDescriptor, PartitionDescriptor, PartitionHeaderDescriptor,
     PrimaryVolumeDescriptor,
 };
-use udf::{BlockAddress, BlockSize, Sector};
+use udf::{BlockAddress, Sector};
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::base::{Base, BaseInPlace, Recorded};
@@ -42,10 +42,8 @@ use crate::tree::Tree;
 pub(crate) struct Update {
     /// What is free by the first bitmap, and by the second; ascending and apart.
     pub(crate) free: [Vec<Range<u32>>; 2],
-    /// Where the bitmaps begin.
-    pub(crate) bitmaps: [u32; 2],
-    /// Blocks of each.
-    pub(crate) bitmap_blocks: u32,
+    /// Where the bitmaps are.
+    pub(crate) bitmaps: [Range<u32>; 2],
     /// Blocks of the partition.
     pub(crate) bits: u32,
     /// Blocks that are ready to be written.
@@ -63,24 +61,18 @@ impl Plan {
             block_size: base.block_size,
             embed: spec.embed,
             upper: Upper::None,
+            rewritable: true,
         };
         let usable = room::without(&old.free, &old.avoided);
         let mut usable = room::whole_units(&usable, base.partition_start.0, old.write_unit_blocks);
-        let bitmap_blocks = bitmap_blocks(old.partition_blocks, base.block_size);
-        let bitmaps = [(); 2].map(|()| room::take_best(&mut usable, bitmap_blocks));
-        let [Some(first), Some(second)] = bitmaps else {
-            return Err(Error::NoSpace {
-                needed_bytes: base.block_size.bytes_in(bitmap_blocks) * 2,
-                available_bytes: usable.iter().map(|run| base.block_size.bytes_in(run.end - run.start)).sum(),
-            });
-        };
+        let bitmaps = bitmaps(old, &base, &mut usable)?;
         let lay_out = |is_ample| {
             let mut order = order::walk(tree, true)?;
             let further_names = std::mem::take(&mut order.further_names);
             let mut unique_ids = UniqueIds::new(base.next_unique_id);
             let room = Room::new(&usable, base.block_size, is_ample);
             let ground = Ground::Room(room, shape.file_set_blocks());
-            let capacity_of = |inode| base.capacity_of(inode);
+            let capacity_of = |inode| base.capacity_of(inode, shape);
             let spaces = Spaces::lay_out(tree, order, &mut unique_ids, shape, ground, &capacity_of, None)?;
             unique_ids.give_to(&further_names)?;
             Ok((spaces, unique_ids))
@@ -127,11 +119,9 @@ impl Plan {
             end_blocks,
             base: None,
         };
-        let free = plan.free_blocks(old, [first, second], bitmap_blocks);
         plan.update = Some(Update {
-            free,
-            bitmaps: [first, second],
-            bitmap_blocks,
+            free: plan.free_blocks(old, &bitmaps),
+            bitmaps,
             bits: old.partition_blocks,
             prepared: Vec::new(),
         });
@@ -141,12 +131,14 @@ impl Plan {
     }
 
     /// What is free without what is taken; and with what is released, the first bitmap among that.
-    fn free_blocks(&self, old: &BaseInPlace, bitmaps: [u32; 2], blocks: u32) -> [Vec<Range<u32>>; 2] {
-        let [first, second] = bitmaps.map(|start| start..start + blocks);
+    fn free_blocks(&self, old: &BaseInPlace, [first, second]: &[Range<u32>; 2]) -> [Vec<Range<u32>>; 2] {
         let mut taken: Vec<_> = self.taken().map(|(_, run)| run.block..run.block + run.blocks).collect();
-        taken.extend([first.clone(), second]);
+        taken.extend([first.clone(), second.clone()]);
         let careful = room::without(&old.free, &room::joined(taken));
-        let released = old.released.iter().cloned().chain([first]);
+        let gone = old.bitmap.iter().filter(|bitmap| *bitmap != second).chain([first]);
+        let released = old.released.iter().chain(gone).cloned();
+        let presumed = 0..SpaceBitmapDescriptor::blocks(old.partition_blocks, self.block_size());
+        let released = room::without(&room::joined(released.collect()), &[presumed]);
         let all = room::joined(careful.iter().cloned().chain(released).collect());
         [careful, all]
     }
@@ -167,14 +159,22 @@ impl Plan {
                 self.segment(self.partition_start.0 + run.block, run.blocks, content)
             })
             .collect();
-        new.extend(update.bitmaps.iter().zip([0, update.bitmap_blocks]).map(|(start, first)| {
-            self.segment(self.partition_start.0 + start, update.bitmap_blocks, Content::Bitmap { first })
-        }));
+        let blocks = |range: &Range<u32>| range.end - range.start;
+        let [first, second] = &update.bitmaps;
+        let bitmap = |range: &Range<u32>, first: u32| {
+            self.segment(self.partition_start.0 + range.start, blocks(range), Content::Bitmap { first })
+        };
+        let mut over_old = Step { segments: vec![bitmap(second, blocks(first))] };
+        new.push(bitmap(first, 0));
+        if old.bitmap.as_ref() != Some(second) {
+            new.append(&mut over_old.segments);
+        }
         new.sort_by_key(|segment| segment.start);
         let header = |which: usize| {
-            let bytes = self.block_size().bytes() * update.bitmap_blocks;
+            let range = &update.bitmaps[which];
+            let bytes = self.block_size().bytes() * blocks(range);
             PartitionHeaderDescriptor {
-                unallocated_space_bitmap: ShortAd::new(ExtentKind::Recorded, bytes, update.bitmaps[which]),
+                unallocated_space_bitmap: ShortAd::new(ExtentKind::Recorded, bytes, range.start),
                 ..PartitionHeaderDescriptor::NONE
             }
         };
@@ -195,11 +195,13 @@ impl Plan {
             ]),
             over(&[(main_at, &main_at.bytes, &main[0])]),
             over(&[(main_at, &main[0], &main[1])]),
+            over_old,
             over(&[(reserve_at, &reserve[0], &reserve[1])]),
             over(&[(main_at, &main[1], &main[2])]),
             over(&[(&old.integrity, &open, &closed)]),
         ];
         self.steps = std::iter::once(Step { segments: new }).chain(steps).collect();
+        self.steps.retain(|step| !step.segments.is_empty());
         self.update = Some(update);
     }
 
@@ -288,10 +290,29 @@ impl Plan {
     }
 }
 
-/// Blocks of a bitmap.
-fn bitmap_blocks(bits: u32, block_size: BlockSize) -> u32 {
-    let bytes = size_of::<SpaceBitmapDescriptor>() as u64 + u64::from(bits.div_ceil(8));
-    u32::try_from(block_size.blocks_for(bytes)).unwrap_or(u32::MAX)
+/// Where the two bitmaps go. The second is written over the old one, which nothing leads to by then, if that is alone in its
+/// write units; else it gets units of its own, where the next change finds it.
+fn bitmaps(old: &BaseInPlace, base: &Base, usable: &mut Vec<Range<u32>>) -> Result<[Range<u32>; 2]> {
+    let least = SpaceBitmapDescriptor::blocks(old.partition_blocks, base.block_size);
+    let unit = old.write_unit_blocks.max(1);
+    let needed = least.checked_next_multiple_of(unit).unwrap_or(least);
+    let is_alone = |range: &Range<u32>| {
+        let begins_unit = |block: u32| (base.partition_start.0.saturating_add(block)).is_multiple_of(unit);
+        range.end - range.start >= least && begins_unit(range.start) && begins_unit(range.end)
+    };
+    let mut fresh = || -> Result<Range<u32>> {
+        let first = room::take_best(usable, needed).ok_or_else(|| Error::NoSpace {
+            needed_bytes: base.block_size.bytes_in(needed),
+            available_bytes: usable.iter().map(|run| base.block_size.bytes_in(run.end - run.start)).sum(),
+        })?;
+        Ok(first..first + needed)
+    };
+    let first = fresh()?;
+    let second = match old.bitmap.clone().filter(is_alone) {
+        Some(old) => old,
+        None => fresh()?,
+    };
+    Ok([first, second])
 }
 
 impl Update {
@@ -305,7 +326,7 @@ impl Update {
         let mut bytes = head.as_bytes().to_vec();
         let crc_bytes = bytes.len() - Tag::LEN;
         let kind = SpaceBitmapDescriptor::IDENTIFIER;
-        Tag::seal_partly(&mut bytes, kind, seal, self.bitmaps[which], crc_bytes);
+        Tag::seal_partly(&mut bytes, kind, seal, self.bitmaps[which].start, crc_bytes);
         bytes
     }
 }

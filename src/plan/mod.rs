@@ -106,6 +106,7 @@ impl Plan {
             block_size: spec.block_size,
             embed: spec.embed,
             upper: if rules.metadata_partition { Upper::Metadata } else { Upper::None },
+            rewritable: false,
         };
         let mut order = order::walk(tree, true)?;
         let (files, directories, latest) = (order.fresh_files, order.fresh_directories, order.latest);
@@ -177,6 +178,7 @@ impl Plan {
             block_size: base.block_size,
             embed: spec.embed,
             upper: if base.metadata.is_some() { Upper::Metadata } else { Upper::None },
+            rewritable: false,
         };
         let moves = base.metadata.is_none();
         let mut order = order::walk(tree, moves)?;
@@ -195,7 +197,7 @@ impl Plan {
             .map(|block| block.next_multiple_of(frame::CLUSTER_BLOCKS));
         let first =
             first.ok_or_else(|| Error::Options(String::from("the free space lies before the partition")))?;
-        let capacity_of = |inode| base.capacity_of(inode);
+        let capacity_of = |inode| base.capacity_of(inode, shape);
         let relabelled = spec.label.as_ref().is_some_and(|label| *label != base.label);
         let (spaces, layout, file_set_block) = if let Some(metadata) = &base.metadata {
             let old = metadata.main.last().map_or(0, |run| run.first + run.blocks);

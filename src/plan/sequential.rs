@@ -130,6 +130,7 @@ impl Plan {
             block_size: spec.block_size,
             embed: spec.embed,
             upper: Upper::Virtual,
+            rewritable: false,
         };
         let mut order = order::walk(tree, false)?;
         let (files, directories, latest) = (order.fresh_files, order.fresh_directories, order.latest);
@@ -200,6 +201,7 @@ impl Plan {
             block_size: base.block_size,
             embed: spec.embed,
             upper: Upper::Virtual,
+            rewritable: false,
         };
         let old = base.table.clone().ok_or_else(|| Error::Options(String::from("there is no table")))?;
         let target = old.target;
@@ -214,7 +216,7 @@ impl Plan {
         let mut unique_ids = UniqueIds::new(base.next_unique_id);
         let first =
             target.content_start()?.checked_sub(base.partition_start.0).ok_or_else(before_partition)?;
-        let capacity_of = |inode| base.capacity_of(inode);
+        let capacity_of = |inode| base.capacity_of(inode, shape);
         let file_set = heads.relabelled.then_some((old.file_set_number, first));
         let mut numbers = table::free_numbers(&old.entries);
         let spaces = Spaces::lay_out(

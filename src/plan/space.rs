@@ -114,6 +114,8 @@ pub struct Shape {
     pub embed: bool,
     /// What lies upon the partition of the data.
     pub upper: Upper,
+    /// Others may change the volume in place.
+    pub rewritable: bool,
 }
 
 /// The partition upon the physical one, in which metadata has its addresses.
@@ -151,6 +153,13 @@ impl Shape {
     #[must_use]
     pub fn capacity(&self, inode: &Inode) -> usize {
         self.entry_room() - self.attributes(inode, 0).len()
+    }
+
+    /// Bytes that an entry has for the body of its directory; `room` without heed of others. Linux destroys a directory that
+    /// outgrows an entry with extended attributes, so where it may come to that, such a directory has blocks from the first.
+    #[must_use]
+    pub fn directory_capacity(&self, room: usize, has_attributes: bool) -> usize {
+        if self.rewritable && has_attributes { 0 } else { room }
     }
 
     /// Files need long allocation descriptors, because their data and their entries are in different partitions.
@@ -358,7 +367,10 @@ impl Spaces {
         }
         let capacity = match inode.kept {
             Some(_) => capacity_kept(id)?,
-            None => shape.capacity(inode),
+            None => {
+                let has_attributes = shape.attributes(inode, 0).len() > 0;
+                shape.directory_capacity(shape.capacity(inode), has_attributes)
+            }
         };
         // In an entry all lies in one block.
         if unpadded <= capacity as u64 {

@@ -183,8 +183,13 @@ mod tests {
     use crate::plan::{SequentialTarget, Upper};
     use udf::{BlockSize, Revision};
 
-    const SHAPE: Shape =
-        Shape { revision: Revision::V2_01, block_size: BlockSize::B2048, embed: true, upper: Upper::Virtual };
+    const SHAPE: Shape = Shape {
+        revision: Revision::V2_01,
+        block_size: BlockSize::B2048,
+        embed: true,
+        upper: Upper::Virtual,
+        rewritable: false,
+    };
 
     fn facts(files: u32) -> Facts {
         let revisions = [0x201, 0x201, 0x260];

@@ -7,11 +7,12 @@ impl Plan {
     pub(super) fn space_bitmap(&self, first: u32, out: &mut [u8]) {
         let Some(update) = &self.update else { return };
         let len = self.block_size().len();
+        let first_blocks = update.bitmaps[0].end - update.bitmaps[0].start;
         for (block, number) in out.chunks_mut(len).zip(first..) {
-            let which = usize::from(number >= update.bitmap_blocks);
+            let (which, number) = number.checked_sub(first_blocks).map_or((0, number), |number| (1, number));
             let head = update.head(which, self.seal);
             // A bit is as far from the bitmap's first byte as its block from the partition's, behind the head.
-            let start = u64::from(number % update.bitmap_blocks) * len as u64;
+            let start = u64::from(number) * len as u64;
             let base = start * 8;
             let head_bits = head.len() as u64 * 8;
             let end = base + 8 * len as u64;

@@ -256,11 +256,16 @@ impl Files<'_, '_> {
                 continue;
             }
             let mut free = Bits::new(space.used.len());
+            let has_bitmap = space.sets.iter().any(|set| set.kind == SetKind::Bitmap);
+            let presumed =
+                if has_bitmap { SpaceBitmapDescriptor::blocks(free.len(), self.block_size()) } else { 0 };
             for block in 0..free.len() {
-                // What could not be read may use blocks that nobody is seen to use.
+                // What could not be read may use blocks that nobody is seen to use, and where Linux presumes the bitmap nothing
+                // becomes free.
                 let recorded = space.free.as_ref().map_or(self.complete, |old| old.get(block));
                 let present = self.exists(u16::try_from(reference).unwrap_or(u16::MAX), block);
-                free.set(block, present && !space.used.get(block) && (self.complete || recorded));
+                let may_be_freed = self.complete && block >= presumed;
+                free.set(block, present && !space.used.get(block) && (may_be_freed || recorded));
             }
             self.record_sets(&space, &free);
             let read = self.recorded(&space);

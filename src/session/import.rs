@@ -272,6 +272,7 @@ impl<R: ReadAt> Import<R> {
             offset_bytes: size.offset_of(self.volume.locate(entry.block)?.sector),
             capacity_bytes: u32::try_from(room).unwrap_or(0),
             attributes: attributes(entry),
+            has_attributes: !entry.extended_attributes.is_empty(),
             has_streams: entry.stream_directory.is_some(),
             lost_stream_bytes: 0,
         })

@@ -57,6 +57,15 @@ pub(super) fn unless_changeable<R: ReadAt>(volume: &Volume<R>) -> Result<()> {
     Ok(())
 }
 
+/// What a volume records of its free space.
+struct Account {
+    free: Vec<Range<u32>>,
+    /// Where the bitmap of unallocated space lies.
+    bitmap: Option<Range<u32>>,
+    /// Where everything else of it lies.
+    others: Vec<Range<u32>>,
+}
+
 impl<R: ReadAt> Import<R> {
     /// What a change in place needs to know; `lost` are ICBs that nothing refers to any more.
     pub(super) fn base_in_place(
@@ -79,15 +88,16 @@ impl<R: ReadAt> Import<R> {
         let integrity = volume.integrity().map_or(Sector(0), |integrity| integrity.sector);
         let mut sector = vec![0; volume.block_size().len()];
         volume.read_sectors(integrity, &mut sector)?;
-        let (free, sets) = self.free()?;
+        let Account { free, bitmap, others } = self.account()?;
         let mut released = self.released(tree, lost)?;
-        released.extend(sets);
+        released.extend(others);
         released.retain(|range| range.end <= partition_blocks);
         Ok(BaseInPlace {
             partition_blocks,
             free,
             avoided: joined(avoided),
             released: joined(released),
+            bitmap,
             write_unit_blocks,
             main: self.sequence(main, "main")?,
             reserve: self.sequence(reserve, "reserve")?,
@@ -95,22 +105,27 @@ impl<R: ReadAt> Import<R> {
         })
     }
 
-    /// What is free, by whatever account there is, and the blocks of that account.
-    fn free(&self) -> Result<(Vec<Range<u32>>, Vec<Range<u32>>)> {
-        let (mut free, mut sets) = (Vec::new(), Vec::new());
+    /// What is free, by whatever account there is: what has been freed, and would have to be erased on media that are not
+    /// written here, too.
+    fn account(&self) -> Result<Account> {
+        let (mut free, mut bitmap, mut others) = (Vec::new(), None, Vec::new());
         let block_size = self.volume.block_size();
         for set in self.volume.free_sets(PARTITION) {
-            // What is freed would have to be erased on media that are not written here.
-            debug_assert!(matches!(set.freedom, Freedom::Unallocated | Freedom::Freed));
-            self.volume
-                .free_runs(&set, &mut |run| free.push(run.start..run.start.saturating_add(run.blocks)))?;
+            self.volume.free_runs(&set, &mut |run| {
+                free.push(run.start..run.start.saturating_add(run.blocks));
+            })?;
             let start = set.place.block.0;
             let blocks = u32::try_from(block_size.blocks_for(set.bytes.into())).unwrap_or(u32::MAX);
-            // A table may go on elsewhere; what is not known to be free stays where it is.
-            let blocks = if set.form == FreeForm::Table { 1 } else { blocks };
-            sets.push(start..start.saturating_add(blocks));
+            match (set.form, set.freedom) {
+                (FreeForm::Bitmap, Freedom::Unallocated) => {
+                    bitmap = Some(start..start.saturating_add(blocks))
+                }
+                // A table may go on elsewhere; what is not known to be its own stays where it is.
+                (FreeForm::Table, _) => others.push(start..start.saturating_add(1)),
+                _ => others.push(start..start.saturating_add(blocks)),
+            }
         }
-        Ok((joined(free), sets))
+        Ok(Account { free: joined(free), bitmap, others })
     }
 
     /// Blocks that nothing leads to any more: of what is gone, of entries that are recorded anew, and of directories with them.

@@ -273,7 +273,16 @@ impl<R: ReadAt> Files<'_, R> {
         partition: &Partition,
         run: Option<(Fault, u32, u32)>,
     ) {
-        let Some((fault, first, blocks)) = run else { return };
+        let Some((fault, mut first, mut blocks)) = run else { return };
+        let is_plain = matches!(partition.kind, PartitionKind::Physical { .. } | PartitionKind::Sparable(_));
+        if fault == Fault::NeitherUsedNorFree && is_plain {
+            let presumed = SpaceBitmapDescriptor::blocks(partition.length_blocks, self.block_size());
+            let passed = presumed.saturating_sub(first).min(blocks);
+            (first, blocks) = (first.saturating_add(passed), blocks.saturating_sub(passed));
+            if blocks == 0 {
+                return;
+            }
+        }
         let at = At::new("free space", BlockAddress::new(reference.0, first));
         let is_metadata = matches!(partition.kind, PartitionKind::Metadata(_));
         match fault {

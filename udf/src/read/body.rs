@@ -36,7 +36,13 @@ impl<'a, R: ReadAt> Body<'a, R> {
             Content::Embedded(entry.allocation.clone())
         } else {
             let mut extents = Extents::new(space, entry, Cow::Borrowed(&entry.allocation));
-            let map = ExtentMap::collect(&mut extents, entry.size_bytes, space.block_size, entry.icb)?;
+            let mut map = ExtentMap::collect(&mut extents, entry.size_bytes, space.block_size, entry.icb)?;
+            let recorded_bytes = map.len_bytes();
+            if map.fill_last_block(entry.size_bytes, space.block_size) {
+                let fault = Fault::TooShort { needed: entry.size_bytes, found: recorded_bytes };
+                let cause = Corrupt::new("body", entry.icb, fault);
+                space.met.bend(Tolerance::EndsInBlock, entry.icb, cause)?;
+            }
             if map.len_bytes() < entry.size_bytes {
                 let fault = Fault::TooShort { needed: entry.size_bytes, found: map.len_bytes() };
                 let cause = Corrupt::new("body", entry.icb, fault);
@@ -180,6 +186,19 @@ impl ExtentMap {
         Ok(map)
     }
 
+    /// Takes in what the file has of the block that its last extent ends in; whether there is such.
+    fn fill_last_block(&mut self, size_bytes: u64, block_size: BlockSize) -> bool {
+        let (Some(last), Some(end)) = (self.extents.last_mut(), self.ends.last_mut()) else { return false };
+        let used = block_size.offset_in_block(last.bytes);
+        let more = u64::from(block_size.bytes()).saturating_sub(used).min(size_bytes.saturating_sub(*end));
+        if last.kind != ExtentKind::Recorded || used == 0 || more == 0 {
+            return false;
+        }
+        last.bytes = last.bytes.saturating_add(more);
+        *end = end.saturating_add(more);
+        true
+    }
+
     fn push(&mut self, extent: Extent, block_size: BlockSize) {
         let end = self.len_bytes().saturating_add(extent.bytes);
         if let (Some(last), Some(last_end)) = (self.extents.last_mut(), self.ends.last_mut())
@@ -264,6 +283,30 @@ mod tests {
         assert_eq!(body.read(size - 1, &mut out).unwrap(), 100);
         assert_eq!(out, [0; 100]);
         assert_eq!(body.read(u64::MAX - 1, &mut out).unwrap(), 1);
+    }
+
+    #[test]
+    fn what_was_written_into_the_last_block_is_read_though_its_extent_ends_before() {
+        let mut fixture = Fixture::plain(BlockSize::B2048);
+        let descriptor = ShortAd::new(ExtentKind::Recorded, 500, 50);
+        for size in [700, 2048, 2050] {
+            fixture.entry(
+                fixture.at(30),
+                FileType::REGULAR,
+                AllocationForm::Short,
+                size,
+                descriptor.as_bytes(),
+            );
+            let sector = fixture.sectors_of(fixture.at(50))[0];
+            fixture.sector(sector).fill(7);
+            let volume = fixture.open();
+            let body = volume.read_all(&volume.entry(&fixture.icb(30)).unwrap(), 10_000).unwrap();
+            let (written, hole) = body.split_at(body.len().min(2048));
+            assert!(written.iter().all(|byte| *byte == 7), "{size} bytes");
+            assert!(hole.iter().all(|byte| *byte == 0), "{size} bytes");
+            let told: Vec<_> = volume.tolerated().iter().map(|one| one.tolerance).collect();
+            assert!(told.contains(&Tolerance::EndsInBlock), "{told:?}");
+        }
     }
 
     #[test]

@@ -13,6 +13,9 @@ use crate::units::BlockAddress;
 pub enum Tolerance {
     /// A body that goes on behind its last extent (ECMA-167 4/12): zeros, a hole.
     EndsInHole,
+    /// A body that goes on behind its last extent, but not behind the block that this ends in (ECMA-167 4/12): what is in the
+    /// block.
+    EndsInBlock,
     /// A damaged file identifier descriptor: an error in its place, and the next sound one is looked for.
     DamagedIdentifier,
     /// A damaged extended attribute: the file is read without it and without those behind it.
@@ -35,8 +38,9 @@ pub enum Tolerance {
 
 impl Tolerance {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::EndsInHole,
+        Self::EndsInBlock,
         Self::DamagedIdentifier,
         Self::DamagedAttribute,
         Self::OpenChain,
@@ -53,6 +57,9 @@ impl fmt::Display for Tolerance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::EndsInHole => "a file's extents end before it does: what follows is read as zeros",
+            Self::EndsInBlock => {
+                "a file's last extent ends before it does: the rest of its last block is read"
+            }
             Self::DamagedIdentifier => "a damaged file identifier: the next sound one is looked for",
             Self::DamagedAttribute => "a damaged extended attribute: the file is read without it",
             Self::OpenChain => "an ICB without a terminal entry: the last entry that can be reached counts",
@@ -213,6 +220,14 @@ mod tests {
         fixture
     }
 
+    fn short_block() -> Fixture {
+        let mut fixture = plain();
+        let extent = ShortAd::new(ExtentKind::Recorded, 500, 60);
+        let at = fixture.at(HELLO);
+        fixture.entry(at, FileType::REGULAR, AllocationForm::Short, 700, extent.as_bytes());
+        fixture
+    }
+
     fn damaged_attribute() -> Fixture {
         let mut fixture = plain();
         let mut space = std::vec![0; 60];
@@ -269,7 +284,8 @@ mod tests {
         let seal_elsewhere = |body: &mut [u8]| {
             Tag::seal(&mut body[40..80], FileIdentifierDescriptor::IDENTIFIER, SEAL, 99);
         };
-        let cases: [(Tolerance, Fixture, Reader); 15] = [
+        let cases: [(Tolerance, Fixture, Reader); 16] = [
+            (Tolerance::EndsInBlock, short_block(), read_all),
             (Tolerance::EndsInHole, short_body(), read_all),
             (Tolerance::DamagedIdentifier, named(&[A, A, b"\x08b"], |body| body[78] ^= 1), read_what_can_be),
             (Tolerance::DamagedAttribute, damaged_attribute(), read_all),

@@ -1,0 +1,170 @@
+#!/usr/bin/python3
+"""rewrite.py JOBS RESULTS PRODUCT, in the guest.  Owns: the command and the kernel taking turns at changing one volume in place.
+
+A job: id, image, sector (of the loop device), seed, rounds.  Each turn adds, replaces, renames and removes by chance; after it
+the kernel and the command must both show exactly what the model has, and `check` must find nothing: no block may be lost.
+Result RESULTS/ID.json: error (None is well), turns, free (blocks that the kernel counts at the end)."""
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+
+POINT, SOURCE, OUT = "/run/m", "/run/source", "/run/out"
+HIDDEN = "Non-Allocatable Space"     # of sparable volumes before 2.00 (UDF 1.50 2.3.13): no file of the story's
+SIZES = (0, 1, 700, 2048, 5000, 40_000, 300_000)
+
+
+class Wrong(Exception):
+    pass
+
+
+def run(*words, status=0):
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300)
+    if done.returncode != status:
+        raise Wrong(f"{' '.join(words[:2])}: exit {done.returncode}: {done.stdout.decode('utf-8', 'replace')[-400:]}")
+    return done.stdout.decode("utf-8", "replace")
+
+
+def put(root, path, body):
+    where = os.path.join(root, path)
+    os.makedirs(os.path.dirname(where), exist_ok=True)
+    with open(where, "wb") as file:
+        file.write(body)
+
+
+def files_below(root):
+    found = {}
+    for folder, _, names in os.walk(root):
+        for name in names:
+            if name == HIDDEN:
+                continue
+            path = os.path.join(folder, name)
+            with open(path, "rb") as file:
+                found[os.path.relpath(path, root)] = file.read()
+    return found
+
+
+class Story:
+    def __init__(self, job, product):
+        self.image, self.sector, self.product = job["image"], str(job["sector"]), product
+        self.block = job["sector"]
+        self.dice, self.files = random.Random(job["seed"]), {}
+
+    def some_path(self):
+        depth = self.dice.choice((0, 0, 1, 1, 2))
+        names = [f"d{self.dice.randrange(4)}" for _ in range(depth)] + [f"{self.dice.choice('fgé')}{self.dice.randrange(25)}"]
+        return "/".join(names)
+
+    def some_body(self):
+        return self.dice.randbytes(self.dice.choice(SIZES))
+
+    def stays_in_last_block(self, size, more):
+        """Then Linux before 6.2 leaves the extent as it was, which is wrong (ECMA-167 4/12), and `check` says so."""
+        block = int(self.block)
+        return size % block and (size - 1) // block == (size + more - 1) // block
+
+    def mounted(self, options, act):
+        device = run("losetup", "-f", "--show", "--sector-size", self.sector, self.image).strip()
+        try:
+            run("mount", "-t", "udf", "-o", options, device, POINT)
+            try:
+                return act()
+            finally:
+                run("umount", POINT)
+        finally:
+            run("losetup", "-d", device)
+
+    def ours(self):
+        """The command's turn: one append, of new and changed files and removals."""
+        shutil.rmtree(SOURCE, ignore_errors=True)
+        os.makedirs(SOURCE)
+        gone = self.dice.sample(sorted(self.files), min(len(self.files), self.dice.randrange(4)))
+        new = {self.some_path(): self.some_body() for _ in range(self.dice.randrange(1, 6))}
+        for path in gone:
+            del self.files[path]
+        for path, body in new.items():
+            put(SOURCE, path, body)
+        self.files.update(new)
+        removals = [word for path in gone for word in ("--remove", "/" + path)]
+        run(self.product, "append", self.image, "--in-place", *removals, SOURCE)
+
+    def kernels(self):
+        """The kernel's turn: some changes, one after the other."""
+        def act():
+            for _ in range(self.dice.randrange(1, 8)):
+                path, deed = self.some_path(), self.dice.choice("wwwdra")
+                if deed == "w" or not self.files:
+                    self.files[path] = self.some_body()
+                    put(POINT, path, self.files[path])
+                    continue
+                old = self.dice.choice(sorted(self.files))
+                if deed == "d":
+                    os.unlink(os.path.join(POINT, old))
+                    del self.files[old]
+                elif deed == "a":
+                    more = self.some_body()
+                    if self.stays_in_last_block(len(self.files[old]), len(more)):
+                        continue
+                    with open(os.path.join(POINT, old), "ab") as file:
+                        file.write(more)
+                    self.files[old] += more
+                elif path != old:
+                    os.makedirs(os.path.dirname(os.path.join(POINT, path)), exist_ok=True)
+                    os.rename(os.path.join(POINT, old), os.path.join(POINT, path))
+                    self.files[path] = self.files.pop(old)
+            os.sync()
+        self.mounted("rw", act)
+
+    def agree(self):
+        shown = self.mounted("ro", lambda: files_below(POINT))
+        self.same("the kernel", shown)
+        shutil.rmtree(OUT, ignore_errors=True)
+        run(self.product, "extract", "-C", OUT, self.image)
+        self.same("the command", files_below(OUT))
+        self.unless_faulty()
+
+    def unless_faulty(self):
+        """Nothing may be wrong, but that Linux leaves the end of a longer name where it puts a shorter one."""
+        done = subprocess.run([self.product, "check", "--json", self.image], capture_output=True, text=True, timeout=300)
+        findings = [json.loads(line) for line in done.stdout.splitlines()]
+        worse = [one for one in findings if one.get("severity") in ("warning", "error", "fatal")
+                 and "its padding is not 0" not in one["message"]]
+        if worse or done.returncode not in (0, 4):
+            raise Wrong(f"check: exit {done.returncode}: {worse[:2] or done.stderr[-300:]}")
+
+    def same(self, who, shown):
+        for path in sorted(set(shown) | set(self.files)):
+            if shown.get(path) != self.files.get(path):
+                have = {True: "nothing"}.get(path not in shown, f"{len(shown.get(path, b''))} bytes")
+                raise Wrong(f"{who} has {have} at {path}, not {len(self.files.get(path, b''))} bytes as the model")
+
+    def tell(self, rounds):
+        for turn in range(rounds):
+            step = self.ours if turn % 2 == 0 else self.kernels
+            try:
+                step()
+                self.agree()
+            except (Wrong, OSError) as error:
+                raise Wrong(f"turn {turn} ({step.__name__}): {error}") from error
+        return self.mounted("ro", lambda: os.statvfs(POINT).f_bfree)
+
+
+def main():
+    jobs, results, product = sys.argv[1:]
+    for module in ("loop", "udf", "nls_utf8"):
+        subprocess.run(["modprobe", module])
+    os.makedirs(POINT, exist_ok=True)
+    for job in json.load(open(jobs)):
+        result = {"error": None}
+        try:
+            result["free"] = Story(job, product).tell(job["rounds"])
+        except (Wrong, subprocess.TimeoutExpired) as error:
+            result["error"] = str(error)
+        with open(f"{results}/{job['id']}.json", "w") as file:
+            json.dump(result, file)
+
+
+main()

@@ -1,0 +1,51 @@
+"""Owns: the judge of changes in place: the command and the kernel take turns at one volume, made by mkudffs or by us, and agree on
+every byte after each turn; `check` stays silent, so that no block is lost."""
+
+import json
+import os
+import shutil
+
+import foreign
+import uml
+
+ROUNDS, QUICK = 50, 12
+# medium, revision, block size: what the kernel writes to
+VOLUMES = [("hd", "1.50", 512), ("hd", "2.01", 512), ("hd", "1.02", 2048), ("hd", "2.01", 2048), ("hd", "2.00", 4096),
+           ("cdrw", "1.50", 2048), ("cdrw", "2.01", 2048), ("dvdram", "2.01", 2048)]
+BLOCKS_BYTES = 24 << 20
+
+
+def judge(context):
+    report, work = context.report, f"{context.work}/rewrite"
+    if not report.wanted("rewrite"):
+        return
+    if reason := uml.missing():
+        return report.lacking("rewrite", reason)
+    if not shutil.which("mkudffs"):
+        return report.lacking("rewrite", "udftools is not installed")
+    jobs = []
+    for number, (medium, revision, block) in enumerate(VOLUMES):
+        name = f"mkudffs-{medium}-{revision}-{block}"
+        if not report.wanted(f"rewrite/{name}"):
+            continue
+        folder = f"{work}/{name}"
+        os.makedirs(folder)
+        image, _ = foreign.mkudffs(folder, medium, revision, block, BLOCKS_BYTES // block)
+        jobs.append({"id": name, "image": image, "sector": block, "seed": 50 + number,
+                     "rounds": QUICK if report.quick else ROUNDS})
+    guest = f"{work}/guest"
+    os.makedirs(f"{guest}/results")
+    with open(f"{guest}/jobs.json", "w", encoding="utf-8") as file:
+        json.dump(jobs, file)
+    words = ["/usr/bin/python3", f"{uml.LAB}/guest/rewrite.py", f"{guest}/jobs.json", f"{guest}/results", context.product.path]
+    status, output = uml.run(words, guest, sorted({os.path.dirname(job["image"]) for job in jobs}), timeout=1800)
+    for job in jobs:
+        path = f"{guest}/results/{job['id']}.json"
+        if not os.path.exists(path):
+            report.fail(f"rewrite/{job['id']}", f"never got so far ({status}): {output[-300:]}")
+            continue
+        with open(path, encoding="utf-8") as file:
+            error = json.load(file)["error"]
+        report.verdict(f"rewrite/{job['id']}", [error] if error else [])
+    if not report.keep:
+        shutil.rmtree(work)
