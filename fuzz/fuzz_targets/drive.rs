@@ -15,8 +15,8 @@ use mkudf_ms::media::Drive;
 use udf::read::ReadAt;
 
 /// Commands that a drive may be given without a pause between them: more are a loop that nothing ends. A disc claims up to
-/// 10,000 tracks, and is looked at a few times.
-const MOST_COMMANDS: u64 = 100_000;
+/// 10,000 tracks, and is looked at a dozen times.
+const MOST_COMMANDS: u64 = 500_000;
 /// What may be waited for it in all before it fails for good.
 const PATIENCE: Duration = Duration::from_secs(60);
 

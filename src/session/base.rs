@@ -281,7 +281,9 @@ impl<R: ReadAt> Import<R> {
                 "copy the volume's files to a new volume: extract, then create",
             ));
         }
-        let duplicate = partition.map.flags & udf::partition::MetadataPartitionMap::DUPLICATE_METADATA != 0;
+        // A mirror that the map does not own up to may have what the main file lost, and reading takes it from there.
+        let is_told = partition.map.flags & udf::partition::MetadataPartitionMap::DUPLICATE_METADATA != 0;
+        let duplicate = is_told || main.extents() != mirror.extents();
         Ok(Some(BaseMetadata {
             file_set_block: file_set.block.0,
             main: self.runs(main)?,

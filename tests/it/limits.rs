@@ -14,7 +14,8 @@ use udf::read::{OpenOptions, Volume};
 use udf::{BlockSize, Revision};
 
 use crate::check::image::Image;
-use crate::support::build::spec;
+use crate::support::build::{Append, append, spec};
+use crate::support::folder::Folder;
 
 fn write(tree: &Tree, revision: Revision, block_size: BlockSize) -> MemoryDevice {
     let plan = Plan::create(tree, &spec(revision, block_size)).unwrap();
@@ -128,4 +129,22 @@ fn metadata_that_grows_by_monstrous_units_is_not_appended_to() {
     let mut tree = import.tree().unwrap();
     let error = import.finish(&mut tree, &Outcome::default()).unwrap_err();
     assert!(error.to_string().contains("units of 16777248 blocks"), "{error}");
+}
+
+/// The map said that the mirror has no blocks of its own, though it has, and the main file had lost one: the next session lost it for
+/// good.
+#[test]
+fn a_mirror_that_the_map_does_not_own_up_to_is_compared_all_the_same() {
+    const FLAGS: usize = 440 + 6 + 58;
+    let mut image = Image::new(Revision::V2_50, BlockSize::B2048);
+    let found = image.descriptor(TagIdentifier::LOGICAL_VOLUME);
+    image.change(&found, |block| block[FLAGS] = 0);
+    let volume = image.volume();
+    let main = volume.locate(volume.file_set_address()).unwrap().sector;
+    image.sector(main.0).fill(0);
+    let device = MemoryDevice::from(image.bytes);
+    let folder = Folder::new(1);
+    let request = Append { folder: folder.path(), mirror: false, update: false, fixed_size: false };
+    let error = append(&device, &request).unwrap_err();
+    assert!(error.to_string().contains("the two copies of the metadata differ"), "{error}");
 }
