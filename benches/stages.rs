@@ -63,6 +63,7 @@ fn spec() -> Spec {
         redundant_metadata: true,
         embed: true,
         device_blocks: None,
+        rewritable_blocks: None,
     }
 }
 

@@ -59,6 +59,7 @@
 //!     redundant_metadata: true,
 //!     embed: true,
 //!     device_blocks: None,
+//!     rewritable_blocks: None,
 //! };
 //! let plan = Plan::create(&tree, &spec)?;
 //! let device = MemoryDevice::new();

@@ -64,6 +64,7 @@ fn make() -> Template {
         redundant_metadata: false,
         embed: false,
         device_blocks: None,
+        rewritable_blocks: None,
     };
     let plan = Plan::create(&tree, &spec).expect("a plan");
     let device = MemoryDevice::new();

@@ -113,6 +113,7 @@ impl Defaults {
             redundant_metadata: self.redundant_metadata,
             embed: self.embed,
             device_blocks: self.capacity_blocks.filter(|_| self.is_device),
+            rewritable_blocks: None,
         }
     }
 

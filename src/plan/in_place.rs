@@ -17,16 +17,17 @@
 use std::ops::Range;
 
 use udf::file::SpaceBitmapDescriptor;
-use udf::general::{Descriptor, ExtentKind, LongAd, ShortAd, Tag, TagIdentifier, Timestamp};
+use udf::general::{LongAd, Tag, TagIdentifier, Timestamp};
 use udf::volume::{
     ImplementationUseVolumeDescriptor, IntegrityImplementationUse, IntegrityType, LogicalVolumeDescriptor,
     LogicalVolumeIntegrityDescriptor, PartitionDescriptor, PartitionHeaderDescriptor,
     PrimaryVolumeDescriptor,
 };
 use udf::{BlockAddress, Sector};
-use zerocopy::{FromBytes, IntoBytes};
+use zerocopy::FromBytes;
 
 use super::base::{Base, BaseInPlace, Recorded};
+use super::bitmap::Bitmap;
 use super::frame::Frame;
 use super::heads::Heads;
 use super::order::{self, UniqueIds};
@@ -36,19 +37,6 @@ use super::space::{Ground, Shape, Spaces, Upper};
 use super::{AppendSpec, Content, Layout, Plan, Segment, Step, data_bytes};
 use crate::error::{Error, Result};
 use crate::tree::Tree;
-
-/// What is written over in place, and the bitmaps.
-#[derive(Debug)]
-pub(crate) struct Update {
-    /// What is free by the first bitmap, and by the second; ascending and apart.
-    pub(crate) free: [Vec<Range<u32>>; 2],
-    /// Where the bitmaps are.
-    pub(crate) bitmaps: [Range<u32>; 2],
-    /// Blocks of the partition.
-    pub(crate) bits: u32,
-    /// Blocks that are ready to be written.
-    pub(crate) prepared: Vec<u8>,
-}
 
 impl Plan {
     /// Plans a change of a volume whose partition can be written to.
@@ -114,17 +102,14 @@ impl Plan {
             recorded: counted.latest.max(spec.now).max(base.recorded),
             files,
             directories,
-            update: None,
+            bitmaps: Vec::new(),
+            prepared: Vec::new(),
             steps: Vec::new(),
             end_blocks,
             base: None,
         };
-        plan.update = Some(Update {
-            free: plan.free_blocks(old, &bitmaps),
-            bitmaps,
-            bits: old.partition_blocks,
-            prepared: Vec::new(),
-        });
+        let free = plan.free_blocks(old, &bitmaps);
+        plan.bitmaps = bitmaps.into_iter().zip(free).map(|(place, free)| Bitmap { place, free }).collect();
         plan.steps_in_place(old);
         plan.base = Some(base);
         Ok(plan)
@@ -148,7 +133,6 @@ impl Plan {
     }
 
     fn steps_in_place(&mut self, old: &BaseInPlace) {
-        let Some(mut update) = self.update.take() else { return };
         let mut new: Vec<_> = self
             .taken()
             .map(|(purpose, run)| {
@@ -156,37 +140,25 @@ impl Plan {
                     Purpose::Metadata => Content::Metadata { first: run.first },
                     Purpose::Data => Content::Data { first: run.first },
                 };
-                self.segment(self.partition_start.0 + run.block, run.blocks, content)
+                segment(self.partition_start.0 + run.block, run.blocks, content)
             })
             .collect();
-        let blocks = |range: &Range<u32>| range.end - range.start;
-        let [first, second] = &update.bitmaps;
-        let bitmap = |range: &Range<u32>, first: u32| {
-            self.segment(self.partition_start.0 + range.start, blocks(range), Content::Bitmap { first })
-        };
-        let mut over_old = Step { segments: vec![bitmap(second, blocks(first))] };
-        new.push(bitmap(first, 0));
-        if old.bitmap.as_ref() != Some(second) {
-            new.append(&mut over_old.segments);
-        }
+        let mut bitmaps = self.bitmap_segments();
+        let is_over_old = old.bitmap.as_ref() == self.bitmaps.last().map(|bitmap| &bitmap.place);
+        let over_old = Step { segments: bitmaps.split_off(if is_over_old { 1 } else { 2 }) };
+        new.extend(bitmaps);
         new.sort_by_key(|segment| segment.start);
-        let header = |which: usize| {
-            let range = &update.bitmaps[which];
-            let bytes = self.block_size().bytes() * blocks(range);
-            PartitionHeaderDescriptor {
-                unallocated_space_bitmap: ShortAd::new(ExtentKind::Recorded, bytes, range.start),
-                ..PartitionHeaderDescriptor::NONE
-            }
-        };
+        let header = |which: usize| self.bitmaps[which].header(self.block_size());
         let (careful, all) = (header(0), header(1));
         let reserve = [(&careful, true), (&all, true)]
             .map(|(header, new)| self.sequence_with(&old.reserve, header, new));
         let main = [(&careful, false), (&careful, true), (&all, true)]
             .map(|(header, new)| self.sequence_with(&old.main, header, new));
         let open = self.integrity_with(&old.integrity, IntegrityType::Open, None);
-        let free = update.free[1].iter().map(|range| range.end - range.start).sum();
+        let free = self.bitmaps[1].free_blocks();
         let closed = self.integrity_with(&old.integrity, IntegrityType::Close, Some(free));
-        let mut over = |changes: &[(&Recorded, &[u8], &[u8])]| self.write_over(changes, &mut update.prepared);
+        let mut prepared = Vec::new();
+        let mut over = |changes: &[(&Recorded, &[u8], &[u8])]| self.write_over(changes, &mut prepared);
         let (main_at, reserve_at) = (&old.main, &old.reserve);
         let steps = [
             over(&[
@@ -202,7 +174,7 @@ impl Plan {
         ];
         self.steps = std::iter::once(Step { segments: new }).chain(steps).collect();
         self.steps.retain(|step| !step.segments.is_empty());
-        self.update = Some(update);
+        self.prepared = prepared;
     }
 
     /// The segments of those sectors that change, their bytes among what is prepared.
@@ -214,15 +186,11 @@ impl Plan {
             for ((_, block), sector) in blocks.filter(|((before, after), _)| before != after) {
                 let first = u32::try_from(prepared.len() / len).unwrap_or(u32::MAX);
                 prepared.extend_from_slice(block);
-                segments.push(self.segment(sector, 1, Content::Prepared { first }));
+                segments.push(segment(sector, 1, Content::Prepared { first }));
             }
         }
         segments.sort_by_key(|segment| segment.start);
         Step { segments }
-    }
-
-    fn segment(&self, start: u32, blocks: u32, content: Content) -> Segment {
-        Segment { start: Sector(start), blocks, twin: None, content }
     }
 
     /// A volume descriptor sequence that leads to another bitmap, and if `is_new` to the new file set.
@@ -315,18 +283,6 @@ fn bitmaps(old: &BaseInPlace, base: &Base, usable: &mut Vec<Range<u32>>) -> Resu
     Ok([first, second])
 }
 
-impl Update {
-    /// The head of a bitmap, sealed for the place where it lies (ECMA-167 4/14.12, UDF 2.3.8).
-    pub(crate) fn head(&self, which: usize, seal: udf::general::Seal) -> Vec<u8> {
-        let head = SpaceBitmapDescriptor {
-            tag: Tag::default(),
-            number_of_bits: self.bits.into(),
-            number_of_bytes: self.bits.div_ceil(8).into(),
-        };
-        let mut bytes = head.as_bytes().to_vec();
-        let crc_bytes = bytes.len() - Tag::LEN;
-        let kind = SpaceBitmapDescriptor::IDENTIFIER;
-        Tag::seal_partly(&mut bytes, kind, seal, self.bitmaps[which].start, crc_bytes);
-        bytes
-    }
+fn segment(start: u32, blocks: u32, content: Content) -> Segment {
+    Segment { start: Sector(start), blocks, twin: None, content }
 }

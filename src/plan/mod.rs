@@ -4,6 +4,7 @@
 //! exact size. No file is opened, no clock is asked, no thread started; same input, same plan.
 
 pub mod base;
+mod bitmap;
 mod extents;
 pub mod frame;
 mod heads;
@@ -12,6 +13,7 @@ mod layout;
 mod logical;
 mod order;
 pub mod record;
+mod rewritable;
 mod room;
 mod segment;
 mod sequential;
@@ -42,8 +44,9 @@ pub(crate) use table::{EXTENSION_LEN, Extension, Table};
 
 use crate::error::{Error, Result};
 use crate::tree::{InodeId, NodeId, Tree};
-use in_place::Update;
+pub(crate) use bitmap::Bitmap;
 use order::FIRST_UNIQUE_ID;
+use rewritable::Ample;
 use space::Ground;
 
 /// What is asked of a further session, beside its tree.
@@ -86,8 +89,10 @@ pub struct Plan {
     pub(crate) files: u32,
     pub(crate) directories: u32,
     pub(crate) data_bytes: u64,
-    /// What is written where it lies, if the volume is changed in place.
-    pub(crate) update: Option<Update>,
+    /// Bitmaps of free space, if the volume can be changed in place: the last is the one that stays.
+    pub(crate) bitmaps: Vec<Bitmap>,
+    /// Blocks that are ready to be written.
+    pub(crate) prepared: Vec<u8>,
     steps: Vec<Step>,
     end_blocks: u32,
 }
@@ -106,8 +111,10 @@ impl Plan {
             block_size: spec.block_size,
             embed: spec.embed,
             upper: if rules.metadata_partition { Upper::Metadata } else { Upper::None },
-            rewritable: false,
+            rewritable: spec.rewritable_blocks.is_some(),
         };
+        let ample = Ample::of(spec)?;
+        let first = ample.map_or(0, |ample| ample.bitmap_blocks);
         let mut order = order::walk(tree, true)?;
         let (files, directories, latest) = (order.fresh_files, order.fresh_directories, order.latest);
         let further_names = std::mem::take(&mut order.further_names);
@@ -118,16 +125,21 @@ impl Plan {
             order,
             &mut unique_ids,
             shape,
-            Ground::Open(0, shape.file_set_blocks()),
+            Ground::Open(first, shape.file_set_blocks()),
             &kept,
             None,
         )?;
         unique_ids.give_to(&further_names)?;
-        let layout = if rules.metadata_partition {
+        let mut layout = if rules.metadata_partition {
             layout::metadata_file(&spaces, spec.redundant_metadata, spec.block_size)?
         } else {
-            layout::physical(&spaces, 0, spec.block_size)?
+            layout::physical(&spaces, first, spec.block_size)?
         };
+        let bitmaps: Vec<_> = ample
+            .map(|ample| ample.fill(tree, &spaces, &mut layout, spec))
+            .transpose()?
+            .into_iter()
+            .collect();
         let partition_start = target.map_or(Ok(frame::PARTITION_START), SequentialTarget::partition_start)?;
         let slot = frame::reserve_slots(spec.block_size).next();
         let frame = frame_of(&layout, partition_start, slot, target)?;
@@ -146,7 +158,7 @@ impl Plan {
             frame,
             partition_start,
             partition_number: 0,
-            file_set_block: 0,
+            file_set_block: first,
             table: None,
             unique_ids,
             patches: BTreeMap::new(),
@@ -154,12 +166,14 @@ impl Plan {
             recorded: latest.max(spec.now),
             files,
             directories,
-            update: None,
+            bitmaps,
+            prepared: Vec::new(),
             steps: Vec::new(),
             end_blocks: frame.last.0 + 1,
         };
         match target {
             Some(target) => plan.steps_of_sequential_session(target)?,
+            None if ample.is_some() => plan.steps_of_rewritable_volume(spec)?,
             None => plan.steps_of_new_volume(spec.device_blocks)?,
         }
         Ok(plan)
@@ -252,7 +266,8 @@ impl Plan {
             recorded,
             files,
             directories,
-            update: None,
+            bitmaps: Vec::new(),
+            prepared: Vec::new(),
             steps: Vec::new(),
             end_blocks: frame.last.0 + 1,
             base: Some(base),

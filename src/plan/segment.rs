@@ -55,8 +55,10 @@ pub enum Content {
     },
     /// The ICB of the virtual allocation table, once in each block.
     TableEntry,
-    /// The space bitmap: the part of it that begins at this block of it.
+    /// A bitmap of free space: the part of it that begins at this block of it.
     Bitmap {
+        /// Which of the plan's.
+        which: usize,
         /// Counted from the bitmap's first.
         first: u32,
     },

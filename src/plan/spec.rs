@@ -22,6 +22,9 @@ pub struct Spec {
     pub embed: bool,
     /// The size of the device; `None` for an image, which ends where the volume ends.
     pub device_blocks: Option<u32>,
+    /// The volume takes so many blocks, whatever is in it, and can be changed in place; `None` for one that ends behind its
+    /// content and grows by sessions. Up to 2.01.
+    pub rewritable_blocks: Option<u32>,
 }
 
 /// The texts by which a volume is known.

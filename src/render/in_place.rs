@@ -3,40 +3,32 @@
 use crate::plan::Plan;
 
 impl Plan {
-    /// Blocks of the bitmaps, those of the second behind those of the first.
-    pub(super) fn space_bitmap(&self, first: u32, out: &mut [u8]) {
-        let Some(update) = &self.update else { return };
-        let len = self.block_size().len();
-        let first_blocks = update.bitmaps[0].end - update.bitmaps[0].start;
-        for (block, number) in out.chunks_mut(len).zip(first..) {
-            let (which, number) = number.checked_sub(first_blocks).map_or((0, number), |number| (1, number));
-            let head = update.head(which, self.seal);
-            // A bit is as far from the bitmap's first byte as its block from the partition's, behind the head.
-            let start = u64::from(number) * len as u64;
-            let base = start * 8;
-            let head_bits = head.len() as u64 * 8;
-            let end = base + 8 * len as u64;
-            let free = &update.free[which];
-            let from = free.partition_point(|range| head_bits + u64::from(range.end) <= base);
-            for range in &free[from..] {
-                let low = (head_bits + u64::from(range.start)).max(base);
-                let high = (head_bits + u64::from(range.end)).min(end);
-                if low >= high {
-                    break;
-                }
-                set_bits(block, super::to_usize(low - base), super::to_usize(high - base));
+    /// Blocks of a bitmap, from its `first`-th on.
+    pub(super) fn space_bitmap(&self, which: usize, first: u32, out: &mut [u8]) {
+        let bitmap = &self.bitmaps[which];
+        let head = bitmap.head(self.partition_blocks(), self.seal);
+        // A bit is as far from the first one as its block from the partition's first, and the head is before all bits.
+        let head_bits = head.len() as u64 * 8;
+        let base = self.block_size().bytes_in(first) * 8;
+        let end = base + out.len() as u64 * 8;
+        let from = bitmap.free.partition_point(|range| head_bits + u64::from(range.end) <= base);
+        for range in &bitmap.free[from..] {
+            let low = (head_bits + u64::from(range.start)).max(base);
+            let high = (head_bits + u64::from(range.end)).min(end);
+            if low >= high {
+                break;
             }
-            if start == 0 {
-                block[..head.len()].copy_from_slice(&head);
-            }
+            set_bits(out, super::to_usize(low - base), super::to_usize(high - base));
+        }
+        if first == 0 {
+            out[..head.len()].copy_from_slice(&head);
         }
     }
 
     /// Sectors that the plan has made.
     pub(super) fn prepared(&self, first: u32, out: &mut [u8]) {
-        let Some(update) = &self.update else { return };
         let start = first as usize * self.block_size().len();
-        out.copy_from_slice(&update.prepared[start..start + out.len()]);
+        out.copy_from_slice(&self.prepared[start..start + out.len()]);
     }
 }
 

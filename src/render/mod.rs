@@ -70,7 +70,7 @@ impl Render for Plan {
             Content::TableEntry => self.table_entries(segment.start, first, out),
             Content::MetadataEntry { mirror } => self.metadata_file_entry(mirror, out),
             Content::Metadata { first: base } => self.metadata(tree, base + first, out),
-            Content::Bitmap { first: base } => self.space_bitmap(base + first, out),
+            Content::Bitmap { which, first: base } => self.space_bitmap(which, base + first, out),
             Content::Prepared { first: base } => self.prepared(base + first, out),
             Content::Data { first: base } => {
                 let blocks = blocks_in(out, self.block_size());

@@ -14,7 +14,7 @@ use zerocopy::IntoBytes;
 use zerocopy::little_endian::U32;
 
 use crate::plan::record::{SessionRecord, developer};
-use crate::plan::{Frame, Plan, Upper};
+use crate::plan::{Bitmap, Frame, Plan, Upper};
 
 /// The newest revision that is known here.
 pub(super) const MAXIMUM_WRITE: u16 = udf::Revision::V2_60.number();
@@ -86,14 +86,20 @@ impl Plan {
     }
 
     fn partition_descriptor(&self, number: u32) -> PartitionDescriptor {
-        let access = if self.table.is_some() { AccessType::WriteOnce } else { AccessType::ReadOnly };
+        let bitmap = self.bitmaps.last();
+        let access = match (&self.table, bitmap) {
+            (Some(_), _) => AccessType::WriteOnce,
+            (None, Some(_)) => AccessType::Overwritable,
+            (None, None) => AccessType::ReadOnly,
+        };
+        let none = PartitionHeaderDescriptor::NONE;
         PartitionDescriptor {
             tag: Tag::default(),
             volume_descriptor_sequence_number: number.into(),
             partition_flags: 1.into(),
             partition_number: self.partition_number.into(),
             partition_contents: EntityIdentifier::new(self.shape.rules().partition_contents, [0; 8]),
-            partition_contents_use: PartitionHeaderDescriptor::NONE,
+            partition_contents_use: bitmap.map_or(none, |bitmap| bitmap.header(self.block_size())),
             access_type: access.number().into(),
             partition_starting_location: self.partition_start.0.into(),
             partition_length: self.partition_blocks().into(),
@@ -104,7 +110,7 @@ impl Plan {
     }
 
     /// The partition ends where the session's trailer begins, unless something else is said.
-    fn partition_blocks(&self) -> u32 {
+    pub(super) fn partition_blocks(&self) -> u32 {
         self.partition_blocks.unwrap_or_else(|| self.frame.start.0 - self.partition_start.0)
     }
 
@@ -205,7 +211,8 @@ impl Plan {
         };
         let mut tail = Vec::new();
         // Nothing is free on a read-only partition, nor on one that the drive knows better about; nobody knows of a virtual one.
-        tail.extend(sizes.iter().flat_map(|size| if *size == u32::MAX { *size } else { 0 }.to_le_bytes()));
+        let free = self.bitmaps.last().map_or(0, Bitmap::free_blocks);
+        tail.extend(sizes.iter().flat_map(|size| if *size == u32::MAX { *size } else { free }.to_le_bytes()));
         tail.extend(sizes.iter().flat_map(|size| size.to_le_bytes()));
         tail.extend_from_slice(information.as_bytes());
         let descriptor = LogicalVolumeIntegrityDescriptor {

@@ -77,6 +77,9 @@ fn tree(job: &Create, progress: &Progress) -> anyhow::Result<(Tree, Vec<Warning>
 fn spec(job: &Create, flags: &flags::Create, target: &Target<'_>) -> anyhow::Result<Spec> {
     let block_size = target.block_size(job)?;
     let device_blocks = target.size_bytes().map(|bytes| bytes / u64::from(block_size.bytes()));
+    // Beyond 2^32 blocks a device is used as far as they go.
+    let device_blocks = device_blocks.map(|blocks| u32::try_from(blocks).unwrap_or(u32::MAX));
+    let rewritable_blocks = flags.rewritable.then(|| rewritable(job, flags, block_size, device_blocks));
     Ok(Spec {
         revision: job.revision,
         block_size,
@@ -85,9 +88,28 @@ fn spec(job: &Create, flags: &flags::Create, target: &Target<'_>) -> anyhow::Res
         zone_minutes: job.times.zone_minutes,
         redundant_metadata: !flags.effort.no_redundant_metadata,
         embed: !flags.effort.no_embed,
-        // Beyond 2^32 blocks a device is used as far as they go.
-        device_blocks: device_blocks.map(|blocks| u32::try_from(blocks).unwrap_or(u32::MAX)),
+        device_blocks,
+        rewritable_blocks: rewritable_blocks.transpose()?,
     })
+}
+
+/// Blocks of a volume that is changed in place.
+fn rewritable(
+    job: &Create,
+    flags: &flags::Create,
+    block_size: BlockSize,
+    device_blocks: Option<u32>,
+) -> anyhow::Result<u32> {
+    if job.medium.is_sequential() {
+        let reason = format!("--rewritable: {} is not written in any order", job.medium.description);
+        return Err(Usage(reason).into());
+    }
+    let asked = flags.effort.capacity.map(|size| size.bytes(block_size));
+    let usual = job.medium.capacity_blocks.map(|blocks| job.medium.block_size.bytes_in(blocks));
+    let bytes = device_blocks.map(|blocks| block_size.bytes_in(blocks)).or(asked).or(usual);
+    let bytes =
+        bytes.ok_or_else(|| Usage("--rewritable: how large is the volume to be? (--capacity)".into()))?;
+    Ok(u32::try_from(bytes / u64::from(block_size.bytes())).unwrap_or(u32::MAX))
 }
 
 /// Where the volume goes, looked at before any work is done.

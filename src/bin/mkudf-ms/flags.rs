@@ -141,8 +141,12 @@ pub(crate) struct Create {
     #[arg(long)]
     pub(crate) force: bool,
     /// Folders and files, or DST=SRC for a place of their own
-    #[arg(value_name = "SOURCE", required_unless_present = "files_from")]
+    #[arg(value_name = "SOURCE", required_unless_present_any = ["files_from", "rewritable"])]
     pub(crate) sources: Vec<OsString>,
+    /// A volume that is changed in place, by this command, Linux and others: it fills the device, or takes as much as --capacity or
+    /// the medium says (up to 2.01)
+    #[arg(long)]
+    pub(crate) rewritable: bool,
     #[command(flatten)]
     pub(crate) further: Further,
     #[command(flatten)]

@@ -93,7 +93,12 @@ impl Create {
             // As append has it: what is new takes the place of what is there.
             scan.on_conflict = Conflict::Replace;
         }
-        let revision = flags.format.udf_revision.unwrap_or(medium.revision);
+        // What is changed in place is not made with a metadata partition yet.
+        let usual = match medium.revision {
+            usual if flags.rewritable && usual.rules().metadata_partition => Revision::V2_01,
+            usual => usual,
+        };
+        let revision = flags.format.udf_revision.unwrap_or(usual);
         if flags.further.next.is_none() {
             unless_no_streams(&scan, revision)?;
         }

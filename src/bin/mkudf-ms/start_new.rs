@@ -91,6 +91,7 @@ impl Planning for Fresh<'_> {
             redundant_metadata: !flags.effort.no_redundant_metadata,
             embed: !flags.effort.no_embed,
             device_blocks: None,
+            rewritable_blocks: None,
         };
         let plan = match self.layout {
             VolumeLayout::Vat => Plan::create_with_table(&tree, &spec, &self.target)?,

@@ -36,6 +36,7 @@ pub(crate) fn spec(revision: Revision, block_size: BlockSize) -> Spec {
         redundant_metadata: true,
         embed: true,
         device_blocks: None,
+        rewritable_blocks: None,
     }
 }
 

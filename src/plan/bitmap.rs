@@ -1,0 +1,67 @@
+//! Bitmaps of free space: where they lie, and what they call free (ECMA-167 4/14.12, UDF 2.3.8).
+
+use std::ops::Range;
+
+use udf::file::SpaceBitmapDescriptor;
+use udf::general::{Descriptor, ExtentKind, Seal, ShortAd, Tag};
+use udf::volume::PartitionHeaderDescriptor;
+use udf::{BlockSize, Sector};
+use zerocopy::IntoBytes;
+
+use super::{Content, Plan, Segment};
+
+/// A bitmap.
+#[derive(Debug)]
+pub(crate) struct Bitmap {
+    /// Its blocks in the partition: at least as many as it needs.
+    pub(crate) place: Range<u32>,
+    /// What it calls free; ascending and apart.
+    pub(crate) free: Vec<Range<u32>>,
+}
+
+impl Bitmap {
+    /// Blocks that it takes.
+    pub(crate) fn blocks(&self) -> u32 {
+        self.place.end - self.place.start
+    }
+
+    /// How many blocks it calls free.
+    pub(crate) fn free_blocks(&self) -> u32 {
+        self.free.iter().map(|range| range.end - range.start).sum()
+    }
+
+    /// The header of a partition whose free space is in this bitmap and nowhere else (UDF 2.3.3).
+    pub(crate) fn header(&self, block_size: BlockSize) -> PartitionHeaderDescriptor {
+        let bytes = block_size.bytes() * self.blocks();
+        PartitionHeaderDescriptor {
+            unallocated_space_bitmap: ShortAd::new(ExtentKind::Recorded, bytes, self.place.start),
+            ..PartitionHeaderDescriptor::NONE
+        }
+    }
+
+    /// What it begins with, for a partition of so many blocks.
+    pub(crate) fn head(&self, bits: u32, seal: Seal) -> Vec<u8> {
+        let head = SpaceBitmapDescriptor {
+            tag: Tag::default(),
+            number_of_bits: bits.into(),
+            number_of_bytes: bits.div_ceil(8).into(),
+        };
+        let mut bytes = head.as_bytes().to_vec();
+        let crc_bytes = bytes.len() - Tag::LEN;
+        Tag::seal_partly(&mut bytes, SpaceBitmapDescriptor::IDENTIFIER, seal, self.place.start, crc_bytes);
+        bytes
+    }
+}
+
+impl Plan {
+    /// The segments of the bitmaps, in their order.
+    pub(super) fn bitmap_segments(&self) -> Vec<Segment> {
+        let segment = |(which, bitmap): (usize, &Bitmap)| Segment {
+            start: Sector(self.partition_start.0 + bitmap.place.start),
+            blocks: bitmap.blocks(),
+            twin: None,
+            content: Content::Bitmap { which, first: 0 },
+        };
+        self.bitmaps.iter().enumerate().map(segment).collect()
+    }
+}
