@@ -2,13 +2,14 @@
 //!
 //! ```text
 //!   1  free blocks           entries, directories, data, file set; bitmap A, which calls nothing free that is taken now
-//!   2  integrity: open       reserve sequence: bitmap A, the new file set
-//!   3  main sequence         bitmap A
-//!   4  main sequence         the new file set: from here on there is the new tree
-//!   5  where the bitmap was  bitmap B, which calls free what is no longer used
-//!   6  reserve sequence      bitmap B
-//!   7  main sequence         bitmap B
-//!   8  integrity: closed     counts, free blocks, the next unique id
+//!   2  integrity             open
+//!   3  reserve sequence      bitmap A, the new file set
+//!   4  main sequence         bitmap A
+//!   5  main sequence         the new file set: from here on there is the new tree
+//!   6  where the bitmap was  bitmap B, which calls free what is no longer used
+//!   7  reserve sequence      bitmap B
+//!   8  main sequence         bitmap B
+//!   9  integrity             closed: counts, free blocks, the next unique id
 //! ```
 //!
 //! Between two steps everything is durable. Whatever stops it, a reader finds the old tree or the new one, and whoever writes to
@@ -161,10 +162,8 @@ impl Plan {
         let mut over = |changes: &[(&Recorded, &[u8], &[u8])]| self.write_over(changes, &mut prepared);
         let (main_at, reserve_at) = (&old.main, &old.reserve);
         let steps = [
-            over(&[
-                (&old.integrity, &old.integrity.bytes, &open),
-                (reserve_at, &reserve_at.bytes, &reserve[0]),
-            ]),
+            over(&[(&old.integrity, &old.integrity.bytes, &open)]),
+            over(&[(reserve_at, &reserve_at.bytes, &reserve[0])]),
             over(&[(main_at, &main_at.bytes, &main[0])]),
             over(&[(main_at, &main[0], &main[1])]),
             over_old,

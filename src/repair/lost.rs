@@ -68,8 +68,20 @@ impl Files<'_, '_> {
                 orphans.insert(address, orphan);
             }
         }
-        orphans.retain(|icb, orphan| !self.is_unfinished(*icb, orphan));
+        let known = self.known_ids();
+        orphans.retain(|icb, orphan| {
+            !self.is_unfinished(*icb, orphan) && !known.contains(&(orphan.unique_id, orphan.is_directory))
+        });
         orphans
+    }
+
+    /// Unique ids of what has names, if no two have the same. What has one of them and no name is an older recording of that, or one
+    /// that was to take its place when a change was interrupted.
+    fn known_ids(&self) -> BTreeSet<(u64, bool)> {
+        let named = self.nodes.values().filter(|node| matches!(node.role, Role::Root | Role::Named));
+        let all: Vec<_> = named.map(|node| (node.facts.unique_id, node.facts.is_directory())).collect();
+        let known: BTreeSet<_> = all.iter().copied().collect();
+        if known.len() == all.len() { known } else { BTreeSet::new() }
     }
 
     /// Whether it is a `lost+found` that a repair had made when it was interrupted: it has an id that was never given, and

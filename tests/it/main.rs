@@ -10,6 +10,7 @@ mod discs;
 mod extract;
 mod faults;
 mod history;
+mod in_place;
 mod limits;
 mod power_cut;
 mod repair;

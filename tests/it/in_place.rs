@@ -1,0 +1,366 @@
+//! Volumes that are changed in place: what is on them afterwards, that no block is lost, and that nothing that stops a change leaves
+//! anything but the old tree or the new one.
+
+use std::path::Path;
+
+use mkudf_ms::device::{Event, MemoryDevice, Recorder, WriteAt};
+use mkudf_ms::plan::{AppendSpec, Plan, Spec};
+use mkudf_ms::progress::Progress;
+use mkudf_ms::scan::{Conflict, Options, Source, scan};
+use mkudf_ms::session::{Import, ImportOptions, Manner};
+use mkudf_ms::stream::{StreamOptions, stream};
+use mkudf_ms::tree::Tree;
+use mkudf_ms::{Error, repair};
+use udf::check::{Severity, check};
+use udf::read::{OpenOptions, ReadAt, Volume};
+use udf::volume::IntegrityType;
+use udf::{BlockSize, PartitionReference, Revision};
+
+use crate::support::build::{NOW, create, spec};
+use crate::support::folder::Folder;
+use crate::support::manifest::{self, Manifest, assert_same};
+use crate::support::random::Random;
+
+const REVISIONS: [Revision; 4] = [Revision::V1_02, Revision::V1_50, Revision::V2_00, Revision::V2_01];
+
+/// States tried between two flushes; by hand, `CRASH_STATES` says how many.
+fn subsets() -> usize {
+    std::env::var("CRASH_STATES").ok().and_then(|text| text.parse().ok()).unwrap_or(40)
+}
+
+fn rewritable(revision: Revision, block_size: BlockSize, blocks: u32) -> Spec {
+    Spec { rewritable_blocks: Some(blocks), ..spec(revision, block_size) }
+}
+
+/// How a change goes about it.
+#[derive(Clone, Copy)]
+struct Change<'a> {
+    folder: &'a Path,
+    mirror: bool,
+    unit: u32,
+    force: bool,
+}
+
+fn plan_change<R: ReadAt>(device: &R, change: Change<'_>) -> mkudf_ms::Result<(Tree, Plan)> {
+    let options = ImportOptions {
+        manner: Manner::AsMade,
+        write_unit_blocks: change.unit,
+        force: change.force,
+        ..ImportOptions::default()
+    };
+    let mut import: Import<&R> = Import::open(device, &options)?;
+    let mut tree = import.tree()?;
+    let scanning =
+        Options { on_conflict: Conflict::Replace, mirror: change.mirror, update: true, ..Options::new(NOW) };
+    let sources = [Source::new(change.folder)];
+    let outcome = scan(&mut tree, &mut import, &sources, &scanning, &Progress::new())?;
+    let (base, _) = import.finish(&mut tree, &outcome)?;
+    let spec = AppendSpec { now: NOW, zone_minutes: 60, label: None, embed: true };
+    let plan = Plan::append(&tree, &spec, base)?;
+    Ok((tree, plan))
+}
+
+fn change_on<D: ReadAt + WriteAt>(device: &D, change: Change<'_>) -> mkudf_ms::Result<()> {
+    let (tree, plan) = plan_change(device, change)?;
+    stream(&plan, &tree, device, Some(device), &Progress::new(), &StreamOptions::default()).map(drop)
+}
+
+/// Nothing is wrong, not even a block that is neither used nor free.
+fn assert_clean(device: &impl ReadAt, context: &str) {
+    let report = check(device, &OpenOptions::default(), &mut |_| ());
+    let worse: Vec<_> = report.findings.iter().filter(|one| one.severity > Severity::Note).collect();
+    let dated = |text: &str| text.contains("has not come yet");
+    let worse: Vec<_> = worse.into_iter().filter(|one| !dated(&one.message)).collect();
+    assert!(worse.is_empty(), "{context}: {worse:#?}");
+}
+
+fn free_blocks(device: &impl ReadAt) -> u64 {
+    let volume = Volume::open(device, &OpenOptions::default()).unwrap();
+    let sets = volume.free_sets(PartitionReference(0));
+    sets.iter().map(|set| volume.free_blocks(set).unwrap()).sum()
+}
+
+#[test]
+fn a_volume_is_made_and_changed_and_nothing_is_lost() {
+    for (seed, revision) in (0..).zip(REVISIONS) {
+        for block_size in [BlockSize::B512, BlockSize::B1024, BlockSize::B2048, BlockSize::B4096] {
+            let context = format!("{revision}, blocks of {block_size}, seed {seed}");
+            let mut folder = Folder::new(seed);
+            folder.change(40);
+            let device = MemoryDevice::new();
+            create(folder.path(), &rewritable(revision, block_size, 4096), &device).unwrap();
+            assert_clean(&device, &context);
+            let size = device.size_bytes();
+            for round in 0..6 {
+                folder.change(15);
+                let unit = if round % 2 == 0 { 1 } else { 32 };
+                let change = Change { folder: folder.path(), mirror: true, unit, force: false };
+                change_on(&device, change).unwrap();
+                let context = format!("{context}, round {round}");
+                assert_clean(&device, &context);
+                let volume = Volume::open(&device, &OpenOptions::default()).unwrap();
+                assert_same(&manifest::of_folder(folder.path()), &manifest::of_volume(&volume), &context);
+                assert_eq!(device.size_bytes(), size, "{context}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_removed_is_free_again() {
+    let device = MemoryDevice::new();
+    let folder = Folder::new(3);
+    create(folder.path(), &rewritable(Revision::V2_01, BlockSize::B2048, 4096), &device).unwrap();
+    let before = free_blocks(&device);
+    // As much as fits twice only if the first is free again.
+    for round in 0..5 {
+        std::fs::write(folder.path().join("large"), vec![round; 3_000_000]).unwrap();
+        let change = Change { folder: folder.path(), mirror: true, unit: 1, force: false };
+        change_on(&device, change).unwrap();
+        assert!(free_blocks(&device) < before - 1400);
+    }
+    std::fs::remove_file(folder.path().join("large")).unwrap();
+    change_on(&device, Change { folder: folder.path(), mirror: true, unit: 1, force: false }).unwrap();
+    assert_eq!(free_blocks(&device), before);
+    assert_clean(&device, "emptied");
+}
+
+#[test]
+fn scattered_free_blocks_take_a_file_in_pieces() {
+    let device = MemoryDevice::new();
+    let folder = Folder::new(4);
+    let name = |number: u32| folder.path().join(format!("f{number:03}"));
+    (0..200).for_each(|number| std::fs::write(name(number), vec![1; 4000]).unwrap());
+    create(folder.path(), &rewritable(Revision::V2_01, BlockSize::B512, 3500), &device).unwrap();
+    (0..200).step_by(2).for_each(|number| std::fs::remove_file(name(number)).unwrap());
+    let change = Change { folder: folder.path(), mirror: true, unit: 1, force: false };
+    change_on(&device, change).unwrap();
+    let free_bytes = usize::try_from(free_blocks(&device)).unwrap() * 512;
+    std::fs::write(folder.path().join("large"), vec![2; free_bytes - 150_000]).unwrap();
+    change_on(&device, change).unwrap();
+    assert_clean(&device, "in pieces");
+    let volume = Volume::open(&device, &OpenOptions::default()).unwrap();
+    let large = volume.lookup("large").unwrap();
+    assert!(volume.extents(&large).count() > 10, "{} extents", volume.extents(&large).count());
+    assert_same(&manifest::of_folder(folder.path()), &manifest::of_volume(&volume), "in pieces");
+}
+
+#[test]
+fn what_does_not_fit_changes_nothing() {
+    let device = MemoryDevice::new();
+    let folder = Folder::new(5);
+    create(folder.path(), &rewritable(Revision::V1_50, BlockSize::B2048, 2000), &device).unwrap();
+    let before = device.into_bytes();
+    let device = MemoryDevice::from(before.clone());
+    std::fs::write(folder.path().join("large"), vec![2; 3_000_000]).unwrap();
+    let change = Change { folder: folder.path(), mirror: true, unit: 1, force: false };
+    let error = change_on(&device, change).unwrap_err();
+    assert!(matches!(error, Error::NoSpace { .. }), "{error}");
+    assert!(before == device.into_bytes());
+}
+
+/// A change, and all that was written.
+struct Case {
+    old_bytes: Vec<u8>,
+    old: Manifest,
+    new: Manifest,
+    events: Vec<Event>,
+    folder: Folder,
+    block_size: BlockSize,
+    unit: u32,
+    seed: u64,
+}
+
+fn case(revision: Revision, block_size: BlockSize, unit: u32, seed: u64) -> Case {
+    let mut folder = Folder::new(seed);
+    folder.change(25);
+    let device = MemoryDevice::new();
+    create(folder.path(), &rewritable(revision, block_size, 3200), &device).unwrap();
+    folder.change(8);
+    change_on(&device, Change { folder: folder.path(), mirror: true, unit, force: false }).unwrap();
+    let old = manifest::of_folder(folder.path());
+    folder.change(12);
+    let new = manifest::of_folder(folder.path());
+    let old_bytes = device.into_bytes();
+    let device = MemoryDevice::from(old_bytes.clone());
+    let change = Change { folder: folder.path(), mirror: true, unit, force: false };
+    let (tree, plan) = plan_change(&device, change).unwrap();
+    let recorder = Recorder::new(device);
+    let volume = MemoryDevice::from(old_bytes.clone());
+    stream(&plan, &tree, &recorder, Some(&volume), &Progress::new(), &StreamOptions::default()).unwrap();
+    let (_, events) = recorder.into_parts();
+    Case { old_bytes, old, new, events, folder, block_size, unit, seed }
+}
+
+/// The writes between flushes.
+fn groups(events: &[Event]) -> Vec<Vec<(usize, &[u8])>> {
+    let mut groups = vec![Vec::new()];
+    for event in events {
+        match event {
+            Event::Write { offset_bytes, bytes } => {
+                groups.last_mut().unwrap().push((usize::try_from(*offset_bytes).unwrap(), bytes.as_slice()));
+            }
+            Event::Flush => groups.push(Vec::new()),
+            Event::Reserve(_) => {}
+        }
+    }
+    groups.retain(|group| !group.is_empty());
+    groups
+}
+
+fn apply(bytes: &mut [u8], offset: usize, piece: &[u8]) {
+    bytes[offset..offset + piece.len()].copy_from_slice(piece);
+}
+
+/// Without what was recorded for a tree that there is not, or is no more: it is nobody's, and `repair` gives it names.
+fn without_lost(mut repaired: Manifest, found: &Manifest) -> Manifest {
+    if repaired.contains_key("lost+found") && !found.contains_key("lost+found") {
+        repaired.retain(|path, _| !path.starts_with("lost+found"));
+        // What is in there may be a directory, with further names for files that are elsewhere.
+        for (path, item) in &mut repaired {
+            item.links = found.get(path).map_or(item.links, |item| item.links);
+        }
+    }
+    repaired
+}
+
+impl Case {
+    /// The old tree or the new one, to the last byte. What says that it is closed has no fault; what is open can be repaired, and
+    /// either can be changed further.
+    fn judge(&self, bytes: Vec<u8>, is_to_go_on: bool, context: &str) -> bool {
+        let context = format!("seed {}, unit {}, {context}", self.seed, self.unit);
+        let device = MemoryDevice::from(bytes);
+        let volume = Volume::open(&device, &OpenOptions::default());
+        let volume = volume.unwrap_or_else(|error| panic!("{context}: {error}"));
+        let found = manifest::of_volume(&volume);
+        let is_new = found == self.new;
+        if !is_new {
+            assert_same(&self.old, &found, &context);
+        }
+        self.nothing_needed_is_free(&volume, &context);
+        let state = volume.integrity().and_then(|integrity| integrity.integrity_type);
+        drop(volume);
+        if state == Some(IntegrityType::Close) && self.unit == 1 {
+            assert_clean(&device, &context);
+        }
+        if is_to_go_on {
+            self.go_on(&device, &found, &context);
+        }
+        is_new
+    }
+
+    /// Whoever writes to the volume without repairing it first takes nothing that a file has.
+    fn nothing_needed_is_free(&self, volume: &Volume<&MemoryDevice>, context: &str) {
+        let report = check(*volume.device(), &OpenOptions::default(), &mut |_| ());
+        let taken: Vec<_> = report.findings.iter().filter(|one| one.rule.to_string() == "R137").collect();
+        assert!(taken.is_empty(), "{context}: {taken:#?}");
+    }
+
+    fn go_on(&self, device: &MemoryDevice, found: &Manifest, context: &str) {
+        let plan = repair::plan(device, &OpenOptions::default());
+        let plan = plan.unwrap_or_else(|error| panic!("{context}: {error}"));
+        repair::apply(&plan, device).unwrap();
+        assert_clean(device, &format!("{context}, repaired"));
+        let volume = Volume::open(device, &OpenOptions::default()).unwrap();
+        assert_same(
+            found,
+            &without_lost(manifest::of_volume(&volume), found),
+            &format!("{context}, repaired"),
+        );
+        drop(volume);
+        let change = Change { folder: self.folder.path(), mirror: true, unit: self.unit, force: false };
+        change_on(device, change).unwrap_or_else(|error| panic!("{context}: {error}"));
+        let volume = Volume::open(device, &OpenOptions::default()).unwrap();
+        assert_same(&self.new, &manifest::of_volume(&volume), &format!("{context}, changed again"));
+    }
+
+    /// Some of a group's writes arrive, whole or torn. A medium that loses a write unit has anything in it.
+    fn torn(&self, durable: &[u8], group: &[(usize, &[u8])], random: &mut Random) -> Vec<u8> {
+        let mut bytes = durable.to_vec();
+        let unit_bytes = self.unit as usize * self.block_size.len();
+        for (offset, piece) in group {
+            let fate = random.below(3);
+            if fate == 0 {
+                apply(&mut bytes, *offset, piece);
+            }
+            let (mut at, end) = (*offset, *offset + piece.len());
+            while fate == 1 && at < end {
+                let next = ((at / unit_bytes + 1) * unit_bytes).min(end);
+                match random.below(if self.unit == 1 { 2 } else { 3 }) {
+                    0 => apply(&mut bytes, at, &piece[at - offset..next - offset]),
+                    1 => {}
+                    _ => {
+                        let unit = at / unit_bytes * unit_bytes;
+                        let unit_end = (unit + unit_bytes).min(bytes.len());
+                        bytes[unit..unit_end].fill(0xA5);
+                    }
+                }
+                at = next;
+            }
+        }
+        bytes
+    }
+
+    fn try_states(&self) -> usize {
+        let mut random = Random::new(self.seed);
+        let mut durable = self.old_bytes.clone();
+        let mut states = 0;
+        let groups = groups(&self.events);
+        assert!(groups.len() == 9, "{} steps", groups.len());
+        for (number, group) in groups.iter().enumerate() {
+            for end in 0..=group.len() {
+                let mut bytes = durable.clone();
+                group[..end].iter().for_each(|(offset, piece)| apply(&mut bytes, *offset, piece));
+                self.judge(bytes, end == 0, &format!("group {number}, the first {end} writes"));
+                states += 1;
+            }
+            for subset in 0..subsets() {
+                let bytes = self.torn(&durable, group, &mut random);
+                self.judge(bytes, subset % 8 == 0, &format!("group {number}, subset {subset}"));
+                states += 1;
+            }
+            group.iter().for_each(|(offset, piece)| apply(&mut durable, *offset, piece));
+        }
+        assert!(self.judge(durable, true, "everything") || self.old == self.new);
+        states
+    }
+}
+
+#[test]
+fn a_change_is_all_or_nothing_where_sectors_tear() {
+    let mut states = 0;
+    for (seed, revision) in (20..).zip(REVISIONS) {
+        for block_size in [BlockSize::B512, BlockSize::B2048] {
+            states += case(revision, block_size, 1, seed).try_states();
+        }
+    }
+    assert!(states > 2000, "only {states} states");
+}
+
+#[test]
+fn a_change_is_all_or_nothing_where_whole_units_are_lost() {
+    for (seed, unit) in (40..).zip([16, 32]) {
+        for revision in [Revision::V1_50, Revision::V2_01] {
+            case(revision, BlockSize::B2048, unit, seed).try_states();
+        }
+    }
+}
+
+#[test]
+fn a_volume_that_was_being_changed_is_not_changed_unless_forced() {
+    let case = case(Revision::V2_01, BlockSize::B2048, 1, 60);
+    let mut bytes = case.old_bytes.clone();
+    for group in &groups(&case.events)[..2] {
+        group.iter().for_each(|(offset, piece)| apply(&mut bytes, *offset, piece));
+    }
+    let device = MemoryDevice::from(bytes);
+    let change = Change { folder: case.folder.path(), mirror: true, unit: 1, force: false };
+    let error = change_on(&device, change).unwrap_err();
+    assert!(
+        error.to_string().contains("integrity is open") && error.to_string().contains("repair"),
+        "{error}"
+    );
+    change_on(&device, Change { force: true, ..change }).unwrap();
+    let volume = Volume::open(&device, &OpenOptions::default()).unwrap();
+    assert_same(&case.new, &manifest::of_volume(&volume), "forced");
+}
