@@ -55,7 +55,7 @@ impl Plan {
         let usable = room::without(&old.free, &old.avoided);
         let mut usable = room::whole_units(&usable, base.partition_start.0, old.write_unit_blocks);
         let bitmaps = bitmaps(old, &base, &mut usable)?;
-        let lay_out = |is_ample| {
+        let try_it = |is_ample| {
             let mut order = order::walk(tree, true)?;
             let further_names = std::mem::take(&mut order.further_names);
             let mut unique_ids = UniqueIds::new(base.next_unique_id);
@@ -67,8 +67,8 @@ impl Plan {
             Ok((spaces, unique_ids))
         };
         // What is passed over to keep files together may be what the rest would need.
-        let (spaces, unique_ids) = match lay_out(true) {
-            Err(Error::NoSpace { .. }) => lay_out(false)?,
+        let (spaces, unique_ids) = match try_it(true) {
+            Err(Error::NoSpace { .. }) => try_it(false)?,
             result => result?,
         };
         let counted = order::walk(tree, true)?;
@@ -259,7 +259,7 @@ impl Plan {
 
 /// Where the two bitmaps go. The second is written over the old one, which nothing leads to by then, if that is alone in its
 /// write units; else it gets units of its own, where the next change finds it.
-fn bitmaps(old: &BaseInPlace, base: &Base, usable: &mut Vec<Range<u32>>) -> Result<[Range<u32>; 2]> {
+fn bitmaps(old: &BaseInPlace, base: &Base, usable: &mut [Range<u32>]) -> Result<[Range<u32>; 2]> {
     let least = SpaceBitmapDescriptor::blocks(old.partition_blocks, base.block_size);
     let unit = old.write_unit_blocks.max(1);
     let needed = least.checked_next_multiple_of(unit).unwrap_or(least);

@@ -154,7 +154,7 @@ pub(super) fn whole_units(ranges: &[Range<u32>], origin: u32, unit: u32) -> Vec<
 }
 
 /// Takes blocks out of the smallest range that has so many together: what is taken first is not in the way of the rest.
-pub(super) fn take_best(ranges: &mut Vec<Range<u32>>, blocks: u32) -> Option<u32> {
+pub(super) fn take_best(ranges: &mut [Range<u32>], blocks: u32) -> Option<u32> {
     let length = |range: &Range<u32>| range.end - range.start;
     let fits = ranges.iter_mut().filter(|range| length(range) >= blocks);
     let best = fits.min_by_key(|range| length(range))?;
@@ -187,9 +187,14 @@ mod tests {
 
     #[test]
     fn only_whole_units_are_taken_where_a_unit_may_be_lost() {
-        assert_eq!(whole_units(&[0..15, 20..60, 61..64], 1, 16), [31..47]);
-        assert_eq!(whole_units(&[0..15, 20..60], 16, 16), [32..48]);
-        assert_eq!(whole_units(&[3..5], 7, 1), [3..5]);
+        let whole = |ranges: &[(u32, u32)], origin, unit| {
+            let ranges: Vec<_> = ranges.iter().map(|(start, end)| *start..*end).collect();
+            let units = whole_units(&ranges, origin, unit);
+            units.iter().map(|range| (range.start, range.end)).collect::<Vec<_>>()
+        };
+        assert_eq!(whole(&[(0, 15), (20, 60), (61, 64)], 1, 16), [(31, 47)]);
+        assert_eq!(whole(&[(0, 15), (20, 60)], 16, 16), [(32, 48)]);
+        assert_eq!(whole(&[(3, 5)], 7, 1), [(3, 5)]);
     }
 
     #[test]

@@ -365,12 +365,11 @@ impl Spaces {
             unpadded += FileIdentifierDescriptor::len_with(0, name_len) as u64;
             bytes += FileIdentifierDescriptor::len_with(padding, name_len) as u64;
         }
-        let capacity = match inode.kept {
-            Some(_) => capacity_kept(id)?,
-            None => {
-                let has_attributes = shape.attributes(inode, 0).len() > 0;
-                shape.directory_capacity(shape.capacity(inode), has_attributes)
-            }
+        let capacity = if inode.kept.is_some() {
+            capacity_kept(id)?
+        } else {
+            let has_attributes = !shape.attributes(inode, 0).is_empty();
+            shape.directory_capacity(shape.capacity(inode), has_attributes)
         };
         // In an entry all lies in one block.
         if unpadded <= capacity as u64 {

@@ -118,7 +118,7 @@ impl<R: ReadAt> Import<R> {
             let blocks = u32::try_from(block_size.blocks_for(set.bytes.into())).unwrap_or(u32::MAX);
             match (set.form, set.freedom) {
                 (FreeForm::Bitmap, Freedom::Unallocated) => {
-                    bitmap = Some(start..start.saturating_add(blocks))
+                    bitmap = Some(start..start.saturating_add(blocks));
                 }
                 // A table may go on elsewhere; what is not known to be its own stays where it is.
                 (FreeForm::Table, _) => others.push(start..start.saturating_add(1)),

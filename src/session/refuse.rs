@@ -95,7 +95,7 @@ fn unless_read_only<R: ReadAt>(volume: &Volume<R>, force: bool) -> Result<()> {
         _ => Err(Error::refused(
             "the volume's partition can be written in place; a session appended to it would make it read-only, and free \
              space inside it would be lost",
-            "mount it and copy the files, or use --force to append a read-only session all the same",
+            "change it in place (append --in-place), or use --force to append a read-only session all the same",
         )),
     }
 }

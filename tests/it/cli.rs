@@ -5,6 +5,7 @@ mod bent;
 mod burners;
 mod discs;
 mod growing;
+mod in_place;
 mod making;
 mod reading;
 mod repairing;

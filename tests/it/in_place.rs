@@ -224,6 +224,13 @@ fn without_lost(mut repaired: Manifest, found: &Manifest) -> Manifest {
     repaired
 }
 
+/// Whoever writes to the volume without repairing it first takes nothing that a file has.
+fn assert_nothing_needed_is_free(volume: &Volume<&MemoryDevice>, context: &str) {
+    let report = check(*volume.device(), &OpenOptions::default(), &mut |_| ());
+    let taken: Vec<_> = report.findings.iter().filter(|one| one.rule.to_string() == "R137").collect();
+    assert!(taken.is_empty(), "{context}: {taken:#?}");
+}
+
 impl Case {
     /// The old tree or the new one, to the last byte. What says that it is closed has no fault; what is open can be repaired, and
     /// either can be changed further.
@@ -237,7 +244,7 @@ impl Case {
         if !is_new {
             assert_same(&self.old, &found, &context);
         }
-        self.nothing_needed_is_free(&volume, &context);
+        assert_nothing_needed_is_free(&volume, &context);
         let state = volume.integrity().and_then(|integrity| integrity.integrity_type);
         drop(volume);
         if state == Some(IntegrityType::Close) && self.unit == 1 {
@@ -247,13 +254,6 @@ impl Case {
             self.go_on(&device, &found, &context);
         }
         is_new
-    }
-
-    /// Whoever writes to the volume without repairing it first takes nothing that a file has.
-    fn nothing_needed_is_free(&self, volume: &Volume<&MemoryDevice>, context: &str) {
-        let report = check(*volume.device(), &OpenOptions::default(), &mut |_| ());
-        let taken: Vec<_> = report.findings.iter().filter(|one| one.rule.to_string() == "R137").collect();
-        assert!(taken.is_empty(), "{context}: {taken:#?}");
     }
 
     fn go_on(&self, device: &MemoryDevice, found: &Manifest, context: &str) {
@@ -319,7 +319,9 @@ impl Case {
                 self.judge(bytes, subset % 8 == 0, &format!("group {number}, subset {subset}"));
                 states += 1;
             }
-            group.iter().for_each(|(offset, piece)| apply(&mut durable, *offset, piece));
+            for (offset, piece) in group {
+                apply(&mut durable, *offset, piece);
+            }
         }
         assert!(self.judge(durable, true, "everything") || self.old == self.new);
         states
@@ -351,7 +353,9 @@ fn a_volume_that_was_being_changed_is_not_changed_unless_forced() {
     let case = case(Revision::V2_01, BlockSize::B2048, 1, 60);
     let mut bytes = case.old_bytes.clone();
     for group in &groups(&case.events)[..2] {
-        group.iter().for_each(|(offset, piece)| apply(&mut bytes, *offset, piece));
+        for (offset, piece) in group {
+            apply(&mut bytes, *offset, piece);
+        }
     }
     let device = MemoryDevice::from(bytes);
     let change = Change { folder: case.folder.path(), mirror: true, unit: 1, force: false };

@@ -12,7 +12,8 @@ ROUNDS, QUICK = 50, 12
 # medium, revision, block size: what the kernel writes to
 VOLUMES = [("hd", "1.50", 512), ("hd", "2.01", 512), ("hd", "1.02", 2048), ("hd", "2.01", 2048), ("hd", "2.00", 4096),
            ("cdrw", "1.50", 2048), ("cdrw", "2.01", 2048), ("dvdram", "2.01", 2048)]
-BLOCKS_BYTES = 24 << 20
+OURS = [("1.02", 2048), ("1.50", 512), ("2.00", 4096), ("2.01", 2048)]
+VOLUME_BYTES = 24 << 20
 
 
 def judge(context):
@@ -23,14 +24,20 @@ def judge(context):
         return report.lacking("rewrite", reason)
     if not shutil.which("mkudffs"):
         return report.lacking("rewrite", "udftools is not installed")
+    volumes = [(f"mkudffs-{medium}-{revision}-{block}", medium, revision, block) for medium, revision, block in VOLUMES]
+    volumes += [(f"ours-{revision}-{block}", None, revision, block) for revision, block in OURS]
     jobs = []
-    for number, (medium, revision, block) in enumerate(VOLUMES):
-        name = f"mkudffs-{medium}-{revision}-{block}"
+    for number, (name, medium, revision, block) in enumerate(volumes):
         if not report.wanted(f"rewrite/{name}"):
             continue
         folder = f"{work}/{name}"
         os.makedirs(folder)
-        image, _ = foreign.mkudffs(folder, medium, revision, block, BLOCKS_BYTES // block)
+        if medium:
+            image, _ = foreign.mkudffs(folder, medium, revision, block, VOLUME_BYTES // block)
+        else:
+            image = f"{folder}/{name}.udf"
+            options = ("--rewritable", "--capacity", VOLUME_BYTES)
+            context.product.create(image, revision=revision, block=block, options=options)
         jobs.append({"id": name, "image": image, "sector": block, "seed": 50 + number,
                      "rounds": QUICK if report.quick else ROUNDS})
     guest = f"{work}/guest"

@@ -1,0 +1,73 @@
+//! `create --rewritable` and `append` on what that makes: in place, and what is refused.
+
+use std::fs;
+
+use super::Bench;
+
+fn bench() -> Bench {
+    let bench = Bench::with_volume();
+    bench.done(["create", "--force", "--rewritable", "--capacity", "8M", "-o", "v.udf", "src"]);
+    bench
+}
+
+#[test]
+fn a_rewritable_volume_is_changed_where_it_lies() {
+    let bench = bench();
+    let size = fs::metadata(bench.path("v.udf")).unwrap().len();
+    assert!(bench.done(["info", "v.udf"]).contains("accesstype=overwritable\n"));
+    for (round, options) in [&[][..], &["--in-place"], &["-m", "dvd+rw"]].into_iter().enumerate() {
+        bench.write("src/new.txt", &format!("round {round}"));
+        bench.done([&["append", "v.udf"], options, &["--remove", "/a.txt", "src"]].concat());
+        assert_eq!(bench.done(["cat", "v.udf", "new.txt"]), format!("round {round}"));
+        assert_eq!(bench.done(["check", "v.udf"]), "");
+        assert_eq!(fs::metadata(bench.path("v.udf")).unwrap().len(), size);
+        assert_eq!(bench.done(["sessions", "v.udf"]).lines().count(), 2, "one session, and the head");
+    }
+    bench.done(["append", "v.udf", "-l", "Renamed"]);
+    assert!(bench.done(["info", "v.udf"]).contains("label=Renamed\n"));
+    assert_eq!(bench.done(["check", "v.udf"]), "");
+    bench.done(["append", "v.udf", "--remove", "/sub"]);
+    assert!(!bench.paths(&["v.udf"]).contains(&"/sub".to_owned()));
+
+    let before = bench.read("v.udf");
+    assert!(bench.run(["append", "v.udf", "--update", "src"]).code == Some(0));
+    bench.write("src/large", &"x".repeat(9 << 20));
+    let refusal = bench.fails(1, ["append", "v.udf", "src/large"]);
+    assert!(refusal.contains("bytes"), "{refusal}");
+    let shown = bench.done(["append", "-n", "v.udf", "-l", "Shown"]);
+    assert!(shown.contains("Bitmap") && shown.contains("step 9"), "{shown}");
+    assert!(bench.read("v.udf").len() == before.len());
+}
+
+#[test]
+fn an_empty_volume_needs_no_source() {
+    let bench = bench();
+    bench.done(["create", "--force", "--rewritable", "--capacity", "4M", "-o", "e.udf"]);
+    assert!(bench.paths(&["e.udf"]).is_empty());
+    bench.done(["append", "e.udf", "src"]);
+    assert!(bench.paths(&["e.udf"]).contains(&"/a.txt".to_owned()));
+}
+
+#[test]
+fn what_cannot_be_is_refused_with_the_way_out() {
+    let bench = bench();
+    for (code, options, expected) in [
+        (2, &["--rewritable", "src"][..], "--capacity"),
+        (1, &["--rewritable", "--capacity", "8M", "-r", "2.50", "src"], "-r 2.01"),
+        (2, &["--rewritable", "-m", "bd-r", "src"], "not written in any order"),
+        (1, &["--rewritable", "--capacity", "1M", "src"], "bytes"),
+        (2, &[], "required"),
+    ] {
+        let refusal = bench.fails(code, [&["create", "-o", "w.udf"], options].concat());
+        assert!(refusal.contains(expected), "{options:?}: {refusal}");
+        assert!(!bench.path("w.udf").exists());
+    }
+    let refusal = bench.fails(1, ["append", "--layout", "session", "v.udf", "src"]);
+    assert!(refusal.contains("--in-place") && refusal.contains("--force"), "{refusal}");
+    bench.done(["create", "-o", "s.udf", "src"]);
+    let refusal = bench.fails(1, ["append", "--in-place", "s.udf", "src"]);
+    assert!(refusal.contains("--layout session"), "{refusal}");
+    bench.fails(2, ["append", "--in-place", "--start-new", "v.udf", "src"]);
+    bench.done(["append", "--layout", "session", "--force", "v.udf", "-l", "Closed", "src"]);
+    assert!(bench.done(["info", "v.udf"]).contains("accesstype=readonly\n"));
+}
