@@ -107,17 +107,21 @@ impl Room {
     }
 }
 
-/// Adds and takes away: ranges of blocks that are ascending and apart again.
+/// What is left of ranges without others; all are ascending and apart.
 pub(super) fn without(from: &[Range<u32>], taken: &[Range<u32>]) -> Vec<Range<u32>> {
     let mut left = Vec::with_capacity(from.len() + taken.len());
     let mut taken = taken.iter().peekable();
     for range in from {
         let mut at = range.start;
-        while let Some(gone) = taken.next_if(|gone| gone.end <= range.end || gone.start < range.end) {
+        while let Some(gone) = taken.peek().filter(|gone| gone.start < range.end) {
             if gone.start > at {
-                left.push(at..gone.start.min(range.end));
+                left.push(at..gone.start);
             }
             at = at.max(gone.end);
+            if gone.end > range.end {
+                break; // It reaches into the next one, too.
+            }
+            taken.next();
         }
         if at < range.end {
             left.push(at..range.end);

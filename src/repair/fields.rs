@@ -226,8 +226,9 @@ fn relations(mender: &mut Mender<'_>, all: &mut [Recorded]) {
                         "logical volume descriptor: its map names the only partition there is".into(),
                     );
                 }
-                let is_metadata = kind == 2
-                    && one.bytes[at + 5..].starts_with(EntityIdentifier::METADATA_PARTITION.as_bytes());
+                let identifier = one.bytes.get(at + 5..).unwrap_or_default();
+                let is_metadata =
+                    kind == 2 && identifier.starts_with(EntityIdentifier::METADATA_PARTITION.as_bytes());
                 if is_metadata && access == [1] && put(&mut one.bytes, at + 48, &u32::MAX.to_le_bytes()) {
                     let what = "logical volume descriptor: where nothing can be allocated there is no metadata bitmap file";
                     mender.mend(87, Place::Within, what.into());

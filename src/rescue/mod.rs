@@ -397,12 +397,12 @@ fn save<R: ReadAt>(saver: &mut Saver<'_, '_, R>, options: &Options, found: &Foun
             }
             Relation::Nothing => continue,
         };
-        saver.seen = Bitmap::new(saver.survey.size_bytes);
+        saver.forget_visits();
         if mode != Mode::Older || options.all_versions {
             saver.walk(&Start { view: *number, from, to, mode, reasons })?;
         }
     }
-    saver.seen = Bitmap::new(saver.survey.size_bytes);
+    saver.forget_visits();
     let mut names = Names::default();
     let mut name = |block: u32| names.take(&udf::general::text::encode(&format!("icb-{block}"))).text;
     let lost = saver.lost_folder.clone();

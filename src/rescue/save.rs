@@ -82,7 +82,9 @@ pub(super) struct Saver<'s, 'a, R> {
     /// Something was written over, so that contents without a checksum prove nothing.
     pub(super) is_written_over: bool,
     /// Directories that were gone through.
-    pub(super) seen: Bitmap,
+    seen: Bitmap,
+    /// Directories that have been gone into and that have no place of their own: a metadata block that only the mirror has.
+    seen_elsewhere: HashSet<(usize, BlockAddress)>,
     /// Directories that wait, the next last.
     pub(super) pending: Vec<Pending>,
     pub(super) versions: HashSet<u64>,
@@ -113,6 +115,7 @@ impl<'s, 'a, R: ReadAt> Saver<'s, 'a, R> {
             summary: Summary::default(),
             is_written_over: false,
             seen: Bitmap::new(size_bytes),
+            seen_elsewhere: HashSet::new(),
             pending: Vec::new(),
             versions: HashSet::new(),
             linked: HashMap::new(),
@@ -303,8 +306,16 @@ impl<'s, 'a, R: ReadAt> Saver<'s, 'a, R> {
     }
 
     fn first_visit(&mut self, number: usize, icb: BlockAddress) -> bool {
-        let at_bytes = self.survey.views[number].device_byte(icb);
-        at_bytes.is_none_or(|at_bytes| self.seen.set(at_bytes))
+        match self.survey.views[number].device_byte(icb) {
+            Some(at_bytes) => self.seen.set(at_bytes),
+            None => self.seen_elsewhere.insert((number, icb)),
+        }
+    }
+
+    /// What follows may come to where the walks before have been.
+    pub(super) fn forget_visits(&mut self) {
+        self.seen = Bitmap::new(self.survey.size_bytes);
+        self.seen_elsewhere.clear();
     }
 
     /// Tells of something that is certain if nothing speaks against it.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use mkudf_ms::device::MemoryDevice;
 use mkudf_ms::plan::Plan;
 use mkudf_ms::progress::Progress;
+use mkudf_ms::repair;
 use mkudf_ms::scan::Outcome;
 use mkudf_ms::session::{Import, ImportOptions};
 use mkudf_ms::stream::{StreamOptions, stream};
@@ -13,7 +14,7 @@ use udf::general::{ExtentKind, TagIdentifier};
 use udf::read::{OpenOptions, Volume};
 use udf::{BlockSize, Revision};
 
-use crate::check::image::Image;
+use crate::check::image::{Image, set_crc_length};
 use crate::support::build::{Append, append, spec};
 use crate::support::folder::Folder;
 
@@ -147,4 +148,19 @@ fn a_mirror_that_the_map_does_not_own_up_to_is_compared_all_the_same() {
     let request = Append { folder: folder.path(), mirror: false, update: false, fixed_size: false };
     let error = append(&device, &request).unwrap_err();
     assert!(error.to_string().contains("the two copies of the metadata differ"), "{error}");
+}
+
+/// A map table that ends within the first map, of a metadata partition: `repair` read on behind it.
+#[test]
+fn a_map_table_that_is_cut_short_is_no_way_out_of_its_descriptor() {
+    let mut image = Image::new(Revision::V2_50, BlockSize::B2048);
+    let found = image.descriptor(TagIdentifier::LOGICAL_VOLUME);
+    for length in 0..8u32 {
+        image.change(&found, |block| {
+            block[264..268].copy_from_slice(&length.to_le_bytes());
+            block[440..442].copy_from_slice(&[2, 64]);
+            set_crc_length(block, 424 + length as usize);
+        });
+        let _ = repair::plan(&image.bytes, &OpenOptions::default());
+    }
 }

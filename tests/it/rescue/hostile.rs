@@ -12,6 +12,7 @@ use udf::{BlockSize, Revision};
 use zerocopy::IntoBytes;
 
 use super::bench::{Case, Rescued};
+use crate::check::image::Image;
 use crate::support::build::spec;
 use crate::support::manifest::of_volume;
 use crate::support::patch;
@@ -191,4 +192,26 @@ fn nothing_comes_of_nothing() {
         let rescued = case.rescue(&image, Vec::new());
         assert!(rescued.summary.is_empty() && rescued.found().len() == 1);
     }
+}
+
+/// Of the directory, only the mirror of the metadata had the entry, so it had no place by which it could be known again.
+#[test]
+fn a_directory_within_itself_that_only_the_mirror_has_is_entered_once() {
+    let mut image = Image::new(Revision::V2_50, BlockSize::B2048);
+    let icb = image.icb("dir");
+    image.change_name("dir/file", |name| {
+        name[18] |= characteristics::DIRECTORY;
+        name[24..28].copy_from_slice(&icb.block.0.to_le_bytes());
+    });
+    let entry = image.entry("dir");
+    image.sector(entry[0]).fill(0);
+    let case = Case {
+        name: "within itself".into(),
+        image: image.bytes,
+        block_size: BlockSize::B2048,
+        sessions: Vec::new(),
+    };
+    let rescued = case.rescue(&case.image, Vec::new());
+    assert!(rescued.items.contains_key("dir/file"), "{:?}", rescued.items.keys());
+    assert!(rescued.items.keys().all(|path| path.matches("file").count() < 2), "{rescued:?}");
 }
