@@ -58,7 +58,7 @@ impl Files<'_, '_> {
         if writable && space.free.is_none() || !writable && self.dangling.is_empty() {
             return orphans;
         }
-        for block in 0..space.used.len() {
+        for block in space.used.blocks() {
             let is_free = space.free.as_ref().is_some_and(|free| free.get(block));
             let address = BlockAddress::new(partition, block);
             if space.used.get(block) || is_free || !self.may_change(address) {

@@ -57,7 +57,7 @@ impl<'m> Files<'m, '_> {
         let Some((reference, _)) = self.metadata() else { return };
         let used = self.spaces[usize::from(reference)].used.clone();
         let mut differing = 0;
-        for block in (0..used.len()).filter(|block| used.get(*block)) {
+        for block in used.blocks().filter(|block| used.get(*block)) {
             let address = BlockAddress::new(reference, block);
             let Some(sector) = self.mirror_sector(address) else { continue };
             let Some(main) = self.block(address) else { continue };

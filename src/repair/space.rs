@@ -12,13 +12,23 @@ use super::plan::Phase;
 
 const HEAD_BYTES: usize = size_of::<SpaceBitmapDescriptor>();
 
-/// A bit for each block of a partition.
+/// A bit for each block of a partition, as far as there is a device: what a volume claims beyond it is neither used nor free.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Bits(Vec<u8>, u32);
 
 impl Bits {
-    pub(super) fn new(blocks: u32) -> Self {
-        Self(vec![0; blocks.div_ceil(8) as usize], blocks)
+    fn new(blocks: u32, device_blocks: u32) -> Self {
+        Self(vec![0; blocks.min(device_blocks).div_ceil(8) as usize], blocks)
+    }
+
+    /// All clear, for the same blocks.
+    fn like(&self) -> Self {
+        Self(vec![0; self.0.len()], self.1)
+    }
+
+    /// The blocks that have a bit.
+    pub(super) fn blocks(&self) -> std::ops::Range<u32> {
+        0..self.1.min(u32::try_from(self.0.len()).unwrap_or(u32::MAX).saturating_mul(8))
     }
 
     pub(super) fn get(&self, block: u32) -> bool {
@@ -81,7 +91,7 @@ impl Files<'_, '_> {
                 _ => self.sets_of(partition.number, reference),
             };
             let mut space = Space {
-                used: Bits::new(partition.length_blocks),
+                used: Bits::new(partition.length_blocks, self.mender.overlay.sectors()),
                 free: None,
                 sets,
                 access: partition.access,
@@ -149,7 +159,7 @@ impl Files<'_, '_> {
 
     /// What is recorded as free, as far as that can be understood.
     fn recorded(&self, space: &Space) -> Option<Bits> {
-        let mut free = Bits::new(space.used.len());
+        let mut free = space.used.like();
         for set in &space.sets {
             let bytes = self.read_set(set)?;
             match set.kind {
@@ -178,8 +188,8 @@ impl Files<'_, '_> {
             }
         }
         // What is beyond the last block is nothing.
-        let mut bounded = Bits::new(free.len());
-        (0..free.len()).filter(|block| free.get(*block)).for_each(|block| bounded.set(block, true));
+        let mut bounded = free.like();
+        free.blocks().filter(|block| free.get(*block)).for_each(|block| bounded.set(block, true));
         Some(bounded)
     }
 
@@ -220,7 +230,7 @@ impl Files<'_, '_> {
                 }
         };
         let (mut first, mut run) = (0, 0);
-        for block in 0..space.used.len() {
+        for block in space.used.blocks() {
             run = if free(block) { run + 1 } else { 0 };
             if run == blocks {
                 first = block + 1 - blocks;
@@ -255,11 +265,11 @@ impl Files<'_, '_> {
                 counts.push(None);
                 continue;
             }
-            let mut free = Bits::new(space.used.len());
+            let mut free = space.used.like();
             let has_bitmap = space.sets.iter().any(|set| set.kind == SetKind::Bitmap);
             let presumed =
                 if has_bitmap { SpaceBitmapDescriptor::blocks(free.len(), self.block_size()) } else { 0 };
-            for block in 0..free.len() {
+            for block in free.blocks() {
                 // What could not be read may use blocks that nobody is seen to use, and where Linux presumes the bitmap nothing
                 // becomes free.
                 let recorded = space.free.as_ref().map_or(self.complete, |old| old.get(block));
@@ -285,7 +295,7 @@ impl Files<'_, '_> {
         let mut rest = Some(free.clone());
         for set in &space.sets {
             let Some(old) = self.read_set(set) else { continue };
-            let bits = rest.take().unwrap_or_else(|| Bits::new(free.len()));
+            let bits = rest.take().unwrap_or_else(|| free.like());
             let new = match set.kind {
                 SetKind::Table => self.table(set, &bits, &old),
                 SetKind::Bitmap | SetKind::MetadataBitmap(_) => self.bitmap(set, &bits, &old),
@@ -323,12 +333,12 @@ impl Files<'_, '_> {
 
     fn bitmap(&self, set: &SpaceSet, free: &Bits, old: &[u8]) -> Option<Vec<u8>> {
         let mut bytes = old.to_vec();
-        if bytes.len() < HEAD_BYTES + free.0.len() {
+        if bytes.len() < HEAD_BYTES + free.len().div_ceil(8) as usize {
             return None;
         }
         let location = set.blocks.first()?.block.0;
         put(&mut bytes, 16, &free.len().to_le_bytes());
-        let least = u32::try_from(free.0.len()).ok()?;
+        let least = free.len().div_ceil(8);
         let room = u32::try_from(bytes.len() - HEAD_BYTES).ok()?;
         let count = get32(&bytes, 20);
         if count < least || count > room {
@@ -348,7 +358,7 @@ impl Files<'_, '_> {
     fn table(&self, set: &SpaceSet, free: &Bits, old: &[u8]) -> Option<Vec<u8>> {
         let most = self.block_size().max_extent_bytes() / self.block_size().bytes();
         let mut runs: Vec<(u32, u32)> = Vec::new();
-        for block in (0..free.len()).filter(|block| free.get(*block)) {
+        for block in free.blocks().filter(|block| free.get(*block)) {
             match runs.last_mut() {
                 Some((first, count)) if *first + *count == block && *count < most => *count += 1,
                 _ => runs.push((block, 1)),

@@ -164,3 +164,13 @@ fn a_map_table_that_is_cut_short_is_no_way_out_of_its_descriptor() {
         let _ = repair::plan(&image.bytes, &OpenOptions::default());
     }
 }
+
+/// A partition that claims four thousand million blocks, and a device of a few hundred: `repair` looked at each of them.
+#[test]
+fn what_a_partition_claims_beyond_its_device_is_not_looked_at() {
+    let mut image = Image::new(Revision::V2_01, BlockSize::B2048);
+    image.make_rewritable();
+    let found = image.descriptor(TagIdentifier::PARTITION);
+    image.change(&found, |block| block[192..196].copy_from_slice(&0xFFFF_0000u32.to_le_bytes()));
+    let _ = repair::plan(&image.bytes, &OpenOptions::default());
+}
