@@ -3,7 +3,7 @@
 use udf::general::{Descriptor, ExtentAd, TagIdentifier};
 use udf::read::Found;
 use udf::volume::{
-    ANCHOR_SECTOR, AnchorVolumeDescriptorPointer as Anchor, MINIMUM_SEQUENCE_SECTORS,
+    ANCHOR_SECTOR, AnchorVolumeDescriptorPointer as Anchor, MINIMUM_SEQUENCE_SECTORS, SECOND_ANCHOR_SECTOR,
     VolumeStructureDescriptor,
 };
 use udf::{BlockSize, Sector};
@@ -12,9 +12,6 @@ use zerocopy::IntoBytes;
 use super::Mender;
 use super::bytes::{Want, get32, is_sealed, is_zero};
 use super::plan::Phase;
-
-/// Where a volume may have one more anchor than it should.
-const SECOND_ANCHOR_SECTOR: u32 = 512;
 
 /// Main and reserve sequence.
 pub(super) type Extents = (ExtentAd, ExtentAd);

@@ -94,6 +94,8 @@ impl Mender<'_> {
     fn sequence(&self, extent: ExtentAd) -> Sequence {
         let len = self.block_size().len();
         let count = extent.length.get().div_ceil(self.block_size().bytes()).min(MAX_SECTORS);
+        // Where it lies is what an anchor says.
+        let count = count.min(self.overlay.sectors().saturating_sub(extent.location.get()));
         let mut found = Sequence { clean: true, ..Sequence::default() };
         let mut index = 0;
         let mut ended = false;
@@ -158,7 +160,8 @@ impl Mender<'_> {
         let mut sector = extent.location.get();
         let sectors: usize = all.iter().map(|one| one.bytes.len().div_ceil(len)).sum::<usize>() + 1;
         let room = extent.length.get().div_ceil(self.block_size().bytes());
-        if sectors > room as usize {
+        let is_there = sector.checked_add(room).is_some_and(|end| end <= self.overlay.sectors());
+        if sectors > room as usize || !is_there {
             return;
         }
         let start = sector;

@@ -99,7 +99,7 @@ impl Mender<'_> {
         };
         let first = sector(start.block.0)?;
         let alignment = usize::from(metadata.map.alignment_unit_size.get().max(1));
-        let last = partition.length_blocks.checked_sub(blocks)?;
+        let last = partition.length_blocks.min(self.overlay.sectors()).checked_sub(blocks)?;
         (0..=last).step_by(alignment).find(|position| {
             let apart = position.abs_diff(start.block.0) >= blocks;
             apart

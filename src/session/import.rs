@@ -10,7 +10,8 @@ use udf::read::{DirectoryEntry, Entry, OpenOptions, PartitionKind, ReadAt, Volum
 use super::free::free_start;
 use super::history::{Session, sessions};
 use super::in_place::{is_rewritable, unless_changeable};
-use super::refuse::{physical_start, unless_appendable, unless_closed, unless_known};
+use super::refuse::{physical_start, unless_anchored, unless_appendable, unless_closed, unless_known};
+use super::tables::virtual_partition;
 use crate::error::{Error, Result, Warning};
 use crate::plan::{KeptEntry, SequentialTarget};
 use crate::scan::{Existing, Facts, Sameness};
@@ -138,6 +139,10 @@ impl<R: ReadAt> Import<R> {
             unless_closed(&volume, options.force)?;
         } else {
             unless_appendable(&volume, options.force, options.sequential.is_some())?;
+            let begins_session = options.sequential.is_some_and(|target| target.begins_session);
+            if virtual_partition(&volume).is_some() && !begins_session {
+                unless_anchored(&volume)?;
+            }
         }
         unless_behind(&session, options.sequential)?;
         let in_place = is_in_place.then_some(options.write_unit_blocks.max(1));

@@ -3,7 +3,9 @@
 use udf::Sector;
 use udf::general::Descriptor as _;
 use udf::read::{PartitionKind, ReadAt, Volume};
-use udf::volume::{ANCHOR_SECTOR, AccessType, AnchorVolumeDescriptorPointer, IntegrityType};
+use udf::volume::{
+    ANCHOR_SECTOR, AccessType, AnchorVolumeDescriptorPointer, IntegrityType, SECOND_ANCHOR_SECTOR,
+};
 
 use super::tables::virtual_partition;
 use crate::error::{Error, Result};
@@ -35,6 +37,21 @@ pub(super) fn unless_appendable<R: ReadAt>(
         ));
     }
     unless_damaged(volume)
+}
+
+/// An error unless the volume's session has an anchor where its beginning says, and not only where its end does: that is elsewhere
+/// when more is written to the session.
+pub(super) fn unless_anchored<R: ReadAt>(volume: &Volume<R>) -> Result<()> {
+    let found = volume.found();
+    let stays = |offset: u32| found.session_start.0.checked_add(offset);
+    let places = [stays(ANCHOR_SECTOR), stays(SECOND_ANCHOR_SECTOR)];
+    if found.anchors.iter().any(|anchor| places.contains(&Some(anchor.sector.0))) {
+        return Ok(());
+    }
+    Err(Error::refused(
+        "the session has no readable anchor at its sector 256 or 512; those at its end would no longer be found when more is written",
+        "close the session, so that the next one has anchors of its own (mkudf-ms close), or copy the files to a new volume",
+    ))
 }
 
 fn unless_damaged<R: ReadAt>(volume: &Volume<R>) -> Result<()> {

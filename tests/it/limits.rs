@@ -174,3 +174,13 @@ fn what_a_partition_claims_beyond_its_device_is_not_looked_at() {
     image.change(&found, |block| block[192..196].copy_from_slice(&0xFFFF_0000u32.to_le_bytes()));
     let _ = repair::plan(&image.bytes, &OpenOptions::default());
 }
+
+/// Anchors that lead to a reserve sequence at the end of all sectors: `repair` counted beyond it.
+#[test]
+fn a_sequence_beyond_the_device_is_not_written_anew() {
+    let mut image = Image::new(Revision::V2_01, BlockSize::B2048);
+    let anchors = image.anchors();
+    image.change(&anchors, |block| block[28..32].copy_from_slice(&0xFFFF_FFFAu32.to_le_bytes()));
+    let plan = repair::plan(&image.bytes, &OpenOptions::default()).unwrap();
+    assert!(plan.left().next().is_some());
+}

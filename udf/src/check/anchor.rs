@@ -7,10 +7,10 @@ use super::seal::{CrcLength, Expected, Sealed, is_zero};
 use crate::general::{Descriptor, ExtentAd, Tag, TagIdentifier};
 use crate::read::{Found, OpenOptions, ReadAt};
 use crate::units::Sector;
-use crate::volume::{ANCHOR_SECTOR, AnchorVolumeDescriptorPointer as Anchor, MINIMUM_SEQUENCE_SECTORS};
+use crate::volume::{
+    ANCHOR_SECTOR, AnchorVolumeDescriptorPointer as Anchor, MINIMUM_SEQUENCE_SECTORS, SECOND_ANCHOR_SECTOR,
+};
 
-/// Where an open disc with a reserved track has its anchor, and a session of ours its last (UDF 6.10.1.1).
-const SECOND_ANCHOR_SECTOR: u32 = 512;
 const ANCHOR_BYTES: u64 = size_of::<Anchor>() as u64;
 
 /// Main and reserve volume descriptor sequence.

@@ -28,3 +28,5 @@ pub use unallocated::UnallocatedSpaceDescriptor;
 pub const MINIMUM_SEQUENCE_SECTORS: u32 = 16;
 /// Where the first anchor lies, counted from the beginning of the session (ECMA-167 3/8.4.2.1).
 pub const ANCHOR_SECTOR: u32 = 256;
+/// Where an open disc with a reserved track has its anchor, and a session of ours its last (UDF 6.10.1.1).
+pub const SECOND_ANCHOR_SECTOR: u32 = 512;
