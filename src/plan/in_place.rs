@@ -30,21 +30,25 @@ use zerocopy::FromBytes;
 use super::base::{Base, BaseInPlace, Recorded};
 use super::bitmap::Bitmap;
 use super::frame::Frame;
+use super::ground::Ground;
 use super::heads::Heads;
 use super::order::{self, UniqueIds};
+use super::outset::{Laid, Outset};
 use super::record::developer;
 use super::room::{self, Purpose, Room};
-use super::space::{Ground, Shape, Spaces, Upper};
-use super::{AppendSpec, Content, Layout, Plan, Segment, Step, data_bytes};
+use super::space::{Shape, Spaces, Upper};
+use super::{AppendSpec, Content, Layout, Plan, Segment, Step};
 use crate::error::{Error, Result};
 use crate::tree::Tree;
 
 impl Plan {
     /// Plans a change of a volume whose partition can be written to.
-    pub(super) fn change_in_place(tree: &Tree, spec: &AppendSpec, base: Base) -> Result<Self> {
-        let Some(old) = &base.in_place else {
-            return Err(Error::Options("the volume is not open in place".into()));
-        };
+    pub(super) fn change_in_place(
+        tree: &Tree,
+        spec: &AppendSpec,
+        base: Base,
+        old: &BaseInPlace,
+    ) -> Result<Self> {
         let shape = Shape {
             revision: base.revision,
             block_size: base.block_size,
@@ -55,8 +59,12 @@ impl Plan {
         let usable = room::without(&old.free, &old.avoided);
         let mut usable = room::whole_units(&usable, base.partition_start.0, old.write_unit_blocks);
         let bitmaps = bitmaps(old, &base, &mut usable)?;
-        let try_it = |is_ample| {
+        let end = old.partition_blocks;
+        let end_blocks = base.device_blocks.unwrap_or(end.saturating_add(base.partition_start.0));
+        let frame = Frame::with_sequences(base.session_start, base.sequences, end_blocks);
+        let lay_out = |is_ample| {
             let mut order = order::walk(tree, true)?;
+            let (counts, latest) = (base.counts_with(&order), order.latest);
             let further_names = std::mem::take(&mut order.further_names);
             let mut unique_ids = UniqueIds::new(base.next_unique_id);
             let room = Room::new(&usable, base.block_size, is_ample);
@@ -64,55 +72,22 @@ impl Plan {
             let capacity_of = |inode| base.capacity_of(inode, shape);
             let spaces = Spaces::lay_out(tree, order, &mut unique_ids, shape, ground, &capacity_of, None)?;
             unique_ids.give_to(&further_names)?;
-            Ok((spaces, unique_ids))
+            let (data, metadata, written, mirrored) = (0, None, Vec::new(), Vec::new());
+            let layout = Layout { data, metadata, written, mirrored, end };
+            let laid = Laid { shape, spaces, unique_ids, layout, frame, counts };
+            Ok((laid, latest))
         };
         // What is passed over to keep files together may be what the rest would need.
-        let (spaces, unique_ids) = match try_it(true) {
-            Err(Error::NoSpace { .. }) => try_it(false)?,
+        let (laid, latest) = match lay_out(true) {
+            Err(Error::NoSpace { .. }) => lay_out(false)?,
             result => result?,
         };
-        let counted = order::walk(tree, true)?;
-        let (files, directories) = base.counts_with(&counted);
-        let end_blocks =
-            base.device_blocks.unwrap_or(old.partition_blocks.saturating_add(base.partition_start.0));
-        let layout = Layout {
-            data: 0,
-            metadata: None,
-            written: Vec::new(),
-            mirrored: Vec::new(),
-            end: old.partition_blocks,
-        };
-        let mut plan = Self {
-            shape,
-            zone_minutes: spec.zone_minutes,
-            now: spec.now,
-            seal: base.seal,
-            heads: Heads::next(&base, spec)?,
-            root_entry: spaces.icb(tree, tree.node(tree.root()).inode),
-            data_bytes: data_bytes(tree, &spaces),
-            file_set_block: spaces.file_set,
-            spaces,
-            partition_blocks: Some(old.partition_blocks),
-            layout,
-            frame: Frame::with_sequences(base.session_start, base.sequences, end_blocks),
-            partition_start: base.partition_start,
-            partition_number: base.partition_number,
-            table: None,
-            unique_ids,
-            patches: std::collections::BTreeMap::new(),
-            recorded: counted.latest.max(spec.now).max(base.recorded),
-            files,
-            directories,
-            bitmaps: Vec::new(),
-            prepared: Vec::new(),
-            steps: Vec::new(),
-            end_blocks,
-            base: None,
-        };
+        let heads = Heads::next(&base, spec)?;
+        let outset = Outset::following(base, spec, heads, latest);
+        let mut plan = Self { partition_blocks: Some(end), ..Self::begun(tree, outset, laid) };
         let free = plan.free_blocks(old, &bitmaps);
         plan.bitmaps = bitmaps.into_iter().zip(free).map(|(place, free)| Bitmap { place, free }).collect();
         plan.steps_in_place(old);
-        plan.base = Some(base);
         Ok(plan)
     }
 

@@ -7,11 +7,13 @@ pub mod base;
 mod bitmap;
 mod extents;
 pub mod frame;
+mod ground;
 mod heads;
 mod in_place;
 mod layout;
 mod logical;
 mod order;
+mod outset;
 pub mod record;
 mod rewritable;
 mod room;
@@ -45,9 +47,10 @@ pub(crate) use table::{EXTENSION_LEN, Extension, Table};
 use crate::error::{Error, Result};
 use crate::tree::{InodeId, NodeId, Tree};
 pub(crate) use bitmap::Bitmap;
+use ground::Ground;
 use order::FIRST_UNIQUE_ID;
+use outset::{Laid, Outset};
 use rewritable::Ample;
-use space::Ground;
 
 /// What is asked of a further session, beside its tree.
 #[derive(Clone, Debug)]
@@ -116,7 +119,7 @@ impl Plan {
         let ample = Ample::of(spec)?;
         let first = ample.map_or(0, |ample| ample.bitmap_blocks);
         let mut order = order::walk(tree, true)?;
-        let (files, directories, latest) = (order.fresh_files, order.fresh_directories, order.latest);
+        let (counts, latest) = ((order.fresh_files, order.fresh_directories), order.latest);
         let further_names = std::mem::take(&mut order.further_names);
         let mut unique_ids = UniqueIds::new(FIRST_UNIQUE_ID);
         let kept = |_| Ok(0);
@@ -143,46 +146,21 @@ impl Plan {
         let partition_start = target.map_or(Ok(frame::PARTITION_START), SequentialTarget::partition_start)?;
         let slot = frame::reserve_slots(spec.block_size).next();
         let frame = frame_of(&layout, partition_start, slot, target)?;
-        let heads = Heads::new(spec)?;
-        let mut plan = Self {
-            shape,
-            zone_minutes: spec.zone_minutes,
-            now: spec.now,
-            seal: Seal { descriptor_version: rules.descriptor_version, serial_number: 1 },
-            heads,
-            root_entry: spaces.icb(tree, tree.node(tree.root()).inode),
-            data_bytes: data_bytes(tree, &spaces),
-            spaces,
-            partition_blocks: target.map(|_| layout.end),
-            layout,
-            frame,
-            partition_start,
-            partition_number: 0,
-            file_set_block: first,
-            table: None,
-            unique_ids,
-            patches: BTreeMap::new(),
-            base: None,
-            recorded: latest.max(spec.now),
-            files,
-            directories,
-            bitmaps,
-            prepared: Vec::new(),
-            steps: Vec::new(),
-            end_blocks: frame.last.0 + 1,
-        };
+        let partition_blocks = target.map(|_| layout.end);
+        let outset = Outset::of_new_volume(spec, Heads::new(spec)?, partition_start, latest);
+        let laid = Laid { shape, spaces, unique_ids, layout, frame, counts };
+        let mut plan = Self { partition_blocks, bitmaps, ..Self::begun(tree, outset, laid) };
         match target {
             Some(target) => plan.steps_of_sequential_session(target)?,
-            None if ample.is_some() => plan.steps_of_rewritable_volume(spec)?,
             None => plan.steps_of_new_volume(spec.device_blocks)?,
         }
         Ok(plan)
     }
 
     /// Plans a further session on top of `base`.
-    pub fn append(tree: &Tree, spec: &AppendSpec, base: Base) -> Result<Self> {
-        if base.in_place.is_some() {
-            return Self::change_in_place(tree, spec, base);
+    pub fn append(tree: &Tree, spec: &AppendSpec, mut base: Base) -> Result<Self> {
+        if let Some(old) = base.in_place.take() {
+            return Self::change_in_place(tree, spec, base, &old);
         }
         if base.table.is_some() {
             return Self::append_to_table(tree, spec, base);
@@ -196,8 +174,7 @@ impl Plan {
         };
         let moves = base.metadata.is_none();
         let mut order = order::walk(tree, moves)?;
-        let (files, directories) = base.counts_with(&order);
-        let recorded = order.latest.max(spec.now).max(base.recorded);
+        let (counts, latest) = (base.counts_with(&order), order.latest);
         if !moves {
             order.changed.extend(&base.relinked);
         }
@@ -245,33 +222,11 @@ impl Plan {
         let frame = frame_of(&layout, base.partition_start, base.reserve_slot, target.as_ref())?;
         let patches =
             changed.iter().filter_map(|id| Some((tree.inode(*id).kept?.icb.block.0, *id))).collect();
-        let mut plan = Self {
-            shape,
-            zone_minutes: spec.zone_minutes,
-            now: spec.now,
-            seal: base.seal,
-            heads: Heads::next(&base, spec)?,
-            root_entry: spaces.icb(tree, tree.node(tree.root()).inode),
-            data_bytes: data_bytes(tree, &spaces),
-            spaces,
-            partition_blocks: target.map(|_| layout.end),
-            layout,
-            frame,
-            partition_start: base.partition_start,
-            partition_number: base.partition_number,
-            file_set_block,
-            table: None,
-            unique_ids,
-            patches,
-            recorded,
-            files,
-            directories,
-            bitmaps: Vec::new(),
-            prepared: Vec::new(),
-            steps: Vec::new(),
-            end_blocks: frame.last.0 + 1,
-            base: Some(base),
-        };
+        let partition_blocks = target.map(|_| layout.end);
+        let heads = Heads::next(&base, spec)?;
+        let outset = Outset::following(base, spec, heads, latest);
+        let laid = Laid { shape, spaces, unique_ids, layout, frame, counts };
+        let mut plan = Self { file_set_block, partition_blocks, patches, ..Self::begun(tree, outset, laid) };
         match &target {
             Some(target) => plan.steps_of_sequential_session(target)?,
             None => plan.steps_of_session()?,
@@ -297,10 +252,12 @@ impl Plan {
             segments.push(one(sector(file.mirror_entry), 1, Content::MetadataEntry { mirror: true }));
         }
         segments.push(one(sector(self.layout.data), self.spaces.data_blocks, Content::Data { first: 0 }));
+        segments.extend(self.bitmap_segments());
         segments
     }
 
-    /// A new image is one ascending step. On a device, where an old volume may be, the anchors come when all else is durable.
+    /// A new image is one ascending step. On a device, where an old volume may be, the anchors come when all else is durable, and
+    /// nothing is written where the partition is free up to its end.
     fn steps_of_new_volume(&mut self, device_blocks: Option<u32>) -> Result<()> {
         let mut segments = self.frame.head(self.shape.block_size);
         segments.extend(self.partition_segments());
@@ -309,6 +266,9 @@ impl Plan {
             self.check_fits(blocks)?;
             let mut tiled = frame::tile(segments, 0, self.end_blocks);
             cut_out(&mut tiled, frame::first_anchor());
+            if let Some(free) = self.free_end() {
+                cut_out(&mut tiled, free);
+            }
             let anchors = [frame::first_anchor()].into_iter().chain(self.anchors_at_end(blocks));
             self.steps = vec![Step { segments: tiled }, Step { segments: anchors.collect() }];
         } else {
@@ -415,11 +375,7 @@ impl Plan {
         let size = self.block_size();
         self.spaces.files.iter().flat_map(move |inode| {
             let block = self.spaces.places[inode.0 as usize].body;
-            let blocks = match self.spaces.targets.get(inode) {
-                Some(target) => size.blocks_for(target.len() as u64),
-                None => extents::recorded_blocks(tree, *inode, size),
-            };
-            let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
+            let blocks = self.spaces.body_blocks(tree, *inode, size);
             let runs = self.spaces.data_runs(self.layout.data, block, blocks);
             runs.into_iter().map(|run| (*inode, Sector(self.partition_start.0 + run.block), run.blocks))
         })

@@ -10,15 +10,15 @@
 
 use std::ops::Range;
 
+use udf::Sector;
 use udf::file::SpaceBitmapDescriptor;
 
 use super::bitmap::Bitmap;
-use super::extents::recorded_blocks;
 use super::frame::{self, CLUSTER_BLOCKS, TRAILER_BLOCKS};
 use super::space::{Spaces, add_blocks};
-use super::{Layout, Plan, Segment, Spec, Step, room};
+use super::{Content, Layout, Plan, Segment, Spec, room};
 use crate::error::{Error, Result};
-use crate::tree::Tree;
+use crate::tree::{InodeId, Tree};
 
 /// What is known of the partition before anything is laid out in it.
 #[derive(Clone, Copy, Debug)]
@@ -61,13 +61,9 @@ impl Ample {
                 available_bytes: spec.block_size.bytes_in(spec.rewritable_blocks.unwrap_or(0)),
             });
         }
-        let file = |inode: &crate::tree::InodeId| {
+        let file = |inode: &InodeId| {
             let start = layout.data + spaces.places[inode.index()].body;
-            let blocks = match spaces.targets.get(inode) {
-                Some(target) => spec.block_size.blocks_for(target.len() as u64),
-                None => recorded_blocks(tree, *inode, spec.block_size),
-            };
-            start..start + u32::try_from(blocks).unwrap_or(0)
+            start..start + spaces.body_blocks(tree, *inode, spec.block_size)
         };
         let mut used: Vec<Range<u32>> = spaces.files.iter().map(file).collect();
         used.push(0..spaces.metadata_end);
@@ -78,25 +74,10 @@ impl Ample {
 }
 
 impl Plan {
-    /// The steps of a new volume, on a device without writing what is free.
-    pub(super) fn steps_of_rewritable_volume(&mut self, spec: &Spec) -> Result<()> {
-        let mut head = self.frame.head(self.shape.block_size);
-        head.extend(self.partition_segments());
-        head.extend(self.bitmap_segments());
-        let trailer = self.frame.trailer(self.shape.block_size);
-        let Some(blocks) = spec.device_blocks else {
-            head.extend(trailer);
-            head.push(frame::first_anchor());
-            self.steps = vec![Step { segments: frame::tile(head, 0, self.end_blocks) }];
-            return Ok(());
-        };
-        self.check_fits(blocks)?;
-        let content_end = head.iter().map(|segment: &Segment| segment.start.0 + segment.blocks).max();
-        let mut segments = frame::tile(head, 0, content_end.unwrap_or(0));
-        super::cut_out(&mut segments, frame::first_anchor());
-        segments.extend(frame::tile(trailer, self.frame.start.0, self.end_blocks));
-        let anchors = [frame::first_anchor()].into_iter().chain(self.anchors_at_end(blocks));
-        self.steps = vec![Step { segments }, Step { segments: anchors.collect() }];
-        Ok(())
+    /// What is free at the end of a partition that can be changed in place.
+    pub(super) fn free_end(&self) -> Option<Segment> {
+        let free = self.bitmaps.last()?.free.last().filter(|free| free.end == self.layout.end)?;
+        let start = Sector(self.partition_start.0 + free.start);
+        Some(Segment { start, blocks: free.end - free.start, twin: None, content: Content::Zeros })
     }
 }

@@ -9,20 +9,19 @@
 //! All of it is one step: the medium takes the sectors in their order, so as long as no ICB of the new table is there, the old
 //! one is the last. Only in an image file that is no medium do the ICBs wait until all else is durable.
 
-use std::collections::BTreeMap;
-
 use udf::Sector;
-use udf::general::Seal;
 use udf::revision::VirtualTableForm;
 use udf::volume::ANCHOR_SECTOR;
 
 use super::base::{Base, BaseTable};
 use super::frame::{self, Frame};
+use super::ground::Ground;
 use super::heads::Heads;
 use super::order::{self, FIRST_UNIQUE_ID, UniqueIds};
-use super::space::{Ground, NOWHERE, Shape, Spaces, Upper, add_blocks};
+use super::outset::{Laid, Outset};
+use super::space::{NOWHERE, Shape, Spaces, Upper, add_blocks};
 use super::table::{self, Extension, Facts, Table};
-use super::{AppendSpec, Content, Layout, Plan, Segment, Spec, Step, data_bytes, layout};
+use super::{AppendSpec, Content, Layout, Plan, Segment, Spec, Step, layout};
 use crate::error::{Error, Result};
 use crate::media::multisession::Sequential;
 use crate::tree::Tree;
@@ -124,7 +123,6 @@ struct Parts {
 impl Plan {
     /// Plans a new volume with a virtual allocation table, on a medium that is written one sector after the other.
     pub fn create_with_table(tree: &Tree, spec: &Spec, target: &SequentialTarget) -> Result<Self> {
-        let rules = spec.revision.rules();
         let shape = Shape {
             revision: spec.revision,
             block_size: spec.block_size,
@@ -164,32 +162,14 @@ impl Plan {
             target,
         )?;
         let Parts { spaces, layout, table, ends, file_set_block } = parts;
+        let frame = Frame::of_session(target.next_writable, ends.end)?;
+        let outset = Outset::of_new_volume(spec, heads, partition_start, latest);
+        let laid = Laid { shape, spaces, unique_ids, layout, frame, counts: (files, directories) };
         let mut plan = Self {
-            shape,
-            zone_minutes: spec.zone_minutes,
-            now: spec.now,
-            seal: Seal { descriptor_version: rules.descriptor_version, serial_number: 1 },
-            heads,
-            root_entry: spaces.icb(tree, tree.node(tree.root()).inode),
-            data_bytes: data_bytes(tree, &spaces),
-            bitmaps: Vec::new(),
-            prepared: Vec::new(),
-            spaces,
-            layout,
-            frame: Frame::of_session(target.next_writable, ends.end)?,
-            partition_start,
-            partition_number: 0,
             file_set_block,
             table: Some(table),
             partition_blocks: Some(partition_blocks(partition_start, ends, target)),
-            unique_ids,
-            patches: BTreeMap::new(),
-            base: None,
-            recorded: latest.max(spec.now),
-            files,
-            directories,
-            steps: Vec::new(),
-            end_blocks: ends.end,
+            ..Self::begun(tree, outset, laid)
         };
         plan.steps_of_state(ends, target)?;
         Ok(plan)
@@ -212,7 +192,7 @@ impl Plan {
         let changed = std::mem::take(&mut order.changed);
         order.entries.extend(changed.iter().chain(&base.relinked));
         let (files, directories) = base.counts_with(&order);
-        let recorded = order.latest.max(spec.now).max(base.recorded);
+        let latest = order.latest;
         let further_names = std::mem::take(&mut order.further_names);
         let mut unique_ids = UniqueIds::new(base.next_unique_id);
         let first =
@@ -248,36 +228,18 @@ impl Plan {
             unless_behind_partition(ends, &old, base.partition_start, shape)?;
             old.partition_blocks
         };
+        let frame = if target.begins_session {
+            Frame::of_session(target.next_writable, ends.end)?
+        } else {
+            Frame::with_sequences(base.session_start, base.sequences, ends.end)
+        };
+        let outset = Outset::following(base, spec, heads, latest);
+        let laid = Laid { shape, spaces, unique_ids, layout, frame, counts: (files, directories) };
         let mut plan = Self {
-            shape,
-            zone_minutes: spec.zone_minutes,
-            now: spec.now,
-            seal: base.seal,
-            heads,
-            root_entry: spaces.icb(tree, tree.node(tree.root()).inode),
-            data_bytes: data_bytes(tree, &spaces),
-            bitmaps: Vec::new(),
-            prepared: Vec::new(),
-            spaces,
-            layout,
-            frame: if target.begins_session {
-                Frame::of_session(target.next_writable, ends.end)?
-            } else {
-                Frame::with_sequences(base.session_start, base.sequences, ends.end)
-            },
-            partition_start: base.partition_start,
-            partition_number: base.partition_number,
             file_set_block,
             table: Some(table),
             partition_blocks: Some(blocks),
-            unique_ids,
-            patches: BTreeMap::new(),
-            recorded,
-            files,
-            directories,
-            steps: Vec::new(),
-            end_blocks: ends.end,
-            base: Some(base),
+            ..Self::begun(tree, outset, laid)
         };
         plan.steps_of_state(ends, &target)?;
         Ok(plan)

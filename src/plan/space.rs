@@ -8,8 +8,8 @@ use udf::general::{ExtentKind, Tag, Timestamp};
 use udf::revision::Rules;
 use udf::{BlockSize, Revision};
 
-use super::base::Run;
 use super::extents;
+use super::ground::Ground;
 use super::order::{Order, Owner, UniqueIds, low_id};
 use super::room::{Purpose, Room};
 use crate::error::{Error, Result};
@@ -92,15 +92,6 @@ pub struct Spaces {
     /// Where blocks of both spaces are taken from, if they lie wherever a partition has free ones: then both spaces are this
     /// one, and their numbers are its.
     pub room: Option<Room>,
-}
-
-/// What the metadata space begins with.
-#[derive(Debug)]
-pub(super) enum Ground {
-    /// Nothing is there: from this block on, so many for the file set, and then all the rest.
-    Open(u32, u32),
-    /// Blocks of this room, so many of them for the file set.
-    Room(Room, u32),
 }
 
 /// What the spaces depend on beside the tree.
@@ -255,48 +246,6 @@ impl Spaces {
         Ok(spaces)
     }
 
-    /// Blocks for all new entries, which need not lie together.
-    fn take_entries(&mut self) -> Result<u32> {
-        let blocks = self.entries.len() as u64;
-        match &mut self.room {
-            Some(room) => room.take(Purpose::Metadata, blocks),
-            None => self.take_metadata(blocks),
-        }
-    }
-
-    /// Blocks of the metadata space that lie together.
-    fn take_metadata(&mut self, blocks: u64) -> Result<u32> {
-        if let Some(room) = &mut self.room {
-            return room.take_together(Purpose::Metadata, blocks);
-        }
-        let first = self.metadata_end;
-        self.metadata_end = add_blocks(first, blocks)?;
-        Ok(first)
-    }
-
-    /// Blocks of the data space, from a multiple of `aligned` on.
-    fn take_data(&mut self, blocks: u64, aligned: u32) -> Result<u32> {
-        if let Some(room) = &mut self.room {
-            return room.take(Purpose::Data, blocks);
-        }
-        let first = add_blocks(0, u64::from(self.data_blocks).next_multiple_of(aligned.into()))?;
-        self.data_blocks = add_blocks(first, blocks)?;
-        Ok(first)
-    }
-
-    /// The block of a number of the metadata space.
-    pub(crate) fn block(&self, number: u32) -> u32 {
-        self.room.as_ref().map_or(number, |room| room.block(number))
-    }
-
-    /// Where blocks of the data space lie, `data` being where it begins if it lies together.
-    pub(crate) fn data_runs(&self, data: u32, first: u32, blocks: u32) -> Vec<Run> {
-        match &self.room {
-            Some(room) => room.pieces(first..first + blocks).collect(),
-            None => vec![Run { first, block: data + first, blocks }],
-        }
-    }
-
     fn place_entries(
         &mut self,
         tree: &Tree,
@@ -419,10 +368,7 @@ impl Spaces {
             })?;
         if body.len() > capacity {
             let blocks = shape.block_size.blocks_for(body.len() as u64);
-            self.places[id.0 as usize].body = match &mut self.room {
-                Some(room) => room.take_together(Purpose::Data, blocks)?,
-                None => self.take_data(blocks, 1)?,
-            };
+            self.places[id.0 as usize].body = self.take_data_together(blocks)?;
             self.files.push(id);
         }
         self.targets.insert(id, body);
@@ -433,16 +379,14 @@ impl Spaces {
         let in_entry = capacity / shape.descriptor_len();
         let body = self.places[id.0 as usize].body;
         let pieces = extents::pieces(tree, id, shape.block_size);
-        let count: usize = pieces
-            .map(|piece| match &self.room {
-                Some(room) if piece.kind == ExtentKind::Recorded => {
-                    let first = body + piece.block;
-                    let blocks = shape.block_size.blocks_for(piece.bytes.into());
-                    room.pieces(first..first + u32::try_from(blocks).unwrap_or(0)).count()
-                }
-                _ => 1,
-            })
-            .sum();
+        let descriptors = |piece: extents::Piece| {
+            if piece.kind != ExtentKind::Recorded {
+                return 1;
+            }
+            let blocks = u32::try_from(shape.block_size.blocks_for(piece.bytes.into())).unwrap_or(0);
+            self.data_runs(0, body + piece.block, blocks).len()
+        };
+        let count: usize = pieces.map(descriptors).sum();
         if count <= in_entry {
             return Ok(());
         }

@@ -144,7 +144,7 @@ impl<R: ReadAt> Import<R> {
         for icb in lost {
             release(*icb, true)?;
         }
-        for inode in (0..tree.inode_count()).map(|index| tree.inode(index_of(index))) {
+        for inode in tree.inodes() {
             let Some(kept) = inode.kept else { continue };
             if matches!(inode.content, Content::Directory(_)) {
                 release(kept.icb, true)?;
@@ -206,8 +206,4 @@ impl<R: ReadAt> Import<R> {
         }
         Ok(Recorded { start: extent.start(), bytes: sectors })
     }
-}
-
-fn index_of(index: usize) -> crate::tree::InodeId {
-    crate::tree::InodeId(u32::try_from(index).unwrap_or(u32::MAX))
 }

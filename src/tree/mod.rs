@@ -142,6 +142,11 @@ impl Tree {
         &mut self.inodes[id.index()]
     }
 
+    /// All inodes there ever were, removed ones included.
+    pub fn inodes(&self) -> impl Iterator<Item = &Inode> {
+        self.inodes.iter()
+    }
+
     /// How many inodes there ever were, removed ones included: every [`InodeId`] is below.
     #[must_use]
     pub fn inode_count(&self) -> usize {
@@ -267,7 +272,7 @@ impl Tree {
 
     /// What an earlier session recorded: where, and how many names it has in the tree.
     pub fn kept(&self) -> impl Iterator<Item = (udf::BlockAddress, u32)> {
-        self.inodes.iter().filter_map(|inode| Some((inode.kept?.icb, inode.links)))
+        self.inodes().filter_map(|inode| Some((inode.kept?.icb, inode.links)))
     }
 
     /// Gives an inode a name in a directory.

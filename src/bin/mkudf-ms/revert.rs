@@ -6,7 +6,7 @@ use mkudf_ms::media;
 use mkudf_ms::plan::{AppendSpec, Plan, SequentialTarget};
 use mkudf_ms::progress::Progress;
 use mkudf_ms::scan::Outcome;
-use mkudf_ms::session::{Import, ImportOptions, Manner, Provenance};
+use mkudf_ms::session::{Import, ImportOptions, Provenance};
 use udf::read::{OpenOptions, ReadAt};
 
 use crate::disc::Access;
@@ -85,8 +85,6 @@ impl Planning for Work<'_> {
         }
         let tree_opened_by = Some(wanted.open);
         let options = ImportOptions {
-            manner: Manner::Session,
-            write_unit_blocks: 0,
             open,
             fixed_size: is_device,
             tree_opened_by,
