@@ -20,6 +20,7 @@ use udf::{BlockSize, Revision, Sector, check};
 use crate::support::build::{NOW, spec};
 use crate::support::folder::Folder;
 use crate::support::manifest::{self, Manifest, assert_same};
+use crate::support::writes::apply;
 
 mod logical;
 
@@ -361,14 +362,34 @@ fn a_table_in_a_plain_image_goes_on_at_its_end_and_survives_power_cuts_in_any_or
     let mut bytes = old;
     for event in events.iter().take_while(|event| **event != Event::Flush) {
         if let Event::Write { offset_bytes, bytes: piece } = event {
-            let start = usize::try_from(*offset_bytes).unwrap();
-            bytes.resize(bytes.len().max(start + piece.len()), 0);
-            bytes[start..start + piece.len()].copy_from_slice(piece);
+            apply(&mut bytes, usize::try_from(*offset_bytes).unwrap(), piece);
         }
     }
     let device = MemoryDevice::from(bytes);
     let volume = Volume::open(&device, &OpenOptions::default()).unwrap();
     assert_same(&story.states[0], &manifest::of_volume(&volume), "old");
+}
+
+/// Only the anchor at N - 256 was left, and when the image had grown nothing led to it any more.
+#[test]
+fn a_table_that_only_anchors_at_the_end_lead_to_is_not_gone_on_with() {
+    let story = Story::begin("dvd-r", Revision::V2_01, 33, false);
+    let mut bytes = fs::read(&story.image).unwrap();
+    let last = bytes.len() / 2048 - 1;
+    let sector = |number: usize| number * 2048..(number + 1) * 2048;
+    let mut anchor = bytes[sector(256)].to_vec();
+    bytes[sector(256)].fill(0);
+    let place = u32::try_from(last - 256).unwrap();
+    udf::general::Tag::seal(
+        &mut anchor[..512],
+        udf::general::TagIdentifier::ANCHOR_VOLUME_POINTER,
+        crate::check::image::seal(),
+        place,
+    );
+    bytes[sector(last - 256)].copy_from_slice(&anchor);
+    let device = MemoryDevice::from(bytes);
+    let error = Import::open(&device, &ImportOptions::default()).unwrap_err();
+    assert!(error.to_string().contains("no readable anchor at its sector 256 or 512"), "{error}");
 }
 
 #[test]

@@ -4,10 +4,9 @@
 use std::path::Path;
 
 use mkudf_ms::device::{Event, MemoryDevice, Recorder, WriteAt};
-use mkudf_ms::plan::{AppendSpec, Plan, Spec};
+use mkudf_ms::plan::{Plan, Spec};
 use mkudf_ms::progress::Progress;
-use mkudf_ms::scan::{Conflict, Options, Source, scan};
-use mkudf_ms::session::{Import, ImportOptions, Manner};
+use mkudf_ms::session::{ImportOptions, Manner};
 use mkudf_ms::stream::{StreamOptions, stream};
 use mkudf_ms::tree::Tree;
 use mkudf_ms::{Error, repair};
@@ -16,10 +15,11 @@ use udf::read::{OpenOptions, ReadAt, Volume};
 use udf::volume::IntegrityType;
 use udf::{BlockSize, PartitionReference, Revision};
 
-use crate::support::build::{NOW, create, spec};
+use crate::support::build::{Append, create, plan_append_with, spec};
 use crate::support::folder::Folder;
 use crate::support::manifest::{self, Manifest, assert_same};
 use crate::support::random::Random;
+use crate::support::writes::{Group, apply, groups};
 
 const REVISIONS: [Revision; 4] = [Revision::V1_02, Revision::V1_50, Revision::V2_00, Revision::V2_01];
 
@@ -48,16 +48,8 @@ fn plan_change<R: ReadAt>(device: &R, change: Change<'_>) -> mkudf_ms::Result<(T
         force: change.force,
         ..ImportOptions::default()
     };
-    let mut import: Import<&R> = Import::open(device, &options)?;
-    let mut tree = import.tree()?;
-    let scanning =
-        Options { on_conflict: Conflict::Replace, mirror: change.mirror, update: true, ..Options::new(NOW) };
-    let sources = [Source::new(change.folder)];
-    let outcome = scan(&mut tree, &mut import, &sources, &scanning, &Progress::new())?;
-    let (base, _) = import.finish(&mut tree, &outcome)?;
-    let spec = AppendSpec { now: NOW, zone_minutes: 60, label: None, embed: true };
-    let plan = Plan::append(&tree, &spec, base)?;
-    Ok((tree, plan))
+    let request = Append { folder: change.folder, mirror: change.mirror, update: true, fixed_size: false };
+    plan_append_with(device, &request, &options)
 }
 
 fn change_on<D: ReadAt + WriteAt>(device: &D, change: Change<'_>) -> mkudf_ms::Result<()> {
@@ -192,26 +184,6 @@ fn case(revision: Revision, block_size: BlockSize, unit: u32, seed: u64) -> Case
     Case { old_bytes, old, new, events, folder, block_size, unit, seed }
 }
 
-/// The writes between flushes.
-fn groups(events: &[Event]) -> Vec<Vec<(usize, &[u8])>> {
-    let mut groups = vec![Vec::new()];
-    for event in events {
-        match event {
-            Event::Write { offset_bytes, bytes } => {
-                groups.last_mut().unwrap().push((usize::try_from(*offset_bytes).unwrap(), bytes.as_slice()));
-            }
-            Event::Flush => groups.push(Vec::new()),
-            Event::Reserve(_) => {}
-        }
-    }
-    groups.retain(|group| !group.is_empty());
-    groups
-}
-
-fn apply(bytes: &mut [u8], offset: usize, piece: &[u8]) {
-    bytes[offset..offset + piece.len()].copy_from_slice(piece);
-}
-
 /// Without what was recorded for a tree that there is not, or is no more: it is nobody's, and `repair` gives it names.
 fn without_lost(mut repaired: Manifest, found: &Manifest) -> Manifest {
     if repaired.contains_key("lost+found") && !found.contains_key("lost+found") {
@@ -275,7 +247,7 @@ impl Case {
     }
 
     /// Some of a group's writes arrive, whole or torn. A medium that loses a write unit has anything in it.
-    fn torn(&self, durable: &[u8], group: &[(usize, &[u8])], random: &mut Random) -> Vec<u8> {
+    fn torn(&self, durable: &[u8], group: &Group<'_>, random: &mut Random) -> Vec<u8> {
         let mut bytes = durable.to_vec();
         let unit_bytes = self.unit as usize * self.block_size.len();
         for (offset, piece) in group {

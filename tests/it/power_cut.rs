@@ -13,6 +13,7 @@ use crate::support::build::{Append, append, create, plan_append, spec};
 use crate::support::folder::Folder;
 use crate::support::manifest::{self, Manifest, assert_same};
 use crate::support::random::Random;
+use crate::support::writes::{apply, groups};
 
 /// States tried for each volume between two flushes.
 const SUBSETS: usize = 60;
@@ -51,29 +52,6 @@ fn case(revision: Revision, block_size: BlockSize, seed: u64, device_blocks: Opt
     Case { old_bytes, old, new, events, seed }
 }
 
-/// The writes between flushes.
-fn groups(events: &[Event]) -> Vec<Vec<(u64, &[u8])>> {
-    let mut groups = vec![Vec::new()];
-    for event in events {
-        match event {
-            Event::Write { offset_bytes, bytes } => {
-                groups.last_mut().unwrap().push((*offset_bytes, bytes.as_slice()));
-            }
-            Event::Flush => groups.push(Vec::new()),
-            Event::Reserve(_) => {}
-        }
-    }
-    groups
-}
-
-fn apply(bytes: &mut Vec<u8>, offset: u64, piece: &[u8]) {
-    let start = usize::try_from(offset).unwrap();
-    if bytes.len() < start + piece.len() {
-        bytes.resize(start + piece.len(), 0);
-    }
-    bytes[start..start + piece.len()].copy_from_slice(piece);
-}
-
 /// Opens as old or new, to the last byte. Returns whether it was the new one.
 fn judge(case: &Case, bytes: Vec<u8>, context: &str) -> bool {
     let device = MemoryDevice::from(bytes);
@@ -100,14 +78,14 @@ fn try_states(case: &Case, block_size: BlockSize) -> usize {
             judge(case, bytes, &format!("group {number}, the first {end} writes"));
             states += 1;
         }
-        for subset in 0..if group.is_empty() { 0 } else { SUBSETS } {
+        for subset in 0..SUBSETS {
             let mut bytes = durable.clone();
             for (offset, piece) in group {
                 // Each sector of each write may have arrived or not.
                 let whole = random.below(3);
                 for (index, sector) in piece.chunks(block_size.len()).enumerate() {
                     if whole == 0 || (whole == 1 && random.below(2) == 0) {
-                        apply(&mut bytes, offset + (index * block_size.len()) as u64, sector);
+                        apply(&mut bytes, offset + index * block_size.len(), sector);
                     }
                 }
             }
@@ -137,7 +115,7 @@ fn an_append_is_all_or_nothing_on_images() {
 fn an_append_is_all_or_nothing_on_devices() {
     for (seed, revision) in (100..).zip([Revision::V1_02, Revision::V2_01, Revision::V2_50]) {
         let case = case(revision, BlockSize::B2048, seed, Some(8192));
-        assert!(groups(&case.events).iter().filter(|group| !group.is_empty()).count() >= 3, "three steps");
+        assert!(groups(&case.events).len() >= 3, "three steps");
         try_states(&case, BlockSize::B2048);
     }
 }
@@ -147,14 +125,13 @@ fn nothing_of_the_old_session_is_written_before_the_last_step() {
     for (seed, revision) in (200..).zip(Revision::ALL) {
         let case = case(revision, BlockSize::B2048, seed, None);
         let groups = groups(&case.events);
-        let writing: Vec<_> = groups.iter().filter(|group| !group.is_empty()).collect();
-        let (last, before) = writing.split_last().unwrap();
+        let (last, before) = groups.split_last().unwrap();
         assert_eq!(
             last.iter().map(|(offset, bytes)| (*offset, bytes.len())).collect::<Vec<_>>(),
             [(256 * 2048, 2048)]
         );
         for (offset, bytes) in before.iter().flat_map(|group| group.iter()) {
-            let start = usize::try_from(*offset).unwrap();
+            let start = *offset;
             let old = case.old_bytes.get(start..start + bytes.len()).unwrap_or_default();
             // A blank slot before the anchor at 256 takes the reserve sequence; all else lies behind the old session.
             let blank_slot = start < 256 * 2048 && old.iter().all(|byte| *byte == 0);
@@ -169,8 +146,7 @@ fn after_a_power_cut_the_next_append_succeeds() {
         let case = case(revision, BlockSize::B2048, seed, None);
         let groups = groups(&case.events);
         let mut bytes = case.old_bytes.clone();
-        let first = groups.iter().find(|group| !group.is_empty()).unwrap();
-        first.iter().step_by(2).for_each(|(offset, piece)| apply(&mut bytes, *offset, piece));
+        groups[0].iter().step_by(2).for_each(|(offset, piece)| apply(&mut bytes, *offset, piece));
         let device = MemoryDevice::from(bytes);
         let mut folder = Folder::new(seed + 1);
         folder.change(10);

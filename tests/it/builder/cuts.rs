@@ -22,34 +22,23 @@ use udf::{BlockSize, Revision, Sector};
 use super::media::Ground;
 use super::model::{Dice, Item, Model, change, numbered, of_volume};
 use crate::support::random::Random;
+use crate::support::writes::{Group, apply, groups};
 
-/// Blocks that were written together; what follows begins when they are durable.
-type Group = Vec<(usize, Vec<u8>)>;
-
-fn groups(result: &ImageResult<'_>, old: &[u8]) -> Vec<Group> {
+/// What was written to the image that was `old`.
+fn written(result: &ImageResult<'_>, old: &[u8]) -> Vec<Event> {
     let recorder = Recorder::new(MemoryDevice::from(old.to_vec()));
     result.write_to(&recorder, &Progress::new()).unwrap();
-    let mut groups = vec![Vec::new()];
-    for event in recorder.into_parts().1 {
-        match event {
-            Event::Write { offset_bytes, bytes } => {
-                groups.last_mut().unwrap().push((usize::try_from(offset_bytes).unwrap(), bytes));
-            }
-            Event::Flush => groups.push(Vec::new()),
-            Event::Reserve(_) => {}
-        }
-    }
-    groups.retain(|group: &Group| !group.is_empty());
-    groups
-}
-
-fn apply(bytes: &mut Vec<u8>, start: usize, piece: &[u8]) {
-    bytes.resize(bytes.len().max(start + piece.len()), 0);
-    bytes[start..start + piece.len()].copy_from_slice(piece);
+    recorder.into_parts().1
 }
 
 /// Everything that an image may be after a cut: each prefix of the writes, and random subsets torn at blocks.
-fn states(old: &[u8], groups: &[Group], block_size: BlockSize, subsets: usize, seed: u64) -> Vec<Vec<u8>> {
+fn states(
+    old: &[u8],
+    groups: &[Group<'_>],
+    block_size: BlockSize,
+    subsets: usize,
+    seed: u64,
+) -> Vec<Vec<u8>> {
     let mut random = Random::new(seed);
     let (mut durable, mut states) = (old.to_vec(), Vec::new());
     for group in groups {
@@ -131,7 +120,7 @@ impl Case {
 }
 
 /// A volume of two sessions, and a third in which everything may happen, or which goes back to the first.
-fn case(device: &Arc<MemoryDevice>, defaults: &Defaults, seed: u64, reverts: bool) -> (Case, Vec<Group>) {
+fn case(device: &Arc<MemoryDevice>, defaults: &Defaults, seed: u64, reverts: bool) -> (Case, Vec<Event>) {
     let mut random = Random::new(seed);
     let mut dice = Dice(&mut random);
     let fixed_size = defaults.is_device;
@@ -153,15 +142,15 @@ fn case(device: &Arc<MemoryDevice>, defaults: &Defaults, seed: u64, reverts: boo
     image.add_bytes("/in any case", "new", Conflict::Error).unwrap();
     after.insert(String::from("/in any case"), Item::file(b"new", u32::MAX));
     let result = image.create_result().unwrap();
-    let groups = groups(&result, &super::bytes_of(device));
+    let events = written(&result, &super::bytes_of(device));
     let context = format!("{}, seed {seed}, reverts {reverts}", result.plan().revision());
-    (Case { before, after: numbered(after), defaults: defaults.clone(), context }, groups)
+    (Case { before, after: numbered(after), defaults: defaults.clone(), context }, events)
 }
 
 fn try_image(device: &Arc<MemoryDevice>, defaults: &Defaults, seed: u64, reverts: bool) {
-    let (case, groups) = case(device, defaults, seed, reverts);
+    let (case, events) = case(device, defaults, seed, reverts);
     let block_size = defaults.block_size;
-    case.judge_all(states(&super::bytes_of(device), &groups, block_size, 20, seed));
+    case.judge_all(states(&super::bytes_of(device), &groups(&events), block_size, 20, seed));
 }
 
 #[test]
@@ -208,7 +197,8 @@ fn metadata_that_is_carried_over_survives_cuts() {
         image.add_bytes(&format!("/f{number:04}"), "", Conflict::Error).unwrap();
     }
     ground.write(&image.create_result().unwrap());
-    let (case, groups) = case(device, defaults, 1200, false);
+    let (case, events) = case(device, defaults, 1200, false);
+    let groups = groups(&events);
     let written: usize = groups.iter().flatten().map(|(_, bytes)| bytes.len()).sum();
     let old = super::bytes_of(device);
     assert!(written < old.len() / 2, "{written} bytes for a session behind {}", old.len());
@@ -295,7 +285,8 @@ fn try_disc(medium: &str, revision: Revision, seed: u64, (is_closed, closes): (b
     let (before, after) = (numbered(before), numbered(after));
     let result = image.create_result().unwrap();
     let old = ground.bytes();
-    let mut pieces = groups(&result, &old).concat();
+    let events = written(&result, &old);
+    let mut pieces = groups(&events).concat();
     // The recorder takes them in any order, a medium of this kind would not.
     pieces.sort_by_key(|(start, _)| *start);
     let start = pieces[0].0;

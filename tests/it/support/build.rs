@@ -60,9 +60,18 @@ pub(crate) struct Append<'a> {
 }
 
 /// What is planned for a further session.
-pub(crate) fn plan_append<'a, R: ReadAt>(device: &'a R, append: &Append<'_>) -> Result<(Tree, Plan)> {
-    let import_options = ImportOptions { fixed_size: append.fixed_size, ..ImportOptions::default() };
-    let mut import: Import<&'a R> = Import::open(device, &import_options)?;
+pub(crate) fn plan_append<R: ReadAt>(device: &R, append: &Append<'_>) -> Result<(Tree, Plan)> {
+    let options = ImportOptions { fixed_size: append.fixed_size, ..ImportOptions::default() };
+    plan_append_with(device, append, &options)
+}
+
+/// The same on a volume that is imported so.
+pub(crate) fn plan_append_with<'a, R: ReadAt>(
+    device: &'a R,
+    append: &Append<'_>,
+    import: &ImportOptions,
+) -> Result<(Tree, Plan)> {
+    let mut import: Import<&'a R> = Import::open(device, import)?;
     let mut tree = import.tree()?;
     let options = Options {
         on_conflict: Conflict::Replace,

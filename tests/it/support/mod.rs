@@ -7,3 +7,4 @@ pub(crate) mod manifest;
 pub(crate) mod patch;
 pub(crate) mod random;
 pub(crate) mod scratched;
+pub(crate) mod writes;
