@@ -29,10 +29,7 @@ pub fn is_rewritable<R: ReadAt>(volume: &Volume<R>) -> bool {
 /// An error unless this volume can be changed in place.
 pub(super) fn unless_changeable<R: ReadAt>(volume: &Volume<R>) -> Result<()> {
     let anew = "make a new volume from its files: extract them, then create";
-    let known = match volume.partitions() {
-        [one] => matches!(one.kind, PartitionKind::Physical { .. } | PartitionKind::Sparable(_)),
-        _ => false,
-    };
+    let known = matches!(volume.partitions(), [one] if one.start().is_some());
     if !known || volume.revision().is_none() {
         return Err(Error::refused(
             "only volumes with one partition, and nothing upon it, are changed in place",

@@ -274,8 +274,8 @@ impl<R: ReadAt> Files<'_, R> {
         run: Option<(Fault, u32, u32)>,
     ) {
         let Some((fault, mut first, mut blocks)) = run else { return };
-        let is_plain = matches!(partition.kind, PartitionKind::Physical { .. } | PartitionKind::Sparable(_));
-        if fault == Fault::NeitherUsedNorFree && is_plain {
+        let has_bitmap = || self.volume.free_sets(reference).iter().any(|set| set.form == FreeForm::Bitmap);
+        if fault == Fault::NeitherUsedNorFree && has_bitmap() {
             let presumed = SpaceBitmapDescriptor::blocks(partition.length_blocks, self.block_size());
             let passed = presumed.saturating_sub(first).min(blocks);
             (first, blocks) = (first.saturating_add(passed), blocks.saturating_sub(passed));
