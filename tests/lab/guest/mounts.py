@@ -11,82 +11,84 @@ import signal
 import subprocess
 import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "judge"))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, f"{HERE}/../judge"]
+import driver  # noqa: E402
 import listing  # noqa: E402
 
 POINT = "/run/m"
-PATIENCE = 120    # seconds for one mount, one walk
-
-
-def run(*words, seconds=PATIENCE):
-    try:
-        done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              timeout=seconds)
-        return done.returncode, done.stdout.decode("utf-8", "replace").strip()
-    except subprocess.TimeoutExpired:
-        return 124, "hangs"
-
-
-def attach(job):
-    words = ["losetup", "-f", "--show", "--sector-size", str(job.get("sector", 2048))]
-    status, out = run(*words, *([] if job.get("write") else ["-r"]), job["image"])
-    if status:
-        raise RuntimeError("losetup: " + out)
-    return out
+PATIENCE = 240    # seconds for one mount and one walk
 
 
 def mount(job, device, writable):
-    options = ",".join(filter(None, ["rw" if writable else "ro", job.get("options")]))
-    status, out = run("mount", "-t", job.get("type", "udf"), "-o", options, device, POINT)
-    if status:
-        raise RuntimeError(out or f"mount: status {status}")
+    driver.mount(device, POINT, job.get("options", ""), writable, job.get("type", "udf"))
     if writable and not os.access(POINT, os.W_OK):
-        raise RuntimeError("mounted read-only")
+        raise OSError("mounted read-only")
 
 
-def walk(path):
-    """In a process of its own, with an end: a directory that never ends must not take the other jobs with it."""
+def fill(job, device):
+    """Has the volume written to, as the job says."""
+    mount(job, device, True)
+    try:
+        done = subprocess.run([*job["write"], POINT], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    finally:
+        driver.umount(POINT)
+    if done.returncode:
+        raise OSError(done.stdout.decode("utf-8", "replace").strip()[-300:])
+
+
+def look(job, device, path):
+    """The listing goes to the path; the facts are returned."""
+    mount(job, device, False)
+    try:
+        listing.save(listing.walk(POINT), path)
+        facts = os.statvfs(POINT)
+        return {"blocks": facts.f_blocks, "free": facts.f_bfree, "block": facts.f_bsize}
+    finally:
+        driver.umount(POINT)
+
+
+def aside(act, seconds):
+    """What it returns, from a process of its own, with an end: a directory that never ends must not take the other jobs with it."""
+    ours, theirs = os.pipe()
     child = os.fork()
     if child == 0:
-        signal.alarm(PATIENCE)
+        os.close(ours)
+        signal.alarm(seconds)
         try:
-            listing.save(listing.walk(POINT), path)
-            os._exit(0)
+            answer = {"facts": act()}
         except BaseException as error:
-            os.write(2, f"{error!r}\n".encode())
-            os._exit(1)
-    status = os.waitpid(child, 0)[1]
-    if status:
-        raise RuntimeError("hangs while it is listed" if os.WIFSIGNALED(status) else "cannot be listed")
+            answer = {"error": (error.args[-1] if isinstance(error, OSError) and error.args else None) or repr(error)}
+        os.write(theirs, json.dumps(answer).encode())
+        os._exit(0)
+    os.close(theirs)
+    with os.fdopen(ours) as pipe:
+        answer = pipe.read()
+    if os.waitpid(child, 0)[1] or not answer:
+        if os.path.ismount(POINT):
+            driver.umount(POINT)
+        raise OSError("hangs while it is mounted or listed")
+    answer = json.loads(answer)
+    if "error" in answer:
+        raise OSError(str(answer["error"]))
+    return answer["facts"]
 
 
 def do(job, results):
     result = {"error": None}
     device = None
-    run("dmesg", "-C")
+    driver.clear_log()
     try:
-        device = job.get("device") or attach(job)
+        device = job.get("device") or driver.attach(job["image"], job.get("sector", 2048), bool(job.get("write")))
         if job.get("write"):
-            mount(job, device, True)
-            status, out = run(*job["write"], POINT, seconds=3 * PATIENCE)
-            unmounted = run("umount", POINT)
-            if status or unmounted[0]:
-                raise RuntimeError((out or unmounted[1])[-300:])
-        mount(job, device, False)
-        try:
-            walk(f"{results}/{job['id']}.jsonl")
-            facts = os.statvfs(POINT)
-            result.update(blocks=facts.f_blocks, free=facts.f_bfree, block=facts.f_bsize)
-        finally:
-            status, out = run("umount", POINT)
-        if status:
-            raise RuntimeError("umount: " + out)
-    except RuntimeError as error:
-        result["error"] = str(error)
+            aside(lambda: fill(job, device), 3 * PATIENCE)
+        result.update(aside(lambda: look(job, device, f"{results}/{job['id']}.jsonl"), PATIENCE))
+    except OSError as error:
+        result["error"] = str(error.args[-1])
     finally:
         if device and not job.get("device"):
-            run("losetup", "-d", device)
-    result["dmesg"] = run("dmesg", "-t")[1]
+            driver.detach(device)
+    result["dmesg"] = driver.log()
     if not result["error"] and any(word in result["dmesg"] for word in ("BUG:", "WARNING:", "Oops", "Call Trace")):
         result["error"] = "the kernel warns: " + result["dmesg"][-300:]
     return result
@@ -95,7 +97,7 @@ def do(job, results):
 def main():
     jobs, results = sys.argv[1:]
     for module in ("loop", "udf", "nls_utf8"):
-        run("modprobe", module)
+        subprocess.run(["modprobe", module], check=False)
     with open(jobs) as f:
         todo = json.load(f)
     for job in todo:

@@ -12,6 +12,9 @@ import shutil
 import subprocess
 import sys
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import driver  # noqa: E402
+
 POINT, SOURCE, OUT = "/run/m", "/run/source", "/run/out"
 HIDDEN = "Non-Allocatable Space"     # of sparable volumes before 2.00 (UDF 1.50 2.3.13): no file of the story's
 SIZES = (0, 1, 700, 2048, 5000, 40_000, 300_000)
@@ -49,8 +52,7 @@ def files_below(root):
 
 class Story:
     def __init__(self, job, product):
-        self.image, self.sector, self.product = job["image"], str(job["sector"]), product
-        self.block = job["sector"]
+        self.image, self.block, self.product = job["image"], job["sector"], product
         self.dice, self.files = random.Random(job["seed"]), {}
 
     def some_path(self):
@@ -63,19 +65,19 @@ class Story:
 
     def stays_in_last_block(self, size, more):
         """Then Linux before 6.2 leaves the extent as it was, which is wrong (ECMA-167 4/12), and `check` says so."""
-        block = int(self.block)
+        block = self.block
         return size % block and (size - 1) // block == (size + more - 1) // block
 
-    def mounted(self, options, act):
-        device = run("losetup", "-f", "--show", "--sector-size", self.sector, self.image).strip()
+    def mounted(self, act, writable=False):
+        device = driver.attach(self.image, self.block, writable)
         try:
-            run("mount", "-t", "udf", "-o", options, device, POINT)
+            driver.mount(device, POINT, writable=writable)
             try:
                 return act()
             finally:
-                run("umount", POINT)
+                driver.umount(POINT)
         finally:
-            run("losetup", "-d", device)
+            driver.detach(device)
 
     def ours(self):
         """The command's turn: one append, of new and changed files and removals."""
@@ -116,10 +118,10 @@ class Story:
                     os.rename(os.path.join(POINT, old), os.path.join(POINT, path))
                     self.files[path] = self.files.pop(old)
             os.sync()
-        self.mounted("rw", act)
+        self.mounted(act, writable=True)
 
     def agree(self):
-        shown = self.mounted("ro", lambda: files_below(POINT))
+        shown = self.mounted(lambda: files_below(POINT))
         self.same("the kernel", shown)
         shutil.rmtree(OUT, ignore_errors=True)
         run(self.product, "extract", "-C", OUT, self.image)
@@ -149,7 +151,7 @@ class Story:
                 self.agree()
             except (Wrong, OSError) as error:
                 raise Wrong(f"turn {turn} ({step.__name__}): {error}") from error
-        return self.mounted("ro", lambda: os.statvfs(POINT).f_bfree)
+        return self.mounted(lambda: os.statvfs(POINT).f_bfree)
 
 
 def main():

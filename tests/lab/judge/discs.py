@@ -18,7 +18,8 @@ import uml
 from context import halves
 from product import Refused
 
-MEDIA = ("cd-r", "cd-rw", "dvd-r", "dvd-rw-seq", "dvd+r", "dvd+r-dl", "bd-r")
+MEDIA = ("cd-r", "dvd-r", "dvd+r", "dvd+r-dl", "bd-r")
+ERASABLE = {"cd-rw": "2.01", "dvd-rw-seq": "2.50"}      # written as cd-r and dvd-r are: one revision of each
 REVISIONS = {"vat": ("1.50", "2.00", "2.01", "2.50", "2.60"), "session": ("1.02", "1.50", "2.00", "2.01", "2.50", "2.60")}
 QUICK = {("cd-r", "vat", "1.50"), ("dvd+r", "vat", "2.01"), ("bd-r", "vat", "2.50"),
          ("cd-r", "session", "1.02"), ("dvd-r", "session", "2.01"), ("bd-r", "session", "2.60")}
@@ -161,6 +162,7 @@ class Disc:
 
 def judge(context):
     every = [(medium, layout, revision) for layout, revisions in REVISIONS.items() for medium in MEDIA for revision in revisions]
+    every += [(medium, layout, revision) for layout in REVISIONS for medium, revision in ERASABLE.items()]
     name = lambda m, l, r: f"discs/{m}-{r}" + ("-session" if l == "session" else "")
     matrix = [one for one in every if context.report.wanted(name(*one)) and (not context.report.quick or one in QUICK)]
     if not matrix:

@@ -17,6 +17,7 @@ from product import Refused
 REVISIONS = ("1.02", "1.50", "2.00", "2.01", "2.50", "2.60")
 BLOCKS = (512, 1024, 2048, 4096)
 QUICK = {("1.02", 2048), ("1.50", 512), ("2.01", 4096), ("2.50", 2048), ("2.60", 1024)}
+CROWDED = {("1.50", 512), ("2.01", 2048), ("2.60", 4096)}                    # with a directory of thousands
 ZONES = ("UTC0", "IST-5:30", "EST5EDT,M3.2.0,M11.1.0", "<+1245>-12:45")     # must not matter
 EXTRACTED = 2048                                                            # the block size at which contents come back too
 STAGES = ("create", "append-1", "append-2", "append-3", "revert")
@@ -31,7 +32,7 @@ class Sources:
     """One worker's own source trees: reading changes their access times."""
 
     def __init__(self, work):
-        self.roots = {name: f"{work}/sources/{name}" for name in ("rich", "additions", "replacements", "changed")}
+        self.roots = {name: f"{work}/sources/{name}" for name in ("rich", "crowded", "additions", "replacements", "changed")}
         for name, root in self.roots.items():
             getattr(trees, name)(root)
         self.remembered = {}
@@ -74,7 +75,7 @@ class Volume:
             self.report.fail(f"{self.name}/sessions", str(error))
 
     def create(self, image, _):
-        root, want = self.sources.ready("rich")
+        root, want = self.sources.ready("crowded" if (self.revision, self.block) in CROWDED else "rich")
         self.created = want
         self.product.create(image, root, revision=self.revision, block=self.block, label=commands.LABEL, zone=self.zone)
         return want

@@ -7,6 +7,7 @@ import shutil
 
 import foreign
 import uml
+from context import halves
 
 ROUNDS, QUICK = 50, 12
 # medium, revision, block size: what the kernel writes to
@@ -40,19 +41,23 @@ def judge(context):
             context.product.create(image, revision=revision, block=block, options=options)
         jobs.append({"id": name, "image": image, "sector": block, "seed": 50 + number,
                      "rounds": QUICK if report.quick else ROUNDS})
-    guest = f"{work}/guest"
-    os.makedirs(f"{guest}/results")
-    with open(f"{guest}/jobs.json", "w", encoding="utf-8") as file:
+    halves(work, jobs, lambda work, half: judge_half(context, work, half))
+    if not report.keep:
+        shutil.rmtree(work)
+
+
+def judge_half(context, work, jobs):
+    """Some volumes, one after the other in one guest."""
+    os.makedirs(f"{work}/results")
+    with open(f"{work}/jobs.json", "w", encoding="utf-8") as file:
         json.dump(jobs, file)
-    words = ["/usr/bin/python3", f"{uml.LAB}/guest/rewrite.py", f"{guest}/jobs.json", f"{guest}/results", context.product.path]
-    status, output = uml.run(words, guest, sorted({os.path.dirname(job["image"]) for job in jobs}), timeout=1800)
+    words = ["/usr/bin/python3", f"{uml.LAB}/guest/rewrite.py", f"{work}/jobs.json", f"{work}/results", context.product.path]
+    status, output = uml.run(words, work, sorted({os.path.dirname(job["image"]) for job in jobs}), timeout=1800)
     for job in jobs:
-        path = f"{guest}/results/{job['id']}.json"
+        path = f"{work}/results/{job['id']}.json"
         if not os.path.exists(path):
-            report.fail(f"rewrite/{job['id']}", f"never got so far ({status}): {output[-300:]}")
+            context.report.fail(f"rewrite/{job['id']}", f"never got so far ({status}): {output[-300:]}")
             continue
         with open(path, encoding="utf-8") as file:
             error = json.load(file)["error"]
-        report.verdict(f"rewrite/{job['id']}", [error] if error else [])
-    if not report.keep:
-        shutil.rmtree(work)
+        context.report.verdict(f"rewrite/{job['id']}", [error] if error else [])

@@ -8,7 +8,7 @@ from tree import BLOCKS, Maker, NAMES, settle, sizes
 REMOVED = ["many", "links/b", "names/é", "sizes/1", "deep/d1/d2/d3"]    # by the second append
 
 
-def rich(root, many=3000, device=(259, 70000)):
+def rich(root, many=700, device=(259, 70000)):
     m = Maker(root, 1)
     for name in sorted(NAMES):
         m.file("names/" + name, 20)
@@ -18,8 +18,6 @@ def rich(root, many=3000, device=(259, 70000)):
         m.file(f"sizes/{size}", size)
     m.folder("empty")
     m.file("/".join(["deep"] + [f"d{n}" for n in range(1, 61)] + ["bottom"]).lstrip("/"), 100)
-    for n in range(many):
-        m.file(f"many/file number {n:05}.data", n % 2)
     mib = 1 << 20
     m.sparse("sparse/start", 3 * mib + 5, (2 * mib, mib + 5))
     m.sparse("sparse/middle", 3 * mib, (0, mib), (2 * mib, mib))
@@ -45,8 +43,16 @@ def rich(root, many=3000, device=(259, 70000)):
         m.file(f"modes/{mode:04o}", 7, mode)
     m.folder("modes/sticky", 0o1777)
     m.folder("modes/setgid", 0o2770)
+    # last, so that the contents of all the others do not depend on how many
+    for n in range(many):
+        m.file(f"many/file number {n:05}.data", n % 2)
     m.folder("", 0o750)
     settle(root)
+
+
+def crowded(root):
+    """The kernel looks each name up from the first on: what takes it a moment natively takes a guest seconds."""
+    rich(root, many=3000)
 
 
 def plain(root):
@@ -85,7 +91,7 @@ def replacements(root):
     settle(root)
 
 
-def changed(root, many=3000):
+def changed(root, many=700):
     """What `rich` became: things gone, moved, altered, new.  Unaltered objects keep their modification time."""
     rich(root, many)
     m = Maker(root, 5)
