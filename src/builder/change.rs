@@ -114,6 +114,12 @@ impl FileSystemImage<'_> {
         self.used_blocks = None;
     }
 
+    /// Whether the next session would hold anything else than the one that was imported.
+    #[must_use]
+    pub fn is_changed(&self) -> bool {
+        self.label.is_some() || self.tree.journal_len() > 0 || !self.changes.undo.is_empty()
+    }
+
     /// How many changes were made, and not taken back.
     #[must_use]
     pub fn change_point(&self) -> usize {

@@ -33,6 +33,9 @@ pub struct Defaults {
     pub capacity_blocks: Option<u32>,
     /// Every write to the medium begins at a multiple of so many blocks, and is a multiple of them long.
     pub write_unit_blocks: u32,
+    /// A new volume is made to be changed in place, and takes so many blocks ([`Spec::rewritable_blocks`]); `None` for one that
+    /// grows by sessions.
+    pub rewritable_blocks: Option<u32>,
     /// The target is a device of just `capacity_blocks` blocks, and not a file that ends where the volume ends.
     pub is_device: bool,
     /// Where the medium goes on, if it is one that is written one sector after the other. A drive says so
@@ -77,6 +80,7 @@ impl Defaults {
             embed: true,
             capacity_blocks: medium.capacity_blocks,
             write_unit_blocks: medium.write_unit_blocks,
+            rewritable_blocks: None,
             is_device: false,
             sequential: None,
             layout: None,
@@ -113,7 +117,7 @@ impl Defaults {
             redundant_metadata: self.redundant_metadata,
             embed: self.embed,
             device_blocks: self.capacity_blocks.filter(|_| self.is_device),
-            rewritable_blocks: None,
+            rewritable_blocks: self.rewritable_blocks,
         }
     }
 

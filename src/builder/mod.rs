@@ -35,7 +35,7 @@ pub use result::{BlockRange, ImageReader, ImageResult, ProgressItem};
 use crate::error::{Error, Result, Warning};
 use crate::plan::{AppendSpec, Plan};
 use crate::progress::Progress;
-use crate::session::{Import, ImportOptions, unless_other_layout};
+use crate::session::{Import, ImportOptions, Manner, unless_other_layout};
 use crate::tree::Tree;
 use change::{Changes, Mark};
 
@@ -90,9 +90,17 @@ impl<'d> FileSystemImage<'d> {
     /// it is, and is not read. An error says why nothing can be appended ([`probe`] asks for no more than that).
     ///
     /// Label, revision and block size are those of the volume. The default identifiers are of no use here.
+    ///
+    /// A volume that is made to be changed in place ([`is_rewritable`](crate::session::is_rewritable)) is, unless
+    /// [`Defaults::layout`] asks for sessions.
     pub fn import(device: impl ReadAt + 'd, defaults: Defaults) -> Result<Self> {
-        let fixed_size = defaults.is_device;
-        Self::import_session(device, defaults, &ImportOptions { fixed_size, ..ImportOptions::default() })
+        let options = ImportOptions {
+            fixed_size: defaults.is_device,
+            manner: if defaults.layout.is_none() { Manner::AsMade } else { Manner::Session },
+            write_unit_blocks: defaults.write_unit_blocks,
+            ..ImportOptions::default()
+        };
+        Self::import_session(device, defaults, &options)
     }
 
     /// The same with the tree of another session ([`ImportOptions::tree_of`]): what is written then goes back to that one.
@@ -185,7 +193,8 @@ impl<'d> FileSystemImage<'d> {
         &self.warnings
     }
 
-    /// Blocks from the first of the medium to the last of the volume, as it would be written now: exactly.
+    /// Blocks from the first of the medium to the last of the volume, as it would be written now: exactly. Of a volume that is
+    /// changed in place, those that are not free.
     ///
     /// To be exact, the volume is planned, because where anything lies depends on all that comes before it. That takes time in
     /// proportion to what is new or read of the tree; no file is opened. Until the next change the answer is kept.
@@ -194,10 +203,10 @@ impl<'d> FileSystemImage<'d> {
             return Ok(blocks);
         }
         let blocks = if self.disc.is_some() {
-            self.plan()?.1.end_blocks()
+            self.plan()?.1.used_blocks()
         } else {
             // Without a copy of the tree.
-            self.defaults.plan(&self.tree, self.label.as_deref())?.end_blocks()
+            self.defaults.plan(&self.tree, self.label.as_deref())?.used_blocks()
         };
         self.used_blocks = Some(blocks);
         Ok(blocks)
@@ -206,7 +215,12 @@ impl<'d> FileSystemImage<'d> {
     /// Blocks that the medium would have left; `None` if nobody said how many it has. An error if it has too few.
     pub fn free_blocks(&mut self) -> Result<Option<u32>> {
         let used = self.used_blocks()?;
-        let Some(capacity) = self.defaults.capacity_blocks else { return Ok(None) };
+        let disc = self.disc.as_ref();
+        let Some(capacity) =
+            disc.and_then(|disc| disc.import.end_in_place()).or(self.defaults.capacity_blocks)
+        else {
+            return Ok(None);
+        };
         capacity.checked_sub(used).map(Some).ok_or_else(|| self.too_big(used, capacity))
     }
 

@@ -95,6 +95,12 @@ impl<'d> ImageResult<'d> {
         &self.plan
     }
 
+    /// The tree, where everything of it goes, and what was noticed: for those who write it themselves with [`stream`].
+    #[must_use]
+    pub fn into_parts(self) -> (Tree, Plan, Vec<Warning>) {
+        (self.tree, self.plan, self.warnings)
+    }
+
     /// What must be written, in whole write units, and in this order: what comes first must be durable when that which leads
     /// to it is written. The last range holds the anchor that readers look at first, so that the old session is the newest
     /// until everything else is there.

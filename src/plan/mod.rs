@@ -157,6 +157,12 @@ impl Plan {
         Ok(plan)
     }
 
+    /// Blocks from the first of the medium to the last of the volume, without those that it says are free.
+    #[must_use]
+    pub fn used_blocks(&self) -> u32 {
+        self.end_blocks - self.bitmaps.last().map_or(0, Bitmap::free_blocks)
+    }
+
     /// Plans a further session on top of `base`.
     pub fn append(tree: &Tree, spec: &AppendSpec, mut base: Base) -> Result<Self> {
         if let Some(old) = base.in_place.take() {

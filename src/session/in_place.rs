@@ -64,6 +64,11 @@ struct Account {
 }
 
 impl<R: ReadAt> Import<R> {
+    /// Blocks up to the end of what a volume is in that is changed in place, and so does not grow; `None` if it grows.
+    pub(crate) fn end_in_place(&self) -> Option<u32> {
+        self.in_place.map(|_| u32::try_from(self.volume.device_blocks()).unwrap_or(u32::MAX))
+    }
+
     /// What a change in place needs to know; `lost` are ICBs that nothing refers to any more.
     pub(super) fn base_in_place(
         &self,

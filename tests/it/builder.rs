@@ -4,6 +4,7 @@ mod burning;
 mod changes;
 mod cuts;
 mod drive;
+mod in_place;
 mod layouts;
 mod media;
 mod model;

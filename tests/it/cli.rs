@@ -11,6 +11,7 @@ mod reading;
 mod repairing;
 mod rescuing;
 mod searching;
+mod steps;
 
 use std::ffi::OsStr;
 use std::fs;

@@ -1,12 +1,9 @@
 //! `append`: a further session onto a volume, in an image or on a device.
 
-use std::os::unix::fs::FileTypeExt;
-
 use anyhow::{Context as _, bail};
 use mkudf_ms::Error;
-use mkudf_ms::device::Recordable;
 use mkudf_ms::media::{self, Medium};
-use mkudf_ms::plan::{AppendSpec, Plan, SequentialTarget};
+use mkudf_ms::plan::{AppendSpec, Plan};
 use mkudf_ms::progress::Progress;
 use mkudf_ms::scan::{self, FileId, Source};
 use mkudf_ms::session::{Import, ImportOptions, Manner};
@@ -16,8 +13,8 @@ use udf::read::{OpenOptions, ReadAt};
 use crate::bar;
 use crate::disc::Access;
 use crate::flags::LayoutChoice;
-use crate::grow::{Growth, Planned, Planning};
-use crate::job::{Append, Times, Usage};
+use crate::grow::{Ground, Growth, Planned, Planning};
+use crate::job::{Append, Times};
 use crate::open::Spot;
 use crate::report::{Ending, Report};
 use crate::{disc, flags, job, start_new};
@@ -30,32 +27,25 @@ pub(crate) fn run(flags: &flags::Append, report: &Report) -> anyhow::Result<Endi
     job.scan.skip = Some(FileId::from(&found));
     let progress = Progress::new();
     bar::cancel_on_signal(&progress)?;
-    let medium = flags.format.medium.as_deref().and_then(Medium::find).unwrap_or(&media::ALL[0]);
     let growth = Growth {
         image: &flags.image,
+        block_size: flags.format.block_size,
+        close: flags.format.close,
         effort: &flags.effort,
-        medium,
+        medium: flags.format.medium.as_deref().and_then(Medium::find).unwrap_or(&media::ALL[0]),
         stream: &job.stream,
         progress: &progress,
         report,
     };
-    let newest = OpenOptions { block_size: flags.format.block_size, ..OpenOptions::default() };
-    let work = Work {
-        flags,
-        job: &job,
-        report,
-        progress: &progress,
-        sequential: None,
-        newest,
-        write_unit_blocks: medium.write_unit_blocks,
-    };
-    if let Some(disc) = disc::to_grow(&flags.image, Access::of(&flags.effort)).with_context(name)? {
-        return work.disc(&growth, &*disc).with_context(name);
+    if flags.start_new
+        && let Some(disc) = disc::to_grow(&flags.image, Access::of(&flags.effort)).with_context(name)?
+        && disc.medium().is_sequential()
+    {
+        let fresh = start_new::Fresh::find(flags, &job, &*disc, (report, &progress)).with_context(name)?;
+        let newest = OpenOptions::default();
+        return growth.disc(&*disc, fresh.target, newest, &fresh).with_context(name);
     }
-    if flags.format.close && !flags.effort.dry_run && !found.file_type().is_block_device() {
-        return Err(Usage("--close: the volume is not on a disc with sessions".into()).into());
-    }
-    growth.run(&work).with_context(name)
+    growth.run(&Work { flags, job: &job, report, progress: &progress }).with_context(name)
 }
 
 struct Work<'a> {
@@ -63,12 +53,6 @@ struct Work<'a> {
     job: &'a Append,
     report: &'a Report,
     progress: &'a Progress,
-    /// Where a disc goes on that is written one sector after the other.
-    sequential: Option<SequentialTarget>,
-    /// How its newest session is opened.
-    newest: OpenOptions,
-    /// Blocks that the medium loses together.
-    write_unit_blocks: u32,
 }
 
 /// How the volume grows, as far as the flags say.
@@ -81,49 +65,26 @@ fn manner(flags: &flags::Append) -> Manner {
     }
 }
 
-impl Work<'_> {
-    /// Writes a further state, or a session, of a disc.
-    fn disc(self, growth: &Growth<'_>, disc: &dyn Recordable) -> anyhow::Result<Ending> {
-        let (flags, job) = (self.flags, self.job);
-        if !disc.medium().is_sequential() {
-            if flags.format.close {
-                return Err(Usage("--close: the disc has no sessions that are closed".into()).into());
-            }
-            let write_unit_blocks = disc.medium().write_unit_blocks;
-            return growth.rewritable(disc, &Self { write_unit_blocks, ..self });
-        }
-        if flags.start_new {
-            let fresh = start_new::Fresh::find(flags, job, disc, (self.report, self.progress))?;
-            return growth.disc(disc, fresh.target.closes_session, &fresh);
-        }
-        let access = Access::of(&flags.effort);
-        let (target, open) = disc::target(disc, flags.format.close, access, self.report)?;
-        let newest = OpenOptions { block_size: flags.format.block_size, ..open };
-        let work = Self { sequential: Some(target), newest, ..self };
-        growth.disc(disc, target.closes_session, &work)
-    }
-}
-
 impl Planning for Work<'_> {
-    fn plan(&self, reader: &dyn ReadAt, is_device: bool) -> anyhow::Result<Option<Planned>> {
+    fn plan(&self, reader: &dyn ReadAt, ground: &Ground) -> anyhow::Result<Option<Planned>> {
         let Self { flags, job, .. } = self;
         let spot = Spot {
             image: &flags.image,
             block_size: flags.format.block_size,
             last_sector: None,
             entrance: &flags.entrance,
-            newest: self.newest,
+            newest: ground.newest,
         };
         let open = spot.base(&reader, self.report)?;
         let options = ImportOptions {
             open,
-            fixed_size: is_device,
+            fixed_size: ground.fixed_size,
             manner: manner(flags),
-            write_unit_blocks: self.write_unit_blocks,
+            write_unit_blocks: ground.write_unit_blocks,
             force: flags.force,
             tree_of: None,
             tree_opened_by: None,
-            sequential: self.sequential,
+            sequential: ground.sequential,
         };
         let wanted = Wanted {
             format: &flags.format,

@@ -8,12 +8,14 @@ use udf::{BlockSize, Revision};
 
 mod check;
 mod disc;
+mod edit;
 mod history;
 mod reading;
 mod rescue;
 
 pub(crate) use check::{Check, Explained};
 pub(crate) use disc::{Blank, Close, Devices, Eject, FormatDisc, Further, LayoutChoice, Media, Next};
+pub(crate) use edit::{Changed, Mkdir, Mv, Put, Rm};
 pub(crate) use history::{Diff, Revert};
 pub(crate) use reading::{Cat, Entrance, Extract, Info, Ls, Place, Reading, Restoring, Sessions};
 pub(crate) use rescue::Rescue;
@@ -84,6 +86,14 @@ pub(crate) enum Command {
     Create(Box<Create>),
     #[command(disable_version_flag = true)]
     Append(Box<Append>),
+    #[command(disable_version_flag = true)]
+    Put(Box<Put>),
+    #[command(disable_version_flag = true)]
+    Rm(Box<Rm>),
+    #[command(disable_version_flag = true)]
+    Mv(Box<Mv>),
+    #[command(disable_version_flag = true)]
+    Mkdir(Box<Mkdir>),
     #[command(disable_version_flag = true)]
     Ls(Ls),
     #[command(disable_version_flag = true)]

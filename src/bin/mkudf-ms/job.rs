@@ -88,7 +88,7 @@ impl Create {
         }
         let output =
             if flags.output == Path::new("-") { Output::Stdout } else { Output::Path(flags.output.clone()) };
-        let mut scan = scan_options(&flags.selection, &flags.overrides, &times)?;
+        let mut scan = selected(&flags.selection, scan_options(&flags.overrides, &times))?;
         if flags.further.next.is_some() {
             // As append has it: what is new takes the place of what is there.
             scan.on_conflict = Conflict::Replace;
@@ -132,7 +132,7 @@ impl Append {
         }
         fits::<128>("label", flags.format.label.as_deref())?;
         let times = Times::now()?;
-        let mut scan = scan_options(&flags.selection, &flags.overrides, &times)?;
+        let mut scan = selected(&flags.selection, scan_options(&flags.overrides, &times))?;
         scan.on_conflict = match flags.on_conflict {
             OnConflict::Replace => Conflict::Replace,
             OnConflict::Keep => Conflict::Keep,
@@ -171,7 +171,7 @@ impl Times {
 }
 
 /// The medium of a name, if volumes can be made for it.
-fn medium(name: &str) -> anyhow::Result<&'static Medium> {
+pub(crate) fn medium(name: &str) -> anyhow::Result<&'static Medium> {
     let names = || {
         Medium::random().chain(Medium::sequential()).map(|medium| medium.name).collect::<Vec<_>>().join(", ")
     };
@@ -257,23 +257,9 @@ fn unescaped(bytes: &[u8]) -> PathBuf {
     OsString::from_vec(out).into()
 }
 
-fn scan_options(
-    selection: &Selection,
-    overrides: &Overrides,
-    times: &Times,
-) -> anyhow::Result<scan::Options> {
-    let exclude = match Filter::new(&selection.exclude, &selection.exclude_from) {
-        Err(mkudf_ms::Error::Options(why)) => return usage(why),
-        exclude => exclude?,
-    };
+/// What of the host is recorded, and how.
+pub(crate) fn scan_options(overrides: &Overrides, times: &Times) -> scan::Options {
     let mut options = scan::Options::new(times.now);
-    options.symlinks = match selection.symlinks {
-        Symlinks::Keep => scan::Symlinks::Keep,
-        Symlinks::Follow => scan::Symlinks::Follow,
-        Symlinks::Skip => scan::Symlinks::Skip,
-    };
-    options.one_file_system = selection.one_file_system;
-    options.exclude = exclude;
     options.uid = overrides.uid.map(|owner| owner.0);
     options.gid = overrides.gid.map(|owner| owner.0);
     options.file_mode = overrides.file_mode.map(|mode| mode.0);
@@ -285,7 +271,21 @@ fn scan_options(
         // To read a file is enough to change it.
         options.keep_access_time = false;
     }
-    Ok(options)
+    options
+}
+
+/// The same of a selection of files.
+fn selected(selection: &Selection, options: scan::Options) -> anyhow::Result<scan::Options> {
+    let exclude = match Filter::new(&selection.exclude, &selection.exclude_from) {
+        Err(mkudf_ms::Error::Options(why)) => return usage(why),
+        exclude => exclude?,
+    };
+    let symlinks = match selection.symlinks {
+        Symlinks::Keep => scan::Symlinks::Keep,
+        Symlinks::Follow => scan::Symlinks::Follow,
+        Symlinks::Skip => scan::Symlinks::Skip,
+    };
+    Ok(scan::Options { symlinks, one_file_system: selection.one_file_system, exclude, ..options })
 }
 
 /// An error if streams are to be recorded where files have none.

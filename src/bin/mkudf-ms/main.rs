@@ -9,6 +9,7 @@ mod details;
 mod devices;
 mod diff;
 mod disc;
+mod edit;
 mod explain;
 mod extract;
 mod facts;
@@ -93,6 +94,10 @@ fn run(command: &Command, report: &Report) -> anyhow::Result<Ending> {
     match command {
         Command::Create(flags) => create::run(flags, report),
         Command::Append(flags) => append::run(flags, report),
+        Command::Put(flags) => edit::put(flags, report),
+        Command::Rm(flags) => edit::rm(flags, report),
+        Command::Mv(flags) => edit::mv(flags, report),
+        Command::Mkdir(flags) => edit::mkdir(flags, report),
         Command::Ls(flags) => list::run(flags, report),
         Command::Cat(flags) => cat::run(flags, report),
         Command::Extract(flags) => extract::run(flags, report),

@@ -3,19 +3,18 @@
 use anyhow::Context as _;
 use mkudf_ms::Error;
 use mkudf_ms::media;
-use mkudf_ms::plan::{AppendSpec, Plan, SequentialTarget};
+use mkudf_ms::plan::{AppendSpec, Plan};
 use mkudf_ms::progress::Progress;
 use mkudf_ms::scan::Outcome;
 use mkudf_ms::session::{Import, ImportOptions, Provenance};
-use udf::read::{OpenOptions, ReadAt};
+use udf::read::ReadAt;
 
-use crate::disc::Access;
+use crate::bar;
 use crate::flags::Revert;
-use crate::grow::{Growth, Planned, Planning};
+use crate::grow::{Ground, Growth, Planned, Planning};
 use crate::job::{Times, stream_options};
 use crate::open::{self, Spot};
 use crate::report::{Ending, Report};
-use crate::{bar, disc};
 
 /// Writes the session that goes back.
 pub(crate) fn run(flags: &Revert, report: &Report) -> anyhow::Result<Ending> {
@@ -24,48 +23,33 @@ pub(crate) fn run(flags: &Revert, report: &Report) -> anyhow::Result<Ending> {
     bar::cancel_on_signal(&progress)?;
     let growth = Growth {
         image: &flags.image,
+        block_size: flags.block_size,
+        close: false,
         effort: &flags.effort,
         medium: &media::ALL[0],
         stream: &stream_options(&flags.effort, false, &times),
         progress: &progress,
         report,
     };
-    let name = || flags.image.display().to_string();
-    let newest = OpenOptions { block_size: flags.block_size, ..OpenOptions::default() };
-    let work = Work { flags, times, report, sequential: None, newest };
-    let access = Access::of(&flags.effort);
-    let Some(medium) = disc::to_grow(&flags.image, access).with_context(name)? else {
-        return growth.run(&work).with_context(name);
-    };
-    if !medium.medium().is_sequential() {
-        return growth.rewritable(&*medium, &work).with_context(name);
-    }
-    let (target, open) = disc::target(&*medium, false, access, report).with_context(name)?;
-    let newest = OpenOptions { block_size: flags.block_size, ..open };
-    let work = Work { sequential: Some(target), newest, ..work };
-    growth.disc(&*medium, target.closes_session, &work).with_context(name)
+    growth.run(&Work { flags, times, report }).with_context(|| flags.image.display().to_string())
 }
 
 struct Work<'a> {
     flags: &'a Revert,
     times: Times,
-    /// Where a disc goes on that is written one sector after the other.
-    sequential: Option<SequentialTarget>,
-    /// How its newest session is opened.
-    newest: OpenOptions,
     report: &'a Report,
 }
 
 impl Planning for Work<'_> {
     /// The older session's tree as it is, on top of the newest session.
-    fn plan(&self, reader: &dyn ReadAt, is_device: bool) -> anyhow::Result<Option<Planned>> {
-        let Self { flags, times, sequential, .. } = self;
+    fn plan(&self, reader: &dyn ReadAt, ground: &Ground) -> anyhow::Result<Option<Planned>> {
+        let Self { flags, times, .. } = self;
         let spot = Spot {
             image: &flags.image,
             block_size: flags.block_size,
             last_sector: None,
             entrance: &flags.entrance,
-            newest: self.newest,
+            newest: ground.newest,
         };
         let open = spot.base(&reader, self.report)?;
         let sessions = spot.sessions(&reader, self.report)?;
@@ -86,9 +70,9 @@ impl Planning for Work<'_> {
         let tree_opened_by = Some(wanted.open);
         let options = ImportOptions {
             open,
-            fixed_size: is_device,
+            fixed_size: ground.fixed_size,
             tree_opened_by,
-            sequential: *sequential,
+            sequential: ground.sequential,
             ..ImportOptions::default()
         };
         let mut import = Import::open(reader, &options)?;

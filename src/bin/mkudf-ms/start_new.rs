@@ -10,7 +10,7 @@ use mkudf_ms::session;
 use mkudf_ms::tree::Tree;
 use udf::read::{OpenOptions, ReadAt, Volume};
 
-use crate::grow::{Planned, Planning};
+use crate::grow::{Ground, Planned, Planning};
 use crate::job::{self, Append, DEFAULT_LABEL};
 use crate::report::Report;
 use crate::{disc, flags};
@@ -77,7 +77,7 @@ fn end_of_open(
 }
 
 impl Planning for Fresh<'_> {
-    fn plan(&self, _: &dyn ReadAt, _: bool) -> anyhow::Result<Option<Planned>> {
+    fn plan(&self, _: &dyn ReadAt, _: &Ground) -> anyhow::Result<Option<Planned>> {
         let (flags, job) = (self.flags, self.job);
         let mut tree = Tree::new(job.scan.made);
         let outcome = scan::scan(&mut tree, &mut NoSession, &job.sources, &job.scan, self.progress)?;
