@@ -15,6 +15,7 @@ mod shifted;
 mod signature;
 #[cfg(feature = "simulator")]
 pub mod simulated;
+mod uncached;
 
 use std::fs::File;
 use std::io;
@@ -34,6 +35,7 @@ pub use recordable::{Recordable, Told};
 pub use recorder::{Event, Recorder};
 pub use shifted::Shifted;
 pub use signature::signature;
+pub use uncached::UncachedReader;
 
 /// In which order a device takes writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Cuts a step into chunks: what one thread puts together in its buffer and writes at once.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use udf::{BlockSize, Sector};
 
@@ -62,6 +62,27 @@ impl Chunk {
     pub(super) fn twin(&self) -> Option<Sector> {
         self.pieces[0].twin()
     }
+}
+
+/// All that is written, in the order of sectors; of what several steps write, what the last of them does.
+pub(super) fn lasting(steps: &[Step]) -> Vec<Piece> {
+    // By the sector after their last: the first that ends behind a sector is the one to ask.
+    let mut known: BTreeMap<u32, Piece> = BTreeMap::new();
+    for segment in steps.iter().rev().flat_map(|step| &step.segments) {
+        let mut rest = Piece { segment: *segment, first: 0, blocks: segment.blocks };
+        while rest.blocks > 0 {
+            let later = known.range(rest.start().0 + 1..).next().map(|(_, piece)| *piece);
+            let free = later
+                .map_or(rest.blocks, |later| later.start().0.saturating_sub(rest.start().0).min(rest.blocks));
+            if free > 0 {
+                let piece = rest.head(free);
+                known.insert(piece.end().0, piece);
+            }
+            let skip = later.map_or(rest.blocks, |later| (later.end().0 - rest.start().0).min(rest.blocks));
+            rest = rest.tail(skip);
+        }
+    }
+    known.into_values().collect()
 }
 
 /// What of a step is to be rendered: all of it; but with `twins`, only the first of two segments that are the same.

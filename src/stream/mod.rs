@@ -6,6 +6,7 @@
 
 mod chunk;
 mod fill;
+mod read_back;
 mod source;
 mod take;
 mod tape;
@@ -16,6 +17,7 @@ mod turn;
 mod view;
 mod work;
 
+pub use read_back::{Difference, Fault, read_back};
 pub use view::PlanReader;
 
 use udf::read::ReadAt;

@@ -7,12 +7,12 @@ use udf::Sector;
 use udf::read::ReadAt;
 
 use super::StreamOptions;
-use super::chunk::{CHUNK_BYTES, Chunk, Piece};
+use super::chunk::{CHUNK_BYTES, Chunk, Piece, lasting};
 use super::fill::Filler;
 use super::source::Sources;
 use crate::device::buffer::length;
 use crate::error::{Result, Warning};
-use crate::plan::{Content, Segment};
+use crate::plan::Content;
 use crate::progress::Progress;
 use crate::render::Render;
 use crate::tree::Tree;
@@ -27,7 +27,7 @@ pub struct PlanReader<'a, R: Render + ?Sized> {
     progress: Progress,
     is_strict: bool,
     /// All that is written, in the order of sectors.
-    segments: Vec<Segment>,
+    pieces: Vec<Piece>,
     end_blocks: u32,
     position_bytes: u64,
     window_start_bytes: u64,
@@ -43,10 +43,9 @@ impl<'a, R: Render + ?Sized> PlanReader<'a, R> {
         progress: &Progress,
         options: &StreamOptions,
     ) -> Self {
-        let mut segments: Vec<_> = plan.steps().iter().flat_map(|step| step.segments.clone()).collect();
-        segments.sort_by_key(|segment| segment.start);
+        let pieces = lasting(plan.steps());
         // On a device anchors lie behind the volume, too.
-        let last_blocks = segments.last().map_or(0, |segment| segment.start.0 + segment.blocks);
+        let last_blocks = pieces.last().map_or(0, |piece| piece.end().0);
         Self {
             end_blocks: plan.end_blocks().max(last_blocks),
             plan,
@@ -55,7 +54,7 @@ impl<'a, R: Render + ?Sized> PlanReader<'a, R> {
             sources: Sources::new(tree, 1, options.are_times_kept),
             progress: progress.clone(),
             is_strict: options.is_strict,
-            segments,
+            pieces,
             position_bytes: 0,
             window_start_bytes: 0,
             window: Vec::new(),
@@ -80,27 +79,27 @@ impl<'a, R: Render + ?Sized> PlanReader<'a, R> {
         let size = self.plan.block_size();
         let block = u32::try_from(self.position_bytes / u64::from(size.bytes())).unwrap_or(u32::MAX);
         let most = u32::try_from(CHUNK_BYTES / u64::from(size.bytes())).unwrap_or(1);
-        let next = self.segments.partition_point(|segment| segment.start.0 <= block);
-        let holding = next.checked_sub(1).map(|index| self.segments[index]);
-        let holding = holding.filter(|segment| block - segment.start.0 < segment.blocks);
+        let next = self.pieces.partition_point(|piece| piece.start().0 <= block);
+        let holding = next.checked_sub(1).map(|index| self.pieces[index]);
+        let holding = holding.filter(|piece| block < piece.end().0);
         self.window_start_bytes = size.offset_of(Sector(block));
         let mut window = std::mem::take(&mut self.window);
         let Self { plan, tree, volume, ref sources, .. } = *self;
         let filler = Filler { plan, tree, volume, sources };
-        if let Some(segment) = holding {
+        if let Some(piece) = holding {
             // Whoever turns an anchor to a session must know that it is sound.
-            if self.is_strict && segment.content == Content::Anchor {
+            if self.is_strict && piece.segment.content == Content::Anchor {
                 sources.unless_consistent()?;
             }
-            let first = block - segment.start.0;
-            let blocks = (segment.blocks - first).min(most);
-            window.resize(length(size.bytes_in(blocks)), 0);
-            filler.fill(&Chunk { pieces: vec![Piece { segment, first, blocks }] }, &mut window)?;
+            let rest = piece.tail(block - piece.start().0);
+            let part = rest.head(rest.blocks.min(most));
+            window.resize(length(size.bytes_in(part.blocks)), 0);
+            filler.fill(&Chunk { pieces: vec![part] }, &mut window)?;
             if self.is_strict {
                 sources.unless_read_badly()?;
             }
         } else {
-            let until = self.segments.get(next).map_or(self.end_blocks, |segment| segment.start.0);
+            let until = self.pieces.get(next).map_or(self.end_blocks, |piece| piece.start().0);
             window.resize(length(size.bytes_in((until - block).min(most))), 0);
             window.fill(0);
             let there = volume.map_or(0, ReadAt::size_bytes).saturating_sub(self.window_start_bytes);

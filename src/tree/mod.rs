@@ -177,6 +177,14 @@ impl Tree {
         udf::general::text::decode_lossy(self.name(id))
     }
 
+    /// A path of an inode, the first that there is; `None` if nothing has a name for it.
+    #[must_use]
+    pub fn path_of(&self, inode: InodeId) -> Option<String> {
+        let nodes = (0..).zip(&self.nodes).map(|(number, node)| (NodeId(number), node));
+        let gone = |id: NodeId| self.gone.iter().any(|(node, _)| *node == id);
+        nodes.filter(|(_, node)| node.inode == inode).find(|(id, _)| !gone(*id)).map(|(id, _)| self.path(id))
+    }
+
     /// The path of a node from the root, beginning with `/`; of a named stream, that of its file, `:` and its name.
     #[must_use]
     pub fn path(&self, id: NodeId) -> String {

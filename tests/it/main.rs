@@ -13,6 +13,7 @@ mod history;
 mod in_place;
 mod limits;
 mod power_cut;
+mod read_back;
 mod repair;
 mod rescue;
 mod round_trip;

@@ -43,7 +43,10 @@ pub(crate) fn run(flags: &flags::Append, report: &Report) -> anyhow::Result<Endi
     {
         let fresh = start_new::Fresh::find(flags, &job, &*disc, (report, &progress)).with_context(name)?;
         let newest = OpenOptions::default();
-        return growth.disc(&*disc, fresh.target, newest, &fresh).with_context(name);
+        let written = growth.disc(&*disc, fresh.target, newest, &fresh).with_context(name)?;
+        // It is opened once more to be read back.
+        drop(disc);
+        return growth.conclude(&written).with_context(name);
     }
     growth.run(&Work { flags, job: &job, report, progress: &progress }).with_context(name)
 }

@@ -21,6 +21,7 @@ use udf::read::ReadAt;
 use crate::bar::{self, Bar};
 use crate::disc::{self, Access, Blank};
 use crate::job::{Create, Output, Usage};
+use crate::read_back::read_back;
 use crate::report::{Ending, Report};
 use crate::summary::{self, Made};
 use crate::{flags, further};
@@ -33,6 +34,9 @@ pub(crate) fn run(flags: &flags::Create, report: &Report) -> anyhow::Result<Endi
         return Err(
             Usage("the volume itself goes to standard output, so --json has no place there".into()).into()
         );
+    }
+    if flags.effort.verify && (matches!(job.output, Output::Stdout) || flags.further.next.is_some()) {
+        return Err(Usage("--verify: where it goes from here cannot be read back".into()).into());
     }
     if let (Some(next), Some(merge)) = (flags.further.next, &flags.further.merge) {
         return further::run(flags, &job, (next, merge), report);
@@ -65,7 +69,10 @@ pub(crate) fn run(flags: &flags::Create, report: &Report) -> anyhow::Result<Endi
     let ending = report.warnings(&warnings);
     let name = flags.output.display().to_string();
     made.tell(if name == "-" { "standard output" } else { &name }, report)?;
-    Ok(ending)
+    if !flags.effort.verify {
+        return Ok(ending);
+    }
+    Ok(ending.or_worse(read_back(&flags.output, (&plan, &tree), false, &job.stream, report)?))
 }
 
 fn tree(job: &Create, progress: &Progress) -> anyhow::Result<(Tree, Vec<Warning>)> {

@@ -359,6 +359,9 @@ pub(crate) struct Effort {
     /// Print what would be written, and write nothing
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,
+    /// Read back what was written, from the medium and not from memory, and compare it
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) verify: bool,
     /// How much the medium holds: bytes, with K, M, G or T powers of 1024, with KB, MB... of 1000, with s sectors
     #[arg(long, value_name = "SIZE")]
     pub(crate) capacity: Option<Size>,

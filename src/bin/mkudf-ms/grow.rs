@@ -19,6 +19,7 @@ use crate::bar::Bar;
 use crate::disc::{self, Access};
 use crate::flags::Effort;
 use crate::job::Usage;
+use crate::read_back::read_back;
 use crate::report::{Ending, Report};
 use crate::summary::{self, Made};
 
@@ -28,6 +29,12 @@ pub(crate) struct Planned {
     pub(crate) plan: Plan,
     pub(crate) label: String,
     pub(crate) warnings: Vec<Warning>,
+}
+
+/// How it went, and what was written, if anything was.
+pub(crate) struct Written {
+    ending: Ending,
+    done: Option<(Tree, Plan)>,
 }
 
 /// What a change is planned on.
@@ -65,15 +72,25 @@ pub(crate) struct Growth<'a> {
 impl Growth<'_> {
     /// Grows whatever the path leads to.
     pub(crate) fn run(&self, planning: &impl Planning) -> anyhow::Result<Ending> {
-        match disc::to_grow(self.image, Access::of(self.effort))? {
+        // Nothing must hold the disc any more when it is read back.
+        let written = match disc::to_grow(self.image, Access::of(self.effort))? {
             Some(disc) if disc.medium().is_sequential() => self.sequential(&*disc, planning),
             Some(disc) => self.rewritable(&*disc, planning),
             None => self.plain(planning),
-        }
+        }?;
+        self.conclude(&written)
+    }
+
+    /// Reads back what was written, if that is wanted.
+    pub(crate) fn conclude(&self, written: &Written) -> anyhow::Result<Ending> {
+        let Some((tree, plan)) = written.done.as_ref().filter(|_| self.effort.verify) else {
+            return Ok(written.ending);
+        };
+        Ok(written.ending.or_worse(read_back(self.image, (plan, tree), true, self.stream, self.report)?))
     }
 
     /// Grows an image file or a block device.
-    fn plain(&self, planning: &impl Planning) -> anyhow::Result<Ending> {
+    fn plain(&self, planning: &impl Planning) -> anyhow::Result<Written> {
         if self.close {
             return Err(Usage("--close: the volume is not on a disc with sessions".into()).into());
         }
@@ -84,14 +101,14 @@ impl Growth<'_> {
         }
         if fixed_size {
             let device = BlockDevice::open(self.image).context("cannot open the device")?;
-            return self.write(&device, &device, &ground, planning).map(|(ending, _)| ending);
+            return self.write(&device, &device, &ground, planning);
         }
         let image = ImageFile::open(self.image).context("cannot open the image")?;
-        let (ending, is_written) = self.write(&image, &image, &ground, planning)?;
-        if is_written {
+        let written = self.write(&image, &image, &ground, planning)?;
+        if written.done.is_some() {
             image.commit().context("cannot make the image durable")?;
         }
-        Ok(ending)
+        Ok(written)
     }
 
     fn ground(&self, fixed_size: bool, write_unit_blocks: u32) -> Ground {
@@ -99,7 +116,7 @@ impl Growth<'_> {
         Ground { fixed_size, sequential: None, newest, write_unit_blocks }
     }
 
-    fn sequential(&self, disc: &dyn Recordable, planning: &impl Planning) -> anyhow::Result<Ending> {
+    fn sequential(&self, disc: &dyn Recordable, planning: &impl Planning) -> anyhow::Result<Written> {
         let (target, open) = disc::target(disc, self.close, Access::of(self.effort), self.report)?;
         let newest = OpenOptions { block_size: self.block_size, ..open };
         self.disc(disc, target, newest, planning)
@@ -112,22 +129,22 @@ impl Growth<'_> {
         target: SequentialTarget,
         newest: OpenOptions,
         planning: &impl Planning,
-    ) -> anyhow::Result<Ending> {
+    ) -> anyhow::Result<Written> {
         let ground = self.ground(false, disc.medium().write_unit_blocks);
         let ground = Ground { sequential: Some(target), newest, ..ground };
         if self.effort.dry_run {
             return self.dry_run(&disc, &ground, planning);
         }
-        let (ending, is_written) = self.write(&disc, &disc, &ground, planning)?;
-        if target.closes_session && is_written {
+        let written = self.write(&disc, &disc, &ground, planning)?;
+        if target.closes_session && written.done.is_some() {
             disc::end_session(disc, self.report)?;
         }
         disc::let_go(disc)?;
-        Ok(ending)
+        Ok(written)
     }
 
     /// Grows a simulated disc that is written in any order.
-    fn rewritable(&self, disc: &dyn Recordable, planning: &impl Planning) -> anyhow::Result<Ending> {
+    fn rewritable(&self, disc: &dyn Recordable, planning: &impl Planning) -> anyhow::Result<Written> {
         if self.close {
             return Err(Usage("--close: the disc has no sessions that are closed".into()).into());
         }
@@ -135,19 +152,19 @@ impl Growth<'_> {
         if self.effort.dry_run {
             return self.dry_run(&disc, &ground, planning);
         }
-        self.write(&disc, &WholeUnits::of(disc), &ground, planning).map(|(ending, _)| ending)
+        self.write(&disc, &WholeUnits::of(disc), &ground, planning)
     }
 
-    /// Plans and writes; whether anything was written.
+    /// Plans and writes.
     fn write(
         &self,
         reader: &dyn ReadAt,
         device: &dyn WriteAt,
         ground: &Ground,
         planning: &impl Planning,
-    ) -> anyhow::Result<(Ending, bool)> {
+    ) -> anyhow::Result<Written> {
         let bar = Bar::watch(self.progress, self.report);
-        let Some(planned) = planning.plan(reader, ground)? else { return Ok((self.nothing(), false)) };
+        let Some(planned) = planning.plan(reader, ground)? else { return Ok(self.nothing()) };
         let made = self.made(&planned);
         made.check_capacity()?;
         let Planned { tree, plan, mut warnings, .. } = planned;
@@ -155,7 +172,7 @@ impl Growth<'_> {
         drop(bar);
         let ending = self.report.warnings(&warnings);
         made.tell(&self.image.display().to_string(), self.report)?;
-        Ok((ending, true))
+        Ok(Written { ending, done: Some((tree, plan)) })
     }
 
     /// Plans, and shows the plan.
@@ -164,20 +181,21 @@ impl Growth<'_> {
         reader: &dyn ReadAt,
         ground: &Ground,
         planning: &impl Planning,
-    ) -> anyhow::Result<Ending> {
+    ) -> anyhow::Result<Written> {
         let bar = Bar::watch(self.progress, self.report);
         let Some(planned) = planning.plan(reader, ground)? else { return Ok(self.nothing()) };
         drop(bar);
         self.report.warnings(&planned.warnings);
-        summary::dry_run(&planned.plan, &self.made(&planned), self.report)
+        let ending = summary::dry_run(&planned.plan, &self.made(&planned), self.report)?;
+        Ok(Written { ending, done: None })
     }
 
     fn made(&self, planned: &Planned) -> Made {
         Made::new(&planned.plan, &planned.label, self.effort, self.medium)
     }
 
-    fn nothing(&self) -> Ending {
+    fn nothing(&self) -> Written {
         self.report.note(&format!("{}: nothing new to append, nothing written", self.image.display()));
-        Ending::Done
+        Written { ending: Ending::Done, done: None }
     }
 }

@@ -21,6 +21,7 @@ mod job;
 mod list;
 mod media;
 mod open;
+mod read_back;
 mod repair;
 mod report;
 mod rescue;

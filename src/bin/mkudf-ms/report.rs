@@ -24,6 +24,17 @@ pub(crate) enum Ending {
     Unconfirmed,
 }
 
+impl Ending {
+    /// The worse of two ways in which work on a volume ends.
+    pub(crate) fn or_worse(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Failed, _) | (_, Self::Failed) => Self::Failed,
+            (Self::Done, other) => other,
+            (ending, _) => ending,
+        }
+    }
+}
+
 impl From<Ending> for ExitCode {
     fn from(ending: Ending) -> Self {
         Self::from(match ending {

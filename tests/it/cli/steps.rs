@@ -117,3 +117,24 @@ fn steps_on_a_closed_disc_say_so_and_a_session_can_be_closed_behind_one() {
     let refusal = sessions.fails(2, ["mkdir", "--close", "v.udf", "/made"]);
     assert!(refusal.contains("--close"), "{refusal}");
 }
+
+#[test]
+fn what_was_written_is_read_back_where_it_can_be() {
+    for (kind, further) in [
+        (&["-r", "2.60"][..], &[][..]),
+        (&["--rewritable", "--capacity", "8M"], &[]),
+        (&["-m", "bd-r"], &["--close"]),
+    ] {
+        let bench = Bench::new();
+        let run = bench.run([&["create", "-o", "v.udf", "--verify"], kind, &["src"]].concat());
+        assert!(run.code == Some(0) && run.err.contains("all as written"), "{kind:?}: {}", run.err);
+        bench.write("src/new.txt", &"new ".repeat(50_000));
+        let run = bench.run([&["append", "--verify", "v.udf"], further, &["src"]].concat());
+        assert!(run.code == Some(0) && run.err.contains("all as written"), "{kind:?}: {}", run.err);
+        let run = bench.run(["rm", "--verify", "v.udf", "/new.txt"]);
+        assert!(run.code == Some(0) && run.err.contains("all as written"), "{kind:?}: {}", run.err);
+    }
+    let bench = Bench::new();
+    let refusal = bench.fails(2, ["create", "-o", "-", "--verify", "src"]);
+    assert!(refusal.contains("read back"), "{refusal}");
+}

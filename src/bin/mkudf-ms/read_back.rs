@@ -1,0 +1,87 @@
+//! `--verify`: what was written is read back from the device, and compared.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Context as _;
+use mkudf_ms::device::{FileReader, UncachedReader};
+use mkudf_ms::plan::Plan;
+use mkudf_ms::progress::Progress;
+use mkudf_ms::stream::{self, Difference, Fault, StreamOptions};
+use mkudf_ms::tree::Tree;
+use udf::read::ReadAt;
+
+use crate::bar::{self, Bar};
+use crate::disc::{self, Access};
+use crate::report::{Ending, Report};
+use crate::text;
+
+/// The most places that are told of one by one.
+const MOST_TOLD: usize = 50;
+
+/// Reads back what a plan has put where the path leads; `is_further`: onto a volume, of which some blocks were taken over.
+pub(crate) fn read_back(
+    path: &Path,
+    (plan, tree): (&Plan, &Tree),
+    is_further: bool,
+    options: &StreamOptions,
+    report: &Report,
+) -> anyhow::Result<Ending> {
+    let name = || path.display().to_string();
+    let device = device(path).context("cannot read back what was written").with_context(name)?;
+    let volume = is_further.then(|| FileReader::open(path)).transpose().with_context(name)?;
+    let volume: Option<&dyn ReadAt> = match &volume {
+        Some(_) if disc::is_drive(path) => Some(&*device),
+        Some(volume) => Some(volume),
+        None => None,
+    };
+    let progress = Progress::new();
+    bar::cancel_on_signal(&progress)?;
+    let bar = Bar::watch(&progress, report);
+    let (differences, warnings) = stream::read_back(plan, tree, &*device, volume, &progress, options)?;
+    drop(bar);
+    let ending = report.warnings(&warnings);
+    if differences.is_empty() {
+        report.note(&format!("{}: {} read back, all as written", name(), text::bytes(progress.bytes())));
+        return Ok(ending);
+    }
+    tell(&differences, (plan, tree), report);
+    let blocks = differences.iter().map(|difference| u64::from(difference.blocks)).sum();
+    report.failure(&format!(
+        "{}: {} not as written: do not rely on this copy",
+        name(),
+        text::things(blocks, "block is", "blocks are")
+    ));
+    Ok(Ending::Failed)
+}
+
+/// What the medium has, and not what the kernel remembers.
+fn device(path: &Path) -> anyhow::Result<Box<dyn ReadAt>> {
+    Ok(match disc::to_grow(path, Access::Read)? {
+        Some(disc) => Box::new(disc),
+        None => Box::new(UncachedReader::open(path)?),
+    })
+}
+
+/// Place by place, with the file that lies there.
+fn tell(differences: &[Difference], (plan, tree): (&Plan, &Tree), report: &Report) {
+    let files: BTreeMap<u32, (u32, _)> =
+        plan.files(tree).map(|(inode, start, blocks)| (start.0, (start.0 + blocks, inode))).collect();
+    for difference in differences.iter().take(MOST_TOLD) {
+        let first = difference.start.0;
+        let file = files.range(..=first).next_back().filter(|(_, (end, _))| first < *end);
+        let what = file.and_then(|(_, (_, inode))| tree.path_of(*inode));
+        let fault = match difference.fault {
+            Fault::Unreadable => "cannot be read",
+            Fault::Differs => "not as written",
+        };
+        report.failure(&format!(
+            "sectors {first} to {}: {fault}: {}",
+            first + difference.blocks - 1,
+            what.unwrap_or_else(|| String::from("what describes the volume")),
+        ));
+    }
+    if let Some(more) = differences.len().checked_sub(MOST_TOLD).filter(|more| *more > 0) {
+        report.failure(&format!("and {more} more places"));
+    }
+}
