@@ -161,7 +161,8 @@ class Disc:
 
 
 def judge(context):
-    every = [(medium, layout, revision) for layout, revisions in REVISIONS.items() for medium in MEDIA for revision in revisions]
+    every = [(medium, layout, revision) for layout, revisions in REVISIONS.items() for m, medium in enumerate(MEDIA)
+             for r, revision in enumerate(revisions) if context.report.quick or context.report.chosen(m + r, 3)]
     every += [(medium, layout, revision) for layout in REVISIONS for medium, revision in ERASABLE.items()]
     name = lambda m, l, r: f"discs/{m}-{r}" + ("-session" if l == "session" else "")
     matrix = [one for one in every if context.report.wanted(name(*one)) and (not context.report.quick or one in QUICK)]

@@ -7,10 +7,17 @@ import hashlib
 import json
 import os
 import stat
+import threading
 
 TYPES = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "symlink", stat.S_IFIFO: "fifo",
          stat.S_IFSOCK: "socket", stat.S_IFBLK: "block", stat.S_IFCHR: "char"}
-BUFFER = memoryview(bytearray(1 << 20))    # one for all: in a guest, memory that comes and goes costs more than what is read
+LOCAL = threading.local()    # a buffer each, for good: in a guest, memory that comes and goes costs more than what is read
+
+
+def _buffer():
+    if not hasattr(LOCAL, "buffer"):
+        LOCAL.buffer = memoryview(bytearray(1 << 20))
+    return LOCAL.buffer
 
 
 def text(path):
@@ -73,12 +80,12 @@ def _digest(path, facts, remembered):
     key = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
     if key in remembered:
         return remembered[key]
-    sha, seen = hashlib.sha256(), 0
+    sha, seen, buffer = hashlib.sha256(), 0, _buffer()
     if facts.st_size:
         file = _open(path, 0)
         try:
-            while seen < facts.st_size and (count := os.readv(file, [BUFFER])):
-                sha.update(BUFFER[:count])
+            while seen < facts.st_size and (count := os.readv(file, [buffer])):
+                sha.update(buffer[:count])
                 seen += count
         finally:
             os.close(file)

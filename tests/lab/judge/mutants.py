@@ -13,7 +13,7 @@ import trees
 from product import Refused
 from repair import kind
 
-MUTANTS, QUICK = 1000, 100
+MUTANTS, USUAL, QUICK = 1000, 400, 100
 SECONDS, MEMORY = 60, 2 << 30       # of one command on a volume of a few MiB
 MOST_EXTRACTED = "64M"
 NUMBERS = (0, 1, 2, 255, 0x7FFF_FFFF, 0xFFFF_FFFF, 0x3FFF_FFFF, 0x8000_0000, 2048, 512, 256)
@@ -148,7 +148,7 @@ def judge(context):
     work = f"{context.work}/mutants"
     os.makedirs(work)
     volumes = list(seeds(context, work))
-    count = QUICK if report.quick else MUTANTS
+    count = QUICK if report.quick else MUTANTS if report.full else USUAL
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         lines = [line for found in pool.map(lambda seed: one(context, work, volumes, seed), range(count)) for line in found]
     report.verdict(f"mutants ({count} of {len(volumes)} volumes)", lines, limit=12)

@@ -7,8 +7,9 @@ import time
 
 
 class Report:
-    def __init__(self, patterns=(), quick=False, keep=None):
+    def __init__(self, patterns=(), quick=False, full=False, keep=None):
         self.patterns, self.quick, self.keep = list(patterns), quick, keep
+        self.full = full or bool(patterns)
         self.counts = {"ok": 0, "FAIL": 0, "skip": 0}
         self.lock = threading.Lock()
         self.ci = os.environ.get("CI") == "true"
@@ -19,6 +20,11 @@ class Report:
         return not self.patterns or any(
             fnmatch.fnmatch(name, p) or name.startswith(p.rstrip("/") + "/") or p.startswith(name + "/")
             for p in self.patterns)
+
+    def chosen(self, number, of):
+        """Is this one of a matrix's combinations that are always looked at?  Every one of so many, where the numbers are sums of the
+        places of its values in their rows, so that each value comes up."""
+        return self.full or number % of == 0
 
     def _line(self, verdict, name, why=""):
         with self.lock:
