@@ -82,6 +82,7 @@
 #![deny(unsafe_code)]
 
 pub mod builder;
+pub mod checksums;
 pub mod device;
 pub mod error;
 pub mod extract;

@@ -6,6 +6,7 @@
 
 mod add;
 mod change;
+mod checksums;
 mod defaults;
 mod disc;
 mod drive;

@@ -58,7 +58,9 @@ impl Scanner<'_> {
         let inode = self.tree.inode_of(node);
         let protected = || {
             let is_directory = inode.kind == Kind::Directory;
-            self.options.exclude.excludes(&self.tree.path(node)[1..], is_directory)
+            let path = self.tree.path(node);
+            self.options.protected.contains(&&path[1..])
+                || self.options.exclude.excludes(&path[1..], is_directory)
         };
         inode.kept.is_some() && !self.mirror.seen.contains(&node) && !protected()
     }

@@ -66,6 +66,8 @@ pub struct Options {
     /// there, is removed. What [`exclude`](Self::exclude) matches is protected, but not in a directory that is gone itself;
     /// and so is all of a directory that could not be listed.
     pub mirror: bool,
+    /// Names in the root directory that [`mirror`](Self::mirror) leaves alone.
+    pub protected: &'static [&'static str],
     /// A file that is left out with a note: the image that is being written.
     pub skip: Option<FileId>,
     /// The attributes of directories that are made because a target lies in them.
@@ -92,6 +94,7 @@ impl Options {
             on_conflict: Conflict::default(),
             update: false,
             mirror: false,
+            protected: &[],
             skip: None,
             made: Attributes {
                 mode: 0o755,

@@ -4,6 +4,7 @@
 //! kernel has them. Everything else, chunk by chunk of about a MiB, is put together in an aligned buffer and written from
 //! there, past the page cache of the target.
 
+mod bodies;
 mod chunk;
 mod fill;
 mod read_back;
@@ -17,6 +18,7 @@ mod turn;
 mod view;
 mod work;
 
+pub use bodies::SourceBodies;
 pub use read_back::{Difference, Fault, read_back};
 pub use view::PlanReader;
 

@@ -62,9 +62,9 @@ pub fn read_back<R: Render + ?Sized>(
             let offset = size.offset_of(piece.start());
             let chunk = Chunk { pieces: vec![piece] };
             // The one waits for the device while the other waits for the sources.
-            let (read, filled) =
+            let (read, rendered) =
                 rayon::join(|| device.read_at(offset, found), || filler.fill(&chunk, expected));
-            filled?;
+            rendered?;
             if read.is_err() {
                 differences.block_by_block(device, piece, expected, size);
             } else if expected != found {

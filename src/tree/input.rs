@@ -15,6 +15,8 @@ pub struct Input {
     pub path: PathBuf,
     /// Its length.
     pub size_bytes: u64,
+    /// It can be read but once.
+    pub is_once: bool,
     open: Arc<OpenInput>,
 }
 
@@ -25,16 +27,17 @@ impl Input {
         size_bytes: u64,
         open: impl Fn() -> io::Result<Box<dyn Read + Send>> + Send + Sync + 'static,
     ) -> Self {
-        Self { path: path.into(), size_bytes, open: Arc::new(open) }
+        Self { path: path.into(), size_bytes, is_once: false, open: Arc::new(open) }
     }
 
     /// A body that can be read once.
     pub fn once(path: impl Into<PathBuf>, size_bytes: u64, reader: impl Read + Send + 'static) -> Self {
         let reader: Mutex<Option<Box<dyn Read + Send>>> = Mutex::new(Some(Box::new(reader)));
-        Self::reopened(path, size_bytes, move || {
+        let opened = Self::reopened(path, size_bytes, move || {
             let taken = reader.lock().unwrap_or_else(PoisonError::into_inner).take();
             taken.ok_or_else(|| io::Error::other("it can be read only once, and was read before"))
-        })
+        });
+        Self { is_once: true, ..opened }
     }
 
     /// The body from its first byte on.

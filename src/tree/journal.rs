@@ -112,6 +112,11 @@ impl Tree {
             let there = self.children(parent)[at];
             return if there == id { Ok(()) } else { Err(Exists(there)) };
         }
+        if self.inode_of(id).kept.is_some() && !self.moved.contains_key(&id) {
+            // Directories above it may have been moved before.
+            let from = self.imported_path(id);
+            self.moved.insert(id, from);
+        }
         let old = self.node(id);
         self.note(Undo::Move { node: id, parent: old.parent, name: old.name });
         let name = self.add_text(name.as_bytes());

@@ -70,6 +70,8 @@ pub struct Tree {
     /// Directories of named streams, by what the streams belong to; and the other way round.
     streams: std::collections::BTreeMap<InodeId, Streams>,
     stream_owners: std::collections::BTreeMap<NodeId, InodeId>,
+    /// Where what earlier sessions recorded was before it was moved.
+    moved: std::collections::BTreeMap<NodeId, String>,
     gone: Vec<(NodeId, InodeId)>,
     /// What to do, last first, to have the tree as it was; `None` while nobody wants to know.
     journal: Option<Vec<Undo>>,
@@ -104,6 +106,7 @@ impl Tree {
             host_times: std::collections::BTreeMap::new(),
             streams: std::collections::BTreeMap::new(),
             stream_owners: std::collections::BTreeMap::new(),
+            moved: std::collections::BTreeMap::new(),
             gone: Vec::new(),
             journal: None,
         };
@@ -175,6 +178,23 @@ impl Tree {
     #[must_use]
     pub fn name_text(&self, id: NodeId) -> String {
         udf::general::text::decode_lossy(self.name(id))
+    }
+
+    /// The path that a node had in the session that it was imported from, if it was moved since.
+    #[must_use]
+    pub fn moved_from(&self, id: NodeId) -> Option<&str> {
+        self.moved.get(&id).map(String::as_str)
+    }
+
+    /// The path that a node had in the session that it was imported from.
+    fn imported_path(&self, id: NodeId) -> String {
+        if id == self.root() {
+            return String::new();
+        }
+        match self.moved.get(&id) {
+            Some(from) => from.clone(),
+            None => format!("{}/{}", self.imported_path(self.node(id).parent), self.name_text(id)),
+        }
     }
 
     /// A path of an inode, the first that there is; `None` if nothing has a name for it.

@@ -3,6 +3,7 @@
 mod attributes;
 mod bent;
 mod burners;
+mod checksums;
 mod discs;
 mod growing;
 mod in_place;

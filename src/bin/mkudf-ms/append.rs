@@ -2,11 +2,13 @@
 
 use anyhow::{Context as _, bail};
 use mkudf_ms::Error;
+use mkudf_ms::checksums::{self, Algorithm};
 use mkudf_ms::media::{self, Medium};
 use mkudf_ms::plan::{AppendSpec, Plan};
 use mkudf_ms::progress::Progress;
 use mkudf_ms::scan::{self, FileId, Source};
 use mkudf_ms::session::{Import, ImportOptions, Manner};
+use mkudf_ms::stream::StreamOptions;
 use udf::Revision;
 use udf::read::{OpenOptions, ReadAt};
 
@@ -17,7 +19,7 @@ use crate::grow::{Ground, Growth, Planned, Planning};
 use crate::job::{Append, Times};
 use crate::open::Spot;
 use crate::report::{Ending, Report};
-use crate::{disc, flags, job, start_new};
+use crate::{disc, flags, job, start_new, verify};
 
 /// Appends the session.
 pub(crate) fn run(flags: &flags::Append, report: &Report) -> anyhow::Result<Ending> {
@@ -96,7 +98,8 @@ impl Planning for Work<'_> {
             sources: &job.sources,
             scan: &job.scan,
             times: &job.times,
-            embed: !flags.effort.no_embed,
+            effort: &flags.effort,
+            stream: &job.stream,
         };
         wanted.plan(reader, &options, self.report, self.progress)
     }
@@ -111,10 +114,22 @@ pub(crate) struct Wanted<'a> {
     pub(crate) sources: &'a [Source],
     pub(crate) scan: &'a scan::Options,
     pub(crate) times: &'a Times,
-    pub(crate) embed: bool,
+    pub(crate) effort: &'a flags::Effort,
+    pub(crate) stream: &'a StreamOptions,
 }
 
 impl Wanted<'_> {
+    /// The checksums that the next session is to have: those asked for, or those of the newest session, unless it has none or
+    /// they are to be removed.
+    fn checksums<R: ReadAt>(&self, import: &Import<R>) -> mkudf_ms::Result<Option<Algorithm>> {
+        let is_list = |path: &str| Algorithm::ALL.iter().any(|one| path.trim_matches('/') == one.file_name());
+        if self.effort.checksums.is_some() || self.starts_new || self.remove.iter().any(|path| is_list(path))
+        {
+            return Ok(self.effort.checksums);
+        }
+        Ok(checksums::recorded(import.volume())?.map(|list| list.algorithm))
+    }
+
     /// Imports the newest session, changes the tree as asked, and works out where that goes; `None` if nothing changes.
     pub(crate) fn plan(
         &self,
@@ -146,7 +161,7 @@ impl Wanted<'_> {
         for path in self.remove {
             import.remove(&mut tree, path)?;
         }
-        let outcome = scan::scan(&mut tree, &mut import, self.sources, self.scan, progress)?;
+        let mut outcome = scan::scan(&mut tree, &mut import, self.sources, self.scan, progress)?;
         for tolerated in import.volume().tolerated() {
             report.detail(&tolerated.to_string());
         }
@@ -155,19 +170,25 @@ impl Wanted<'_> {
             || !outcome.changed_directories.is_empty()
             || !self.remove.is_empty()
             || self.starts_new
-            || label.is_some();
+            || label.is_some()
+            || self.effort.checksums.is_some();
         if !is_changed {
             report.warnings(&outcome.warnings);
             return Ok(None);
         }
         let mut warnings = outcome.warnings.clone();
+        if let Some(algorithm) = self.checksums(&import)? {
+            let how = (self.scan, self.stream);
+            let directory = verify::record(&mut tree, Some(import.volume()), algorithm, how)?;
+            outcome.changed_directories.insert(directory);
+        }
         let (base, noticed) = import.finish(&mut tree, &outcome)?;
         warnings.extend(noticed);
         let spec = AppendSpec {
             now: self.times.now,
             zone_minutes: self.times.zone_minutes,
             label: label.clone(),
-            embed: self.embed,
+            embed: !self.effort.no_embed,
         };
         let plan = Plan::append(&tree, &spec, base)?;
         Ok(Some(Planned { tree, plan, label: label.unwrap_or(old_label), warnings }))

@@ -24,7 +24,7 @@ use crate::job::{Create, Output, Usage};
 use crate::read_back::read_back;
 use crate::report::{Ending, Report};
 use crate::summary::{self, Made};
-use crate::{flags, further};
+use crate::{flags, further, verify};
 
 /// Makes the volume.
 pub(crate) fn run(flags: &flags::Create, report: &Report) -> anyhow::Result<Ending> {
@@ -47,7 +47,10 @@ pub(crate) fn run(flags: &flags::Create, report: &Report) -> anyhow::Result<Endi
     bar::cancel_on_signal(&progress)?;
     let bar = Bar::watch(&progress, report);
 
-    let (tree, mut warnings) = tree(&job, &progress)?;
+    let (mut tree, mut warnings) = tree(&job, &progress)?;
+    if let Some(algorithm) = flags.effort.checksums {
+        verify::record(&mut tree, verify::NO_VOLUME, algorithm, (&job.scan, &job.stream))?;
+    }
     let spec = spec(&job, flags, &target)?;
     let plan = match &target {
         Target::Disc(disc) if disc.layout == VolumeLayout::Vat => {

@@ -217,6 +217,10 @@ impl Planning for Work<'_> {
             report.warnings(image.warnings());
             return Ok(None);
         }
+        let asked = changed.effort.checksums;
+        if let Some(algorithm) = asked.map_or_else(|| image.recorded_checksums(), |asked| Ok(Some(asked)))? {
+            image.record_checksums(algorithm)?;
+        }
         let label = image.label();
         let (tree, plan, warnings) = image.create_result()?.into_parts();
         Ok(Some(Planned { tree, plan, label, warnings }))

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use mkudf_ms::checksums::Algorithm;
 use udf::{BlockSize, Revision};
 
 mod check;
@@ -17,7 +18,7 @@ pub(crate) use check::{Check, Explained};
 pub(crate) use disc::{Blank, Close, Devices, Eject, FormatDisc, Further, LayoutChoice, Media, Next};
 pub(crate) use edit::{Changed, Mkdir, Mv, Put, Rm};
 pub(crate) use history::{Diff, Revert};
-pub(crate) use reading::{Cat, Entrance, Extract, Info, Ls, Place, Reading, Restoring, Sessions};
+pub(crate) use reading::{Cat, Entrance, Extract, Info, Ls, Place, Reading, Restoring, Sessions, Verify};
 pub(crate) use rescue::Rescue;
 
 use crate::values::{self, Mode, Owner, Size};
@@ -110,6 +111,8 @@ pub(crate) enum Command {
     Revert(Box<Revert>),
     #[command(disable_version_flag = true)]
     Check(Check),
+    #[command(disable_version_flag = true)]
+    Verify(Verify),
     #[command(disable_version_flag = true)]
     Repair(Repair),
     #[command(disable_version_flag = true)]
@@ -355,6 +358,7 @@ pub(crate) struct Overrides {
 /// How to go about it.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Writing")]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(crate) struct Effort {
     /// Print what would be written, and write nothing
     #[arg(short = 'n', long)]
@@ -365,6 +369,9 @@ pub(crate) struct Effort {
     /// How much the medium holds: bytes, with K, M, G or T powers of 1024, with KB, MB... of 1000, with s sectors
     #[arg(long, value_name = "SIZE")]
     pub(crate) capacity: Option<Size>,
+    /// Have the volume hold the checksums of its files, for verify: sha256 or blake3 [default: append keeps what there is]
+    #[arg(long, value_name = "KIND")]
+    pub(crate) checksums: Option<Algorithm>,
     /// Threads to work with [default: as many as are of use]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) threads: Option<u16>,

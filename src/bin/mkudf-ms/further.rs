@@ -59,7 +59,8 @@ pub(crate) fn run(
         sources: &job.sources,
         scan: &job.scan,
         times: &job.times,
-        embed: !flags.effort.no_embed,
+        effort: &flags.effort,
+        stream: &job.stream,
     };
     let planned = wanted.plan(&reader, &options, report, &progress).with_context(name)?;
     let Some(Planned { tree, plan, label, mut warnings }) = planned else {

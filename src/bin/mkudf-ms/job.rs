@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use mkudf_ms::builder::BuildError;
+use mkudf_ms::checksums;
 use mkudf_ms::media::{Medium, VolumeLayout, Writing};
 use mkudf_ms::plan::{Identifiers, Uuid};
 use mkudf_ms::scan::{self, Conflict, Filter, Source};
@@ -88,7 +89,8 @@ impl Create {
         }
         let output =
             if flags.output == Path::new("-") { Output::Stdout } else { Output::Path(flags.output.clone()) };
-        let mut scan = selected(&flags.selection, scan_options(&flags.overrides, &times))?;
+        let mut scan = scan_options(&flags.overrides, &times);
+        select(&flags.selection, &mut scan)?;
         if flags.further.next.is_some() {
             // As append has it: what is new takes the place of what is there.
             scan.on_conflict = Conflict::Replace;
@@ -132,13 +134,16 @@ impl Append {
         }
         fits::<128>("label", flags.format.label.as_deref())?;
         let times = Times::now()?;
-        let mut scan = selected(&flags.selection, scan_options(&flags.overrides, &times))?;
+        let mut scan = scan_options(&flags.overrides, &times);
+        select(&flags.selection, &mut scan)?;
         scan.on_conflict = match flags.on_conflict {
             OnConflict::Replace => Conflict::Replace,
             OnConflict::Keep => Conflict::Keep,
             OnConflict::Error => Conflict::Error,
         };
         scan.mirror = flags.mirror;
+        // The checksums of a session are its own, and no file of the sources'.
+        scan.protected = checksums::FILE_NAMES;
         scan.update = flags.update || flags.mirror;
         Ok(Self {
             sources: sources(&flags.sources, &flags.selection)?,
@@ -274,18 +279,19 @@ pub(crate) fn scan_options(overrides: &Overrides, times: &Times) -> scan::Option
     options
 }
 
-/// The same of a selection of files.
-fn selected(selection: &Selection, options: scan::Options) -> anyhow::Result<scan::Options> {
-    let exclude = match Filter::new(&selection.exclude, &selection.exclude_from) {
+/// Which files that is about.
+fn select(selection: &Selection, options: &mut scan::Options) -> anyhow::Result<()> {
+    options.exclude = match Filter::new(&selection.exclude, &selection.exclude_from) {
         Err(mkudf_ms::Error::Options(why)) => return usage(why),
         exclude => exclude?,
     };
-    let symlinks = match selection.symlinks {
+    options.symlinks = match selection.symlinks {
         Symlinks::Keep => scan::Symlinks::Keep,
         Symlinks::Follow => scan::Symlinks::Follow,
         Symlinks::Skip => scan::Symlinks::Skip,
     };
-    Ok(scan::Options { symlinks, one_file_system: selection.one_file_system, exclude, ..options })
+    options.one_file_system = selection.one_file_system;
+    Ok(())
 }
 
 /// An error if streams are to be recorded where files have none.

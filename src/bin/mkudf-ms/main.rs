@@ -31,6 +31,7 @@ mod start_new;
 mod summary;
 mod text;
 mod values;
+mod verify;
 
 use std::ffi::OsStr;
 use std::process::ExitCode;
@@ -111,6 +112,7 @@ fn run(command: &Command, report: &Report) -> anyhow::Result<Ending> {
         Command::Blank(flags) => disc::blank(flags, report),
         Command::FormatDisc(flags) => disc::format(flags, report),
         Command::Eject(flags) => disc::eject(flags),
+        Command::Verify(flags) => verify::run(flags, report),
         Command::Repair(flags) => repair::run(flags, report),
         Command::Media(_) => media::run(report),
         Command::Devices(flags) => devices::run(flags, report),

@@ -12,12 +12,15 @@ use udf::read::ReadAt;
 use crate::bar;
 use crate::flags::Revert;
 use crate::grow::{Ground, Growth, Planned, Planning};
-use crate::job::{Times, stream_options};
+use crate::job::{Times, Usage, stream_options};
 use crate::open::{self, Spot};
 use crate::report::{Ending, Report};
 
 /// Writes the session that goes back.
 pub(crate) fn run(flags: &Revert, report: &Report) -> anyhow::Result<Ending> {
+    if flags.effort.checksums.is_some() {
+        return Err(Usage("--checksums: the session gone back to keeps those that it has".into()).into());
+    }
     let times = Times::now()?;
     let progress = Progress::new();
     bar::cancel_on_signal(&progress)?;

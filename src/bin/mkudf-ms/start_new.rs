@@ -13,7 +13,7 @@ use udf::read::{OpenOptions, ReadAt, Volume};
 use crate::grow::{Ground, Planned, Planning};
 use crate::job::{self, Append, DEFAULT_LABEL};
 use crate::report::Report;
-use crate::{disc, flags};
+use crate::{disc, flags, verify};
 
 /// A new volume on a disc that holds something.
 pub(crate) struct Fresh<'a> {
@@ -81,6 +81,9 @@ impl Planning for Fresh<'_> {
         let (flags, job) = (self.flags, self.job);
         let mut tree = Tree::new(job.scan.made);
         let outcome = scan::scan(&mut tree, &mut NoSession, &job.sources, &job.scan, self.progress)?;
+        if let Some(algorithm) = flags.effort.checksums {
+            verify::record(&mut tree, verify::NO_VOLUME, algorithm, (&job.scan, &job.stream))?;
+        }
         let label = flags.format.label.clone().unwrap_or_else(|| DEFAULT_LABEL.into());
         let spec = Spec {
             revision: self.revision,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use mkudf_ms::builder::{Conflict, Defaults, FileSystemImage};
 use mkudf_ms::device::MemoryDevice;
 use mkudf_ms::media::VolumeLayout;
+use mkudf_ms::progress::Progress;
 use mkudf_ms::session::is_rewritable;
 use udf::read::{OpenOptions, ReadAt as _, Volume};
 use udf::{PartitionReference, Revision};
@@ -19,7 +20,7 @@ fn rewritable(revision: Revision) -> Arc<MemoryDevice> {
     let mut image = FileSystemImage::new(Defaults { rewritable_blocks, ..defaults(revision) });
     image.add_bytes("/a", vec![1; 100_000], Conflict::Error).unwrap();
     let result = image.create_result().unwrap();
-    result.write_to(&*device, &Default::default()).unwrap();
+    result.write_to(&*device, &Progress::default()).unwrap();
     device
 }
 
@@ -47,7 +48,7 @@ fn a_volume_that_does_not_grow_says_before_what_will_be_free_after() {
         let (used, free) = (image.used_blocks().unwrap(), image.free_blocks().unwrap().unwrap());
         assert_eq!(used + free, BLOCKS);
         let result = image.create_result().unwrap();
-        assert_eq!(result.write_to(&*device, &Default::default()).unwrap(), []);
+        assert_eq!(result.write_to(&*device, &Progress::default()).unwrap(), []);
         super::assert_sound(&device);
         assert_eq!((recorded_free(&device), device.size_bytes()), (free, size));
         assert_eq!(body(&device, "b"), vec![1; 100_000]);
@@ -56,7 +57,7 @@ fn a_volume_that_does_not_grow_says_before_what_will_be_free_after() {
         image.remove("/b").unwrap();
         image.remove("/dir").unwrap();
         let free = image.free_blocks().unwrap().unwrap();
-        image.create_result().unwrap().write_to(&*device, &Default::default()).unwrap();
+        image.create_result().unwrap().write_to(&*device, &Progress::default()).unwrap();
         super::assert_sound(&device);
         assert_eq!(recorded_free(&device), free);
         assert!(free > empty);

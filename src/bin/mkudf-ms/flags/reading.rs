@@ -83,6 +83,23 @@ pub(crate) struct Cat {
     pub(crate) stream: Option<String>,
 }
 
+const VERIFY_HELP: &str = "\
+The checksums are a file of the volume, mkudf-ms.sha256 or mkudf-ms.blake3 in its root
+directory, made with --checksums. On a mounted volume sha256sum -c reads it, too.
+
+Exit status: 0 all files can be read, and agree with their checksums; 1 not so.";
+
+/// Read all files, and compare them with the checksums on the volume
+#[derive(Debug, Args)]
+#[command(after_help = VERIFY_HELP)]
+pub(crate) struct Verify {
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+    /// Files of the volume, or directories with all below them [default: everything]
+    #[arg(value_name = "PATH")]
+    pub(crate) paths: Vec<String>,
+}
+
 const EXTRACT_HELP: &str = "\
 Contents, holes, modes, times, hard links, symbolic links and FIFOs are restored;
 owners and devices by root. Nothing is ever written outside DIR, through whatever
