@@ -1,7 +1,8 @@
-//! Text of every kind: decoding never panics, and what is encoded is decoded to the same.
+//! Text of every kind, lists of checksums among it: decoding never panics, and what is encoded is decoded to the same.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use mkudf_ms::checksums::{Algorithm, Checksums};
 use udf::Place;
 use udf::file::path_component;
 use udf::general::{DString, text};
@@ -16,6 +17,9 @@ fuzz_target!(|bytes: &[u8]| {
     }
     if let Ok(field) = <[u8; 32]>::try_from(bytes) {
         let _ = (DString(field).decode(), DString(field).decode_lossy(), DString(field).is_empty());
+    }
+    if let Ok(list) = Checksums::parse(Algorithm::Sha256, bytes) {
+        assert_eq!(Checksums::parse(Algorithm::Sha256, &list.to_bytes()).as_ref(), Ok(&list));
     }
     if let Ok(target) = path_component::decode(bytes, Place::Within)
         && let Some(encoded) = path_component::encode(&target)

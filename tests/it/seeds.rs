@@ -28,6 +28,9 @@ use crate::support::build::spec;
 const BLOCK: usize = 512;
 const BLOCKS: usize = 4096;
 
+/// A line of a list of checksums.
+const CHECKSUM: &[u8] = b"\\0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef  a\\n/b\n";
+
 fn volume(revision: Revision) -> Vec<u8> {
     let mut tree = Tree::new(Attributes { mode: 0o755, ..Attributes::default() });
     let name = |name: &str| Name::new(name).unwrap();
@@ -185,7 +188,9 @@ fn seeds_for_the_fuzzer() {
         write("drive", medium.name.into(), &seed);
     }
     for (number, name) in
-        [&b"\x08name"[..], b"\x10\x65\xe5\x67\x2c", b"\x05\x05\0\0\x08dir1", b"\xfe\xff"].iter().enumerate()
+        [&b"\x08name"[..], b"\x10\x65\xe5\x67\x2c", b"\x05\x05\0\0\x08dir1", b"\xfe\xff", CHECKSUM]
+            .iter()
+            .enumerate()
     {
         write("names", number.to_string(), name);
     }

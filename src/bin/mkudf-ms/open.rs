@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use mkudf_ms::Error;
 use mkudf_ms::device::{FileReader, Recordable};
 use mkudf_ms::progress::Progress;
-use mkudf_ms::session::{self, Session, Whole};
+use mkudf_ms::session::{self, Provenance, Session, Whole};
 use udf::read::{OpenOptions, ReadAt, Volume};
 use udf::{BlockSize, BoxedError, Sector};
 
@@ -161,6 +161,7 @@ impl<'a> Spot<'a> {
     /// How to open the session that another is to follow: the newest, and nothing else must lie behind it.
     pub(crate) fn base<R: ReadAt>(&self, device: &R, report: &Report) -> anyhow::Result<OpenOptions> {
         let open = self.newest(device, report)?;
+        self.unless_overwritten(device, report)?;
         let Some(chosen) = self.entrance.session_start else { return Ok(open) };
         let blank = Entrance { session_start: None, search: false, strict: false };
         let all = Spot { entrance: &blank, ..*self }.sessions(device, report).unwrap_or_default();
@@ -170,6 +171,26 @@ impl<'a> Spot<'a> {
             return Err(Error::refused(reason, "go back to the older one with mkudf-ms revert").into());
         }
         Ok(open)
+    }
+
+    /// An error if a search finds a session behind the one that is followed, where the next may be written.
+    fn unless_overwritten<R: ReadAt>(&self, device: &R, report: &Report) -> anyhow::Result<()> {
+        if !self.entrance.search {
+            return Ok(());
+        }
+        let sessions = self.sessions(device, report)?;
+        let current = sessions.iter().find(|session| session.provenance == Provenance::Current);
+        let behind = |current: &Session| sessions.iter().find(|other| other.start > current.start);
+        if let Some(behind) = current.and_then(behind) {
+            let reason = format!(
+                "session {}, at sector {}, lies behind the current one, to which the anchors lead: the next could be written over it",
+                behind.number, behind.start.0
+            );
+            let hint =
+                "extract what it has (extract --search --session), or leave out --search if nobody needs it";
+            return Err(Error::refused(reason, hint).into());
+        }
+        Ok(())
     }
 }
 

@@ -175,3 +175,35 @@ fn everything_can_be_sent_to_and_shared_between_threads() {
     shared::<ImageResult<'_>>();
     sent::<builder::ImageReader<'_>>();
 }
+
+#[test]
+fn an_observer_sees_every_step_and_can_stop_the_work() {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    let device = volume(udf::Revision::V2_50);
+    let second = || {
+        let mut image = grown(&device);
+        image.add_bytes("/new", vec![9; 6_000_000], Conflict::Error).unwrap();
+        image.set_label("Second").unwrap();
+        image.create_result().unwrap()
+    };
+    let stops = Progress::observed(500_000, |progress| {
+        if progress.bytes() > 2_000_000 {
+            progress.cancel();
+        }
+    });
+    let error = second().write_to(&*device, &stops).unwrap_err();
+    assert!(matches!(error, Error::Cancelled), "{error}");
+    assert_eq!(error.imapi().unwrap().hresult, 0xC0AA_0002);
+    assert_eq!(grown(&device).label(), "Built", "the old session is the newest one");
+
+    let calls = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&calls);
+    let observed = Progress::observed(500_000, move |progress| {
+        assert!(progress.bytes() <= progress.total_bytes());
+        counted.fetch_add(1, Ordering::Relaxed);
+    });
+    second().write_to(&*device, &observed).unwrap();
+    let calls = calls.load(Ordering::Relaxed);
+    assert!((2..=observed.total_bytes() / 500_000 + 1).contains(&calls), "{calls} calls");
+    assert_eq!(grown(&device).label(), "Second");
+}

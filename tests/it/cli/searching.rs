@@ -67,6 +67,36 @@ fn sessions_without_anchors_are_found_listed_and_read() {
 }
 
 #[test]
+fn a_session_that_a_search_finds_behind_the_current_one_is_not_written_over() {
+    let bench = Bench::with_volume();
+    fs::write(bench.path("more.txt"), "more").unwrap();
+    bench.done(["append", "v.udf", "two.txt=more.txt"]);
+    let two = bench.read("v.udf");
+    bench.done(["append", "v.udf", "three.txt=more.txt"]);
+    // As if the last anchors had never been turned to the third.
+    let mut three = bench.read("v.udf");
+    three[..two.len()].copy_from_slice(&two);
+    fs::write(bench.path("v.udf"), &three).unwrap();
+    wipe(&bench, "v.udf", |sector, kind| sector >= two.len() / SECTOR && kind == 2);
+    assert_eq!(bench.done(["ls", "v.udf"]), "a.txt\nlink\nsub\ntwo.txt\n");
+    let found = sessions(&bench, &["--search", "v.udf"]);
+    assert_eq!(column(&found, "known_by"), ["record", "current", "search"]);
+    assert_eq!(bench.done(["cat", "--search", "--session", "3", "v.udf", "three.txt"]), "more");
+    let before = bench.read("v.udf");
+    for command in [
+        &["append", "--search", "v.udf", "four.txt=more.txt"][..],
+        &["rm", "--search", "v.udf", "/a.txt"],
+        &["revert", "--search", "--to", "1", "v.udf"],
+    ] {
+        let refusal = bench.fails(1, command);
+        assert!(refusal.contains("session 3") && refusal.contains("leave out --search"), "{refusal}");
+        assert!(bench.read("v.udf") == before);
+    }
+    bench.done(["append", "v.udf", "four.txt=more.txt"]);
+    assert_eq!(bench.done(["ls", "v.udf"]), "a.txt\nfour.txt\nlink\nsub\ntwo.txt\n");
+}
+
+#[test]
 fn a_session_behind_a_lost_one_is_found() {
     let bench = three_sessions();
     let known = sessions(&bench, &["v.udf"]);

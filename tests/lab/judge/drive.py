@@ -66,11 +66,11 @@ def misdeeds(kind, log):
     return lines
 
 
-def life(context, work, kind):
-    report, name = context.report, f"drive/{kind}"
+def live(context, work, disc, script):
+    """A disc's life in the burner, as a script of the guest has it."""
+    report, (kind, name) = context.report, disc
     os.makedirs(work)
-    words = [BURNER, "-k", kind, "-n", BLOCKS, "-t", "400", "-w", work, "bash", f"{HERE}/guest/drive.sh", context.product.path, kind,
-             f"{context.work}/drive/stages"]
+    words = [BURNER, "-k", kind, "-n", BLOCKS, "-t", "400", "-w", work, "bash", f"{HERE}/guest/{script[0]}", *script[1:]]
     try:
         done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=450)
         status, output = done.returncode, done.stdout + done.stderr
@@ -78,6 +78,12 @@ def life(context, work, kind):
         status, output = 124, "the guest hangs"
     if not place.verdicts(report, name, output) or status:
         report.fail(name, f"status {status}: {output[-300:]}")
+
+
+def life(context, work, kind):
+    """One that is only ours, so that its log of commands can be held against us."""
+    report, name = context.report, f"drive/{kind}"
+    live(context, work, (kind, name), ["drive.sh", context.product.path, kind, f"{context.work}/drive/stages"])
     log = f"{work}/drive0.log"
     report.verdict(f"{name}/commands", misdeeds(kind, commands(log)) if os.path.exists(log) else ["the burner left no log"])
 
