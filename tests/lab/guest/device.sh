@@ -16,12 +16,12 @@ for sector in 512 2048 4096; do
   disk=$work/disk-$sector.udf
   truncate -s 64M "$disk"
   attach $sector "$disk"
-  if out=$("$tool" create -o "$device" "$source" 2>&1); then
+  if out=$("$tool" create --verify -o "$device" "$source" 2>&1); then
     echo "ok create-$sector"
     cp --sparse=always "$disk" "$work/disk-$sector-created.udf"
     if out=$("$tool" create -o "$device" "$source" 2>&1); then fail "refuse-udf-$sector" "a new volume over an old one without --force"
     else echo "ok refuse-udf-$sector"; fi
-    if out=$("$tool" append "$device" "$more" 2>&1); then echo "ok append-$sector"; else fail "append-$sector" "$out"; fi
+    if out=$("$tool" append --verify "$device" "$more" 2>&1); then echo "ok append-$sector"; else fail "append-$sector" "$out"; fi
     if out=$("$tool" check "$device" 2>&1); then echo "ok check-$sector"; else fail "check-$sector" "$out"; fi
   else fail "create-$sector" "$out"; fi
   detach

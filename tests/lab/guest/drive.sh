@@ -36,11 +36,11 @@ case $kind in
     ;;
   *) refused append-blank "blank" "$tool" append $drive "$stages/1" ;;
 esac
-try create "$tool" create -q -o $drive -l "DRIVE $kind" "$stages/1" || exit 0
+try create "$tool" create -q --verify -o $drive -l "DRIVE $kind" "$stages/1" || exit 0
 same created 1 mounted
 refused create-again "not blank\|holds" "$tool" create -o $drive "$stages/1"
 for n in 2 3 4; do
-  try append-$n "$tool" append -q --mirror $drive "$stages/$n" && same appended-$n $n
+  try append-$n "$tool" append -q --verify --mirror $drive "$stages/$n" && same appended-$n $n
 done
 for n in 1 2 3 4; do
   rm -rf "$work/out"
@@ -64,4 +64,8 @@ if $sequential; then
     *) refused blank "" "$tool" blank --yes $drive ;;
   esac
 fi
+# the scratch is in the one large file of the first session
+echo "bad-read 1000 1003" > /run/ctl0
+sleep 1
+refused scratched "/large cannot be read" "$tool" verify $drive
 true
