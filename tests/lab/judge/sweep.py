@@ -48,7 +48,7 @@ def judge(context):
     groups = {}
     for number, one in enumerate(combinations()):
         # a row has fourteen, so that the next one is taken from its second on
-        if not report.chosen(number + number // 14, 2):
+        if not report.chosen(number + number // 14, 4):
             continue
         group = f"sweep/{one[1]}-{one[2]}"
         if report.wanted(group) and (not report.quick or one[2] == QUICK):
