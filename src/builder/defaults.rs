@@ -9,6 +9,7 @@ use crate::device::WriteAt;
 use crate::error::Result;
 use crate::media::{Medium, VolumeLayout};
 use crate::plan::{Identifiers, Plan, SequentialTarget, Spec, Uuid};
+use crate::session::{ImportOptions, Manner};
 use crate::tree::{Attributes, Tree};
 
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
@@ -105,6 +106,17 @@ impl Defaults {
             defaults.is_device = true;
         }
         defaults
+    }
+
+    /// How [`FileSystemImage::import`](super::FileSystemImage::import) imports with them; for [`probe`](super::probe), too.
+    #[must_use]
+    pub fn import_options(&self) -> ImportOptions {
+        ImportOptions {
+            fixed_size: self.is_device,
+            manner: if self.layout.is_none() { Manner::AsMade } else { Manner::Session },
+            write_unit_blocks: self.write_unit_blocks,
+            ..ImportOptions::default()
+        }
     }
 
     pub(super) fn spec(&self) -> Spec {

@@ -118,7 +118,9 @@ fn options_for(
     options: &ImportOptions,
 ) -> Result<(ImportOptions, Vec<Warning>)> {
     let Mechanism::Sequential(facts) = mechanism else {
-        return Ok((ImportOptions { fixed_size: true, sequential: None, ..*options }, Vec::new()));
+        let write_unit_blocks = options.write_unit_blocks.max(defaults.write_unit_blocks);
+        let options = ImportOptions { fixed_size: true, sequential: None, write_unit_blocks, ..*options };
+        return Ok((options, Vec::new()));
     };
     let sessions = drive.sessions();
     let whole = newest_whole(drive, &sessions);

@@ -58,7 +58,8 @@ pub fn identify(device: &dyn ReadAt) -> Vec<FileSystem> {
 }
 
 /// Whether a session could be appended to what is on a device. If not, the error says why: [`BuildError::EmptyDisc`],
-/// [`BuildError::NoSupportedFileSystem`], [`BuildError::IncompatiblePreviousSession`] or [`BuildError::ReadConsistency`].
+/// [`BuildError::NoSupportedFileSystem`], [`BuildError::IncompatiblePreviousSession`] or [`BuildError::ReadConsistency`]. The
+/// options are those of the import that is meant: [`Defaults::import_options`](super::Defaults::import_options), if no others are.
 pub fn probe(device: &dyn ReadAt, options: &ImportOptions) -> Result<()> {
     let opened = Import::open(device, options).and_then(|mut import| import.tree());
     opened.map(drop).map_err(|error| why_not(device, error))

@@ -36,7 +36,7 @@ pub use result::{BlockRange, ImageReader, ImageResult, ProgressItem};
 use crate::error::{Error, Result, Warning};
 use crate::plan::{AppendSpec, Plan};
 use crate::progress::Progress;
-use crate::session::{Import, ImportOptions, Manner, unless_other_layout};
+use crate::session::{Import, ImportOptions, unless_other_layout};
 use crate::tree::Tree;
 use change::{Changes, Mark};
 
@@ -95,12 +95,7 @@ impl<'d> FileSystemImage<'d> {
     /// A volume that is made to be changed in place ([`is_rewritable`](crate::session::is_rewritable)) is, unless
     /// [`Defaults::layout`] asks for sessions.
     pub fn import(device: impl ReadAt + 'd, defaults: Defaults) -> Result<Self> {
-        let options = ImportOptions {
-            fixed_size: defaults.is_device,
-            manner: if defaults.layout.is_none() { Manner::AsMade } else { Manner::Session },
-            write_unit_blocks: defaults.write_unit_blocks,
-            ..ImportOptions::default()
-        };
+        let options = defaults.import_options();
         Self::import_session(device, defaults, &options)
     }
 

@@ -9,6 +9,7 @@ use mkudf_ms::progress::Progress;
 use mkudf_ms::scan::{self, FileId, Source};
 use mkudf_ms::session::{Import, ImportOptions, Manner};
 use mkudf_ms::stream::StreamOptions;
+use mkudf_ms::tree::{Name, Tree};
 use udf::Revision;
 use udf::read::{OpenOptions, ReadAt};
 
@@ -121,11 +122,16 @@ pub(crate) struct Wanted<'a> {
 impl Wanted<'_> {
     /// The checksums that the next session is to have: those asked for, or those of the newest session, unless it has none or
     /// they are to be removed.
-    fn checksums<R: ReadAt>(&self, import: &Import<R>) -> mkudf_ms::Result<Option<Algorithm>> {
+    fn checksums<R: ReadAt>(&self, import: &Import<R>, tree: &Tree) -> mkudf_ms::Result<Option<Algorithm>> {
         let is_list = |path: &str| Algorithm::ALL.iter().any(|one| path.trim_matches('/') == one.file_name());
         if self.effort.checksums.is_some() || self.starts_new || self.remove.iter().any(|path| is_list(path))
         {
             return Ok(self.effort.checksums);
+        }
+        // The names in the root directory are known by now: a large one is not searched for what is not there.
+        let mut names = checksums::FILE_NAMES.iter().filter_map(|name| Name::new(name).ok());
+        if !names.any(|name| tree.child(tree.root(), &name).is_some()) {
+            return Ok(None);
         }
         Ok(checksums::recorded(import.volume())?.map(|list| list.algorithm))
     }
@@ -177,7 +183,7 @@ impl Wanted<'_> {
             return Ok(None);
         }
         let mut warnings = outcome.warnings.clone();
-        if let Some(algorithm) = self.checksums(&import)? {
+        if let Some(algorithm) = self.checksums(&import, &tree)? {
             let how = (self.scan, self.stream);
             let directory = verify::record(&mut tree, Some(import.volume()), algorithm, how)?;
             outcome.changed_directories.insert(directory);

@@ -84,7 +84,10 @@ fn sessions_are_appended_to_what_grows_by_them_and_nothing_else_unless_forced() 
     image.add_bytes("/b", "b", Conflict::Error).unwrap();
     write(&mut image, &sessions);
     let device = rewritable(Revision::V2_01);
+    let usual = defaults(Revision::V2_01).import_options();
+    mkudf_ms::builder::probe(&*device, &usual).unwrap();
     let asked = Defaults { layout: Some(VolumeLayout::Session), ..defaults(Revision::V2_01) };
+    assert!(mkudf_ms::builder::probe(&*device, &asked.import_options()).is_err());
     let error = FileSystemImage::import(Arc::clone(&device), asked).unwrap_err();
     assert!(error.to_string().contains("--in-place"), "{error}");
 }
