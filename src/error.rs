@@ -130,6 +130,18 @@ pub enum Warning {
         /// The new name.
         recorded: String,
     },
+    /// A packet of a sparable medium cannot be written any more, and lies elsewhere now.
+    #[error(
+        "the packet at sector {sector} cannot be written; it is at sector {to} now, and {left} spare packets are left"
+    )]
+    Relocated {
+        /// Its first sector.
+        sector: u32,
+        /// The first sector of the spare packet.
+        to: u32,
+        /// Spare packets that are left.
+        left: usize,
+    },
     /// A file, or a directory's content, is not on the volume because it could not be read when the tree was made.
     #[error("{path:?} is left out: {why}")]
     LeftOut {
@@ -190,6 +202,6 @@ impl Warning {
     /// Whether something of the source is not on the volume as it was: exit code 3.
     #[must_use]
     pub fn is_loss(&self) -> bool {
-        !matches!(self, Self::Compatibility(_) | Self::Note(_))
+        !matches!(self, Self::Compatibility(_) | Self::Note(_) | Self::Relocated { .. })
     }
 }

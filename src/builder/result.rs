@@ -5,10 +5,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use udf::BlockSize;
-use udf::read::ReadAt;
+use udf::read::{ReadAt, Volume};
 
 use super::{Defaults, Disc, DiscIdentifier};
-use crate::device::WriteAt;
+use crate::device::{Sparing, WriteAt};
 use crate::error::{Result, Warning};
 use crate::plan::Plan;
 use crate::progress::Progress;
@@ -144,7 +144,18 @@ impl<'d> ImageResult<'d> {
     /// not what it was when it was imported, nothing is written. Returns what was noticed of the sources.
     pub fn write_to(&self, device: &dyn WriteAt, progress: &Progress) -> Result<Vec<Warning>> {
         self.verify_disc()?;
-        stream(&self.plan, &self.tree, device, self.device(), progress, &self.stream_options(0))
+        let options = self.stream_options(0);
+        let reader = self.device();
+        let open = self.source.as_ref().map(|(_, _, options)| options.open).unwrap_or_default();
+        let volume = reader.and_then(|reader| Volume::open(reader, &open).ok());
+        let sparing = reader.zip(volume.as_ref());
+        let sparing = sparing.and_then(|(reader, volume)| Sparing::find(volume, reader, Some(device)));
+        let Some(sparing) = sparing else {
+            return stream(&self.plan, &self.tree, device, reader, progress, &options);
+        };
+        let mut warnings = stream(&self.plan, &self.tree, &sparing, Some(&sparing), progress, &options)?;
+        warnings.extend(sparing.warnings());
+        Ok(warnings)
     }
 
     /// An error unless the disc is the one that was imported, in the same state.

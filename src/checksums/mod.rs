@@ -117,6 +117,8 @@ impl Hasher {
     }
 }
 
+const _: () = assert!(FILE_NAMES.len() == Algorithm::ALL.len());
+
 /// The checksums that a session of a volume has, if it has any.
 pub fn recorded<R: ReadAt>(volume: &Volume<R>) -> Result<Option<Checksums>> {
     let root = volume.root()?;
@@ -143,4 +145,15 @@ pub fn recorded<R: ReadAt>(volume: &Volume<R>) -> Result<Option<Checksums>> {
         return Ok(Some(list));
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_mirror_of_other_files_takes_the_lists_away() {
+        assert!(FILE_NAMES.iter().all(|name| crate::scan::OWN_NAMES.contains(name)));
+        assert!(Algorithm::ALL.iter().all(|algorithm| FILE_NAMES.contains(&algorithm.file_name())));
+    }
 }

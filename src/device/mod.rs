@@ -15,6 +15,7 @@ mod shifted;
 mod signature;
 #[cfg(feature = "simulator")]
 pub mod simulated;
+mod sparing;
 mod uncached;
 
 use std::fs::File;
@@ -35,6 +36,7 @@ pub use recordable::{Recordable, Told};
 pub use recorder::{Event, Recorder};
 pub use shifted::Shifted;
 pub use signature::signature;
+pub use sparing::Sparing;
 pub use uncached::UncachedReader;
 
 /// In which order a device takes writes.

@@ -37,7 +37,7 @@ pub use filter::Filter;
 pub use host::FileId;
 pub use list::files_from;
 pub use listing::open;
-pub use options::{Conflict, Options, Symlinks};
+pub use options::{Conflict, OWN_NAMES, Options, Symlinks};
 
 use crate::error::{Result, Warning};
 use crate::progress::Progress;

@@ -54,6 +54,7 @@ impl<R: ReadAt> Import<R> {
         self.move_streams(tree)?;
         let mut base = self.base(&names)?;
         if let Some(write_unit_blocks) = self.in_place {
+            self.unless_own(&names.lost)?;
             base.in_place = Some(self.base_in_place(tree, &names.lost, write_unit_blocks)?);
         }
         // A further name has a unique id of its own (UDF 3.2.1.1).

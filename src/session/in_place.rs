@@ -15,6 +15,8 @@ use crate::tree::{Content, Tree};
 
 /// A volume has one partition here, and file set, entries and data in it.
 const PARTITION: PartitionReference = PartitionReference(0);
+/// The name of that file in the root directory.
+const NON_ALLOCATABLE: &str = "Non-Allocatable Space";
 /// Longer sequences than any writer makes are not held in memory.
 const LONGEST_SEQUENCE_BYTES: u32 = 1 << 20;
 
@@ -67,6 +69,23 @@ impl<R: ReadAt> Import<R> {
     /// Blocks up to the end of what a volume is in that is changed in place, and so does not grow; `None` if it grows.
     pub(crate) fn end_in_place(&self) -> Option<u32> {
         self.in_place.map(|_| u32::try_from(self.volume.device_blocks()).unwrap_or(u32::MAX))
+    }
+
+    /// An error if what says which blocks can never be used would be lost: the hidden file that sparable volumes have up to 1.50
+    /// (UDF 1.50 2.3.13). Spare packets may lie in them.
+    pub(super) fn unless_own(&self, lost: &BTreeSet<BlockAddress>) -> Result<()> {
+        let volume = &self.volume;
+        let is_sparable = |kind: &PartitionKind| matches!(kind, PartitionKind::Sparable(_));
+        if !volume.partitions().iter().any(|partition| is_sparable(&partition.kind)) {
+            return Ok(());
+        }
+        match volume.child(&volume.root()?, NON_ALLOCATABLE)? {
+            Some(found) if found.is_hidden() && lost.contains(&found.icb.start()) => Err(Error::refused(
+                format!("the file {NON_ALLOCATABLE:?} says which blocks of the medium can never be used"),
+                "leave it where it is",
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// What a change in place needs to know; `lost` are ICBs that nothing refers to any more.

@@ -18,5 +18,6 @@ mod repair;
 mod rescue;
 mod round_trip;
 mod seeds;
+mod sparable;
 mod support;
 mod tidy;

@@ -6,14 +6,14 @@ use std::path::Path;
 use anyhow::Context as _;
 use mkudf_ms::Warning;
 use mkudf_ms::device::simulated::WholeUnits;
-use mkudf_ms::device::{BlockDevice, FileReader, ImageFile, Recordable, WriteAt};
+use mkudf_ms::device::{BlockDevice, FileReader, ImageFile, Recordable, Sparing, WriteAt};
 use mkudf_ms::media::Medium;
 use mkudf_ms::plan::{Plan, SequentialTarget};
 use mkudf_ms::progress::Progress;
 use mkudf_ms::stream::{StreamOptions, stream};
 use mkudf_ms::tree::Tree;
 use udf::BlockSize;
-use udf::read::{OpenOptions, ReadAt};
+use udf::read::{OpenOptions, ReadAt, Volume};
 
 use crate::bar::Bar;
 use crate::disc::{self, Access};
@@ -168,7 +168,22 @@ impl Growth<'_> {
         let made = self.made(&planned);
         made.check_capacity()?;
         let Planned { tree, plan, mut warnings, .. } = planned;
-        warnings.extend(stream(&plan, &tree, device, Some(reader), self.progress, self.stream)?);
+        let volume = Volume::open(reader, &ground.newest).ok();
+        let sparing = volume.as_ref().and_then(|volume| Sparing::find(volume, reader, Some(device)));
+        if let Some(sparing) = &sparing {
+            let told = stream(&plan, &tree, sparing, Some(sparing), self.progress, self.stream);
+            // They are so, whether it then went well or not.
+            warnings.extend(sparing.warnings());
+            match told {
+                Ok(told) => warnings.extend(told),
+                Err(error) => {
+                    self.report.warnings(&warnings);
+                    return Err(error.into());
+                }
+            }
+        } else {
+            warnings.extend(stream(&plan, &tree, device, Some(reader), self.progress, self.stream)?);
+        }
         drop(bar);
         let ending = self.report.warnings(&warnings);
         made.tell(&self.image.display().to_string(), self.report)?;

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use mkudf_ms::builder::BuildError;
-use mkudf_ms::checksums;
 use mkudf_ms::media::{Medium, VolumeLayout, Writing};
 use mkudf_ms::plan::{Identifiers, Uuid};
 use mkudf_ms::scan::{self, Conflict, Filter, Source};
@@ -142,8 +141,6 @@ impl Append {
             OnConflict::Error => Conflict::Error,
         };
         scan.mirror = flags.mirror;
-        // The checksums of a session are its own, and no file of the sources'.
-        scan.protected = checksums::FILE_NAMES;
         scan.update = flags.update || flags.mirror;
         Ok(Self {
             sources: sources(&flags.sources, &flags.selection)?,

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context as _;
-use mkudf_ms::device::{FileReader, UncachedReader};
+use mkudf_ms::device::{FileReader, Sparing, UncachedReader};
 use mkudf_ms::plan::Plan;
 use mkudf_ms::progress::Progress;
 use mkudf_ms::stream::{self, Difference, Fault, StreamOptions};
 use mkudf_ms::tree::Tree;
-use udf::read::ReadAt;
+use udf::read::{OpenOptions, ReadAt, Volume};
 
 use crate::bar::{self, Bar};
 use crate::disc::{self, Access};
@@ -35,10 +35,14 @@ pub(crate) fn read_back(
         Some(volume) => Some(volume),
         None => None,
     };
+    // What is relocated is read where it lies now.
+    let opened = Volume::open(&*device, &OpenOptions::default()).ok();
+    let sparing = opened.as_ref().and_then(|volume| Sparing::find(volume, &*device, None));
+    let shown: &dyn ReadAt = sparing.as_ref().map_or(&*device, |sparing| sparing);
     let progress = Progress::new();
     bar::cancel_on_signal(&progress)?;
     let bar = Bar::watch(&progress, report);
-    let (differences, warnings) = stream::read_back(plan, tree, &*device, volume, &progress, options)?;
+    let (differences, warnings) = stream::read_back(plan, tree, shown, volume, &progress, options)?;
     drop(bar);
     let ending = report.warnings(&warnings);
     if differences.is_empty() {

@@ -45,6 +45,16 @@ pub struct SparingTableCopy {
 }
 
 impl SparablePartition {
+    /// The partition that begins at a sector, with all copies of its table, read from a device. What is wrong with one is passed over.
+    pub fn read<R: ReadAt>(
+        device: &R,
+        block_size: BlockSize,
+        map: SparablePartitionMap,
+        start: Sector,
+    ) -> Result<Self> {
+        Self::load(device, block_size, map, start, &mut Warnings::new(false))
+    }
+
     /// Reads all copies of the table. If none is good, nothing is taken to be relocated.
     pub(super) fn load<R: ReadAt>(
         device: &R,

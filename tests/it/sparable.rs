@@ -1,0 +1,163 @@
+//! Sparable volumes that another program made, changed in place on a medium that becomes damaged: packets that cannot be written
+//! are relocated, and nothing is lost.
+
+use std::fs;
+use std::io;
+use std::process::Command;
+
+use mkudf_ms::Warning;
+use mkudf_ms::device::{MemoryDevice, Sparing, WriteAt};
+use mkudf_ms::plan::Plan;
+use mkudf_ms::progress::Progress;
+use mkudf_ms::scan::Outcome;
+use mkudf_ms::session::{Import, ImportOptions, Manner};
+use mkudf_ms::stream::{StreamOptions, read_back, stream};
+use mkudf_ms::tree::Tree;
+use udf::check::{Severity, check};
+use udf::read::{OpenOptions, ReadAt, Volume};
+
+use crate::support::build::{Append, plan_append_with};
+
+const BLOCK: u64 = 2048;
+
+/// A memory some sectors of which can be neither written nor read any more.
+struct Damaged<'a> {
+    memory: &'a MemoryDevice,
+    bad: &'a [u32],
+}
+
+impl Damaged<'_> {
+    fn unless_bad(&self, offset_bytes: u64, bytes: usize) -> io::Result<()> {
+        let sectors = offset_bytes / BLOCK..(offset_bytes + bytes as u64).div_ceil(BLOCK);
+        let is_bad = self.bad.iter().any(|bad| sectors.contains(&u64::from(*bad)));
+        if is_bad { Err(rustix::io::Errno::IO.into()) } else { Ok(()) }
+    }
+}
+
+impl WriteAt for Damaged<'_> {
+    fn write_at(&self, offset_bytes: u64, bytes: &[u8]) -> io::Result<()> {
+        self.unless_bad(offset_bytes, bytes.len())?;
+        self.memory.write_at(offset_bytes, bytes)
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl ReadAt for Damaged<'_> {
+    fn size_bytes(&self) -> u64 {
+        self.memory.size_bytes()
+    }
+
+    fn read_at(&self, offset_bytes: u64, out: &mut [u8]) -> Result<(), udf::BoxedError> {
+        self.unless_bad(offset_bytes, out.len())?;
+        self.memory.read_at(offset_bytes, out)
+    }
+}
+
+/// An empty volume; `None` if there is nobody to make one.
+fn made(revision: &str) -> Option<MemoryDevice> {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("cdrw.udf");
+    let mut command = Command::new("mkudffs");
+    command.args(["--new-file", "--media-type=cdrw", "--blocksize=2048"]).arg(format!("--udfrev={revision}"));
+    match command.arg(&image).arg("12288").output() {
+        Ok(made) => assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr)),
+        Err(error) => {
+            println!("skipped: mkudffs: {error}");
+            return None;
+        }
+    }
+    let memory = MemoryDevice::new();
+    memory.write_at(0, &fs::read(image).unwrap()).unwrap();
+    Some(memory)
+}
+
+/// What a change writes, with the sectors of its files' data.
+fn planned(device: &Damaged<'_>, folder: &std::path::Path) -> (Tree, Plan) {
+    let request = Append { folder, mirror: true, update: true, fixed_size: false };
+    let options =
+        ImportOptions { manner: Manner::InPlace, write_unit_blocks: 32, ..ImportOptions::default() };
+    plan_append_with(device, &request, &options).unwrap()
+}
+
+/// The rules that mkudffs's sparable volumes break as they are made.
+fn is_its_own(finding: &udf::check::Finding) -> bool {
+    finding.severity < Severity::Error || finding.message.contains("has not come yet")
+}
+
+#[test]
+fn packets_that_cannot_be_written_are_relocated_and_nothing_is_lost() {
+    for revision in ["1.50", "2.01"] {
+        let Some(memory) = made(revision) else { return };
+        let before = check(&memory, &OpenOptions::default(), &mut |_| ());
+        let before: Vec<_> =
+            before.findings.iter().filter(|one| !is_its_own(one)).map(|one| one.rule).collect();
+        let folder = tempfile::tempdir().unwrap();
+        let mut bad: Vec<u32> = Vec::new();
+        let (progress, options) = (Progress::new(), StreamOptions::default());
+        for turn in 0..4_u8 {
+            for number in 0..6_u8 {
+                let body = vec![turn * 16 + number; 30_000 * usize::from(number + 1)];
+                fs::write(folder.path().join(format!("{turn}-{number}")), body).unwrap();
+            }
+            if turn > 0 {
+                fs::remove_file(folder.path().join(format!("{}-2", turn - 1))).unwrap();
+            }
+            let (tree, plan) = planned(&Damaged { memory: &memory, bad: &bad }, folder.path());
+            // What is new is to go to places that fail from now on, and the first spare packets with it.
+            let files: Vec<_> = plan.files(&tree).map(|(_, start, blocks)| start.0 + blocks / 2).collect();
+            bad.extend(files.iter().step_by(2));
+            let device = Damaged { memory: &memory, bad: &bad };
+            let volume = Volume::open(&device, &OpenOptions::default()).unwrap();
+            let sparing = Sparing::find(&volume, &device, Some(&device)).unwrap();
+            assert_eq!(stream(&plan, &tree, &sparing, Some(&sparing), &progress, &options).unwrap(), []);
+            let told = sparing.warnings();
+            assert!(
+                !told.is_empty() && told.iter().all(|one| matches!(one, Warning::Relocated { .. })),
+                "{told:?}"
+            );
+
+            let volume = Volume::open(&device, &OpenOptions::default()).unwrap();
+            let shown = Sparing::find(&volume, &device, None).unwrap();
+            let (differences, _) =
+                read_back(&plan, &tree, &shown, Some(&shown), &progress, &options).unwrap();
+            assert_eq!(differences, [], "{revision}, turn {turn}");
+            for file in fs::read_dir(folder.path()).unwrap() {
+                let file = file.unwrap();
+                let entry = volume.lookup(file.file_name().to_str().unwrap()).unwrap();
+                let body = volume.read_all(&entry, 1 << 20).unwrap();
+                assert!(body == fs::read(file.path()).unwrap(), "{revision}, turn {turn}: {:?}", file.path());
+            }
+            let after = check(&device, &OpenOptions::default(), &mut |_| ());
+            let after: Vec<_> = after.findings.iter().filter(|one| !is_its_own(one)).collect();
+            let new: Vec<_> = after.iter().filter(|one| !before.contains(&one.rule)).collect();
+            assert!(new.is_empty(), "{revision}, turn {turn}: {new:#?}");
+        }
+    }
+}
+
+#[test]
+fn what_says_which_blocks_can_never_be_used_is_not_removed() {
+    let Some(memory) = made("1.50") else { return };
+    let name = "Non-Allocatable Space";
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a"), "a").unwrap();
+    let device = Damaged { memory: &memory, bad: &[] };
+    let (tree, plan) = planned(&device, folder.path());
+    let (progress, options) = (Progress::new(), StreamOptions::default());
+    stream(&plan, &tree, &memory, Some(&memory), &progress, &options).unwrap();
+    let volume = Volume::open(&memory, &OpenOptions::default()).unwrap();
+    assert!(
+        volume.lookup(name).is_ok() && volume.lookup("a").is_ok(),
+        "a mirror of other files leaves it alone"
+    );
+
+    let options = ImportOptions { manner: Manner::InPlace, ..ImportOptions::default() };
+    let mut import = Import::open(&memory, &options).unwrap();
+    let mut tree = import.tree().unwrap();
+    import.remove(&mut tree, name).unwrap();
+    let error = import.finish(&mut tree, &Outcome::default()).unwrap_err();
+    assert!(error.to_string().contains("can never be used"), "{error}");
+}
