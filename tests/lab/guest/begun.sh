@@ -1,40 +1,19 @@
 #!/bin/bash
 # begun.sh MKUDF-MS KIND PROGRAM STAGES, in a guest with a burner at /dev/sr0.  Owns: a disc that another program begins, with a
 # volume that we made as an image; we append to it, that program burns the session after that (create -C), and we go on.
-tool=$1 kind=$2 program=$3 stages=$4 drive=/dev/sr0
-export TZ=UTC0 LC_ALL=C.UTF-8
+tool=$1 kind=$2 program=$3 stages=$4
 work=$(mktemp -d /dev/shm/begun.XXXXXX)
-point=$work/point
-mkdir "$point"
-ok() { echo "ok $1"; }
-fail() { echo "FAIL $1: $(tr '\n' ' ' <<< "$2" | tail -c 400)"; }
-try() { # NAME WORDS...: must work
-  local name=$1; shift
-  if out=$("$@" 2>&1); then ok "$name"; else fail "$name" "$out"; return 1; fi
-}
-same() { # NAME N: both readers see what stage N holds
-  rm -rf "$work/out"
-  if out=$("$tool" extract -q -C "$work/out" $drive 2>&1) && out=$(diff -r "$stages/$2" "$work/out" 2>&1); then ok "$1-ours"; else fail "$1-ours" "$out"; fi
-  if out=$(mount -t udf -o ro $drive "$point" 2>&1); then
-    if out=$(diff -r "$stages/$2" "$point" 2>&1); then ok "$1-kernel"; else fail "$1-kernel" "$out"; fi
-    umount "$point"
-  else fail "$1-kernel" "$out $(dmesg | grep -i udf | tail -3)"; fi
-}
+. "$(dirname "$0")/steps.sh"
 burn() { # FILE first|next: as a session that others can follow
   case $program in
     cdrskin) cdrskin -v dev=$drive -multi -tao "$1" ;;
     xorriso) xorriso -as cdrecord -v dev=$drive -multi "$1" ;;
-    wodim) wodim -v dev=$drive -multi -tao "$1" ;;
     # it goes on from ISO 9660 only
     growisofs) if [ "$2" = first ]; then growisofs -use-the-force-luke=notray -Z $drive="$1"; else program=xorriso burn "$@"; fi ;;
   esac && reload
 }
 reload() { # the kernel believes the size that the disc had until it is taken out
   python3 -c 'import fcntl, os; drive = os.open("/dev/sr0", os.O_RDONLY | os.O_NONBLOCK); [fcntl.ioctl(drive, it) for it in (0x5309, 0x5319)]'
-}
-refused() { # NAME PATTERN WORDS...: must fail and say so
-  local name=$1 pattern=$2; shift 2
-  if out=$("$@" 2>&1); then fail "$name" "it was done: $out"; elif grep -q -- "$pattern" <<< "$out"; then ok "$name"; else fail "$name" "$out"; fi
 }
 case $program in
   iso) # no volume of ours to go on from
@@ -64,9 +43,6 @@ try next "$tool" create -q -C "$next" -M $drive -o "$work/next.udf" "$stages/3" 
 try next-burnt burn "$work/next.udf" next || exit 0
 # create -C adds to what is there: what went away between the stages is still there
 try grown "$tool" append -q --mirror --close $drive "$stages/4" && same grown 4
-for n in 1 2; do
-  rm -rf "$work/out"
-  if out=$("$tool" extract -q -C "$work/out" --session $n $drive 2>&1) && out=$(diff -r "$stages/$n" "$work/out" 2>&1); then ok session-$n; else fail session-$n "$out"; fi
-done
+for n in 1 2; do extracted session-$n $n --session $n; done
 out=$("$tool" sessions $drive 2>&1) && [ "$(grep -c . <<< "$out")" = 5 ] && ok sessions || fail sessions "$out"
 true

@@ -1,30 +1,9 @@
 #!/bin/bash
 # drive.sh MKUDF-MS KIND STAGES, in a guest with a burner at /dev/sr0.  Owns: a disc's life in a drive: blank, created, grown, closed,
 # grown in a session of its own, closed for good; after each step the kernel and we ourselves read what STAGES/N holds.
-tool=$1 kind=$2 stages=$3 drive=/dev/sr0
-export TZ=UTC0 LC_ALL=C.UTF-8
+tool=$1 kind=$2 stages=$3
 work=$(mktemp -d /run/drive.XXXXXX)
-point=$work/point
-mkdir "$point"
-ok() { echo "ok $1"; }
-fail() { echo "FAIL $1: $(tr '\n' ' ' <<< "$2" | tail -c 400)"; }
-try() { # NAME WORDS...: must work
-  local name=$1; shift
-  if out=$("$@" 2>&1); then ok "$name"; else fail "$name" "$out"; return 1; fi
-}
-refused() { # NAME PATTERN WORDS...: must fail and say so
-  local name=$1 pattern=$2; shift 2
-  if out=$("$@" 2>&1); then fail "$name" "it was done: $out"; elif grep -q -- "$pattern" <<< "$out"; then ok "$name"; else fail "$name" "$out"; fi
-}
-same() { # NAME N: both readers see what stage N holds
-  rm -rf "$work/out"
-  if out=$("$tool" extract -q -C "$work/out" $drive 2>&1) && out=$(diff -r "$stages/$2" "$work/out" 2>&1); then ok "$1-ours"; else fail "$1-ours" "$out"; fi
-  if out=$(mount -t udf -o ro $drive "$point" 2>&1); then
-    if out=$(diff -r "$stages/$2" "$point" 2>&1); then ok "$1-kernel"; else fail "$1-kernel" "$out"; fi
-    [ "$3" = mounted ] && refused "$1-mounted" "in use" "$tool" append $drive "$stages/1"
-    umount "$point"
-  else fail "$1-kernel" "$out $(dmesg | grep -i udf | tail -3)"; fi
-}
+. "$(dirname "$0")/steps.sh"
 sequential=true
 case $kind in dvd-ram | dvd+rw | bd-re) sequential=false ;; esac
 case $kind in
@@ -42,10 +21,7 @@ refused create-again "not blank\|holds" "$tool" create -o $drive "$stages/1"
 for n in 2 3 4; do
   try append-$n "$tool" append -q --verify --mirror $drive "$stages/$n" && same appended-$n $n
 done
-for n in 1 2 3 4; do
-  rm -rf "$work/out"
-  if out=$("$tool" extract -q -C "$work/out" --session $n $drive 2>&1) && out=$(diff -r "$stages/$n" "$work/out" 2>&1); then ok session-$n; else fail session-$n "$out"; fi
-done
+for n in 1 2 3 4; do extracted session-$n $n --session $n; done
 try check "$tool" check $drive
 out=$("$tool" devices --json $drive) && grep -q "\"label\":\"DRIVE $kind\"" <<< "$out" && ok devices || fail devices "$out"
 if $sequential; then
