@@ -7,7 +7,7 @@ use super::path::{Loader, Place};
 use super::{BuildError, Conflict, FileSystemImage};
 use crate::error::{Error, Result, Warning};
 use crate::scan::{self, Source, scan};
-use crate::tree::{Attributes, Content, InodeId, Input, Kind, NodeId, Tree};
+use crate::tree::{Attributes, Content, InodeId, Input, Kind, NodeId, Tree, path_names};
 
 /// Bodies up to this size are kept in memory, whoever reads them: they may be recorded inside their entries, twice.
 const KEPT_UP_TO_BYTES: u64 = 4096;
@@ -179,7 +179,7 @@ impl FileSystemImage<'_> {
 
 /// A path as the scan takes it.
 fn rooted(path: &str) -> String {
-    format!("/{}", super::path::names(path).collect::<Vec<_>>().join("/"))
+    format!("/{}", path_names(path).collect::<Vec<_>>().join("/"))
 }
 
 /// The body of a file or a stream that the caller hands over. Small ones are read at once.

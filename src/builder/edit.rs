@@ -1,7 +1,5 @@
 //! Changing what is there, new or imported: removing, renaming, moving, attributes.
 
-use udf::general::LongAd;
-
 use super::{BuildError, Conflict, FileSystemImage};
 use crate::error::Result;
 use crate::tree::{Attributes, Kind, NodeId};
@@ -118,7 +116,7 @@ impl FileSystemImage<'_> {
             || matches!(inode.content, crate::tree::Content::Directory(_));
         match (&self.disc, inode.kept) {
             (Some(disc), Some(kept)) if !is_known => {
-                let icb = LongAd::icb(kept.icb_bytes, kept.icb, 0);
+                let icb = kept.entry_icb();
                 Ok(crate::session::attributes(&disc.import.volume().entry(&icb)?))
             }
             _ => Ok(inode.attributes),

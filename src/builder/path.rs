@@ -3,7 +3,7 @@
 use super::{BuildError, Disc, FileSystemImage};
 use crate::error::{Error, Result};
 use crate::scan::{Existing, Facts, NoSession, Sameness};
-use crate::tree::{Content, Kind, Name, NodeId, Tree};
+use crate::tree::{Content, Kind, Name, NodeId, Tree, path_names};
 
 /// Where something is to be: a directory that is there, and a name in it.
 pub(super) struct Place {
@@ -17,7 +17,7 @@ impl FileSystemImage<'_> {
     /// The node of a path.
     pub(super) fn find(&mut self, path: &str) -> Result<NodeId> {
         let mut at = self.tree.root();
-        for name in names(path) {
+        for name in path_names(path) {
             self.load(at, path)?;
             let name = legal(name, path)?;
             let child = self.tree.child(at, &name);
@@ -28,7 +28,7 @@ impl FileSystemImage<'_> {
 
     /// Where something of this path is to be. The directory must be there.
     pub(super) fn place(&mut self, path: &str) -> Result<Place> {
-        let mut all: Vec<_> = names(path).collect();
+        let mut all: Vec<_> = path_names(path).collect();
         let Some(last) = all.pop() else {
             let why = String::from("the root directory has no name");
             return Err(BuildError::InvalidPath { path: path.into(), why }.into());
@@ -72,11 +72,6 @@ impl Existing for Loader<'_, '_> {
             None => NoSession.compare(tree, node, facts),
         }
     }
-}
-
-/// The names of a path.
-pub(super) fn names(path: &str) -> impl Iterator<Item = &str> {
-    path.split('/').filter(|name| !name.is_empty())
 }
 
 fn legal(name: &str, path: &str) -> Result<Name, BuildError> {

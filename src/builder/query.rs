@@ -1,7 +1,5 @@
 //! Asking what is there.
 
-use udf::general::LongAd;
-
 use super::{BuildError, FileSystemImage};
 use crate::error::{Error, Result};
 use crate::tree::{Attributes, Kind, NodeId};
@@ -57,7 +55,7 @@ impl FileSystemImage<'_> {
         if let (Some(disc), Some(kept)) = (&self.disc, inode.kept)
             && inode.kind != Kind::Directory
         {
-            let entry = disc.import.volume().entry(&LongAd::icb(kept.icb_bytes, kept.icb, 0))?;
+            let entry = disc.import.volume().entry(&kept.entry_icb())?;
             info.kind = crate::session::kind_of(entry.kind).unwrap_or(Kind::File);
             info.size_bytes = if info.kind == Kind::File { entry.size_bytes } else { 0 };
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use udf::BlockSize;
-use udf::read::{ReadAt, Volume};
+use udf::read::ReadAt;
 
 use super::{Defaults, Disc, DiscIdentifier};
 use crate::device::{Sparing, WriteAt};
@@ -48,6 +48,33 @@ pub struct ProgressItem {
     pub last: u32,
 }
 
+impl ProgressItem {
+    /// Those of a plan, in the order of blocks.
+    #[must_use]
+    pub fn all(plan: &Plan, tree: &Tree) -> Vec<Self> {
+        let mut nodes: HashMap<InodeId, NodeId> = HashMap::new();
+        let mut stack = vec![tree.root()];
+        while let Some(node) = stack.pop() {
+            let inode = tree.node(node).inode;
+            nodes.entry(inode).or_insert(node);
+            stack.extend(tree.children(node));
+            stack.extend(tree.streams(inode).map(|streams| streams.node));
+        }
+        let item = |(inode, start, blocks): (InodeId, udf::Sector, u32)| {
+            let path = tree.path(*nodes.get(&inode)?);
+            Some(Self { path, first: start.0, last: start.0 + blocks.checked_sub(1)? })
+        };
+        plan.files(tree).filter_map(item).collect()
+    }
+
+    /// That of a block, among all.
+    #[must_use]
+    pub fn of_block(all: &[Self], block: u32) -> Option<&Self> {
+        let at = all.partition_point(|item| item.first <= block).checked_sub(1)?;
+        all.get(at).filter(|item| block <= item.last)
+    }
+}
+
 /// The bytes of a result, for whoever writes them.
 pub type ImageReader<'a> = PlanReader<'a, Plan>;
 
@@ -61,7 +88,7 @@ impl<'d> ImageResult<'d> {
     ) -> Self {
         let source = disc.map(|disc| (Arc::clone(&disc.device), disc.identifier, disc.options));
         let ranges = ranges(&plan, defaults.write_unit_blocks.max(1), defaults.spec().device_blocks);
-        let items = items(&plan, &tree);
+        let items = ProgressItem::all(&plan, &tree);
         let target = match disc {
             Some(disc) => disc.options.sequential,
             None => defaults.sequential.map(|target| defaults.target(target)),
@@ -118,8 +145,7 @@ impl<'d> ImageResult<'d> {
     /// The file that a block belongs to.
     #[must_use]
     pub fn progress_item(&self, block: u32) -> Option<&ProgressItem> {
-        let at = self.items.partition_point(|item| item.first <= block).checked_sub(1)?;
-        self.items.get(at).filter(|item| block <= item.last)
+        ProgressItem::of_block(&self.items, block)
     }
 
     /// What was noticed while it was made.
@@ -145,16 +171,14 @@ impl<'d> ImageResult<'d> {
     pub fn write_to(&self, device: &dyn WriteAt, progress: &Progress) -> Result<Vec<Warning>> {
         self.verify_disc()?;
         let options = self.stream_options(0);
-        let reader = self.device();
-        let open = self.source.as_ref().map(|(_, _, options)| options.open).unwrap_or_default();
-        let volume = reader.and_then(|reader| Volume::open(reader, &open).ok());
-        let sparing = reader.zip(volume.as_ref());
-        let sparing = sparing.and_then(|(reader, volume)| Sparing::find(volume, reader, Some(device)));
-        let Some(sparing) = sparing else {
-            return stream(&self.plan, &self.tree, device, reader, progress, &options);
+        let write = |device: &dyn WriteAt, reader: Option<&dyn ReadAt>| {
+            stream(&self.plan, &self.tree, device, reader, progress, &options)
         };
-        let mut warnings = stream(&self.plan, &self.tree, &sparing, Some(&sparing), progress, &options)?;
-        warnings.extend(sparing.warnings());
+        let Some((reader, _, import)) = &self.source else { return write(device, None) };
+        let (told, relocated) =
+            Sparing::through(&**reader, device, &import.open, |device, reader| write(device, Some(reader)));
+        let mut warnings = told?;
+        warnings.extend(relocated);
         Ok(warnings)
     }
 
@@ -203,20 +227,4 @@ fn ranges(plan: &Plan, unit: u32, device_blocks: Option<u32>) -> Vec<BlockRange>
         }
     }
     ranges
-}
-
-fn items(plan: &Plan, tree: &Tree) -> Vec<ProgressItem> {
-    let mut nodes: HashMap<InodeId, NodeId> = HashMap::new();
-    let mut stack = vec![tree.root()];
-    while let Some(node) = stack.pop() {
-        let inode = tree.node(node).inode;
-        nodes.entry(inode).or_insert(node);
-        stack.extend(tree.children(node));
-        stack.extend(tree.streams(inode).map(|streams| streams.node));
-    }
-    let item = |(inode, start, blocks): (InodeId, udf::Sector, u32)| {
-        let path = tree.path(*nodes.get(&inode)?);
-        Some(ProgressItem { path, first: start.0, last: start.0 + blocks.checked_sub(1)? })
-    };
-    plan.files(tree).filter_map(item).collect()
 }

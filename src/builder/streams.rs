@@ -5,7 +5,7 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use udf::general::{LongAd, Moment};
+use udf::general::Moment;
 
 use super::add::Body;
 use super::{BuildError, Conflict, FileSystemImage, ItemInfo};
@@ -158,7 +158,7 @@ impl FileSystemImage<'_> {
         let id = self.tree.node(node).inode;
         let mut owner_unique_id = None;
         if let (Some(disc), Some(kept)) = (&self.disc, self.tree.inode(id).kept) {
-            let entry = disc.import.volume().entry(&LongAd::icb(kept.icb_bytes, kept.icb, 0))?;
+            let entry = disc.import.volume().entry(&kept.entry_icb())?;
             if !entry.extended {
                 // Others may write the smaller form, which has no field for streams, from 2.00 on, too.
                 return Err(BuildError::StreamsNotSupported { revision: self.revision() }.into());

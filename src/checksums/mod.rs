@@ -13,7 +13,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use sha2::Digest as _;
-use udf::read::{ReadAt, Volume};
+use udf::read::{Entry, ReadAt, Volume};
 
 pub use list::{Checksums, LineError};
 pub use record::{Recorded, record};
@@ -117,34 +117,45 @@ impl Hasher {
     }
 }
 
-const _: () = assert!(FILE_NAMES.len() == Algorithm::ALL.len());
-
 /// The checksums that a session of a volume has, if it has any.
 pub fn recorded<R: ReadAt>(volume: &Volume<R>) -> Result<Option<Checksums>> {
     let root = volume.root()?;
     for algorithm in Algorithm::ALL {
         let name = algorithm.file_name();
         let Some(found) = volume.child(&root, name)? else { continue };
-        let entry = volume.entry(&found.icb)?;
-        let body = volume.body(&entry)?;
-        // Line by line, so that what is no list takes no memory, whatever size it claims.
-        let mut reader = Reader::new(algorithm);
-        let mut part = vec![0; usize::try_from(body.len()).unwrap_or(usize::MAX).min(PART_BYTES)];
-        let (mut at_bytes, mut added) = (0, Ok(()));
-        while at_bytes < body.len() && added.is_ok() {
-            let count = body.read(at_bytes, &mut part)?;
-            at_bytes += count as u64;
-            added = reader.add(&part[..count]);
-        }
-        let list = added.and_then(|()| reader.finish()).map_err(|error| {
+        let unusable = |error: LineError| {
             Error::refused(
                 format!("the checksums of the volume, in /{name}, cannot be used: {error}"),
-                format!("take that file out (append --remove /{name}), and have new ones made (append --checksums)"),
+                format!(
+                    "take that file out (append --remove /{name}), and have new ones made (append --checksums)"
+                ),
             )
-        })?;
+        };
+        // Line by line, so that what is no list takes no memory, whatever size it claims.
+        let mut reader = Reader::new(algorithm);
+        let entry = volume.entry(&found.icb)?;
+        each_part(volume, &entry, &mut |part| reader.add(part).map_err(unusable))?;
+        let list = reader.finish().map_err(unusable)?;
         return Ok(Some(list));
     }
     Ok(None)
+}
+
+/// Hands the body of a file of a volume on, part by part.
+fn each_part<R: ReadAt>(
+    volume: &Volume<R>,
+    entry: &Entry,
+    take: &mut dyn FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
+    let body = volume.body(entry)?;
+    let mut part = vec![0; usize::try_from(body.len()).unwrap_or(usize::MAX).min(PART_BYTES)];
+    let mut at_bytes = 0;
+    while at_bytes < body.len() {
+        let count = body.read(at_bytes, &mut part)?;
+        take(&part[..count])?;
+        at_bytes += count as u64;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,17 +1,18 @@
 //! Has a tree hold the checksums of its files: those of new files calculated, those of kept ones carried over.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use rayon::prelude::*;
+use udf::BlockAddress;
 use udf::general::LongAd;
 use udf::read::{Entry, ReadAt, Volume};
 
-use super::{Algorithm, Checksum, Checksums, FILE_NAMES, PART_BYTES, recorded};
+use super::{Algorithm, Checksum, Checksums, FILE_NAMES, PART_BYTES, each_part, recorded};
 use crate::error::{Error, Result, Warning};
 use crate::progress::Progress;
 use crate::session::kind_of;
 use crate::stream::{SourceBodies, StreamOptions};
-use crate::tree::{Attributes, Content, InodeId, Kind, Name, NodeId, Tree};
+use crate::tree::{Attributes, Content, Inode, InodeId, Kept, Kind, Name, NodeId, Tree};
 
 /// What became of it.
 #[derive(Debug)]
@@ -22,29 +23,32 @@ pub struct Recorded {
     pub warnings: Vec<Warning>,
 }
 
-/// Puts the list into the root directory, in place of the one that is there. `volume` is the session that was imported: files
-/// that it keeps are not read again if it has checksums of this kind.
+/// Puts a list of the kind that is wanted into the root directory, in place of the one that is there; or, if none is wanted, one of the
+/// kind that is there, and nothing if there is none. `volume` is the session that was imported: files that it keeps are not read
+/// again if it has checksums of this kind.
 ///
 /// New files are read for that, once more than to write them; if one changes in between, the list tells so when it is verified.
 /// Bodies that can be read but once cannot have a checksum, and are an error.
 pub fn record<R: ReadAt>(
     tree: &mut Tree,
     volume: Option<&Volume<R>>,
-    algorithm: Algorithm,
+    wanted: Option<Algorithm>,
     attributes: Attributes,
     options: &StreamOptions,
     progress: &Progress,
-) -> Result<Recorded> {
-    let old = match volume.map(recorded).transpose() {
-        // What cannot be used is replaced.
-        Err(Error::Refused { .. }) => None,
-        read => read?.flatten().filter(|old| old.algorithm == algorithm),
-    };
+) -> Result<Option<Recorded>> {
     let root = tree.root();
-    let mut found = Found::default();
-    let mut survey = Survey { tree, volume, old: old.as_ref(), found: &mut found, progress };
-    survey.directory(root, String::new(), Some(String::new()))?;
-    let Found { mut files, new, kept } = found;
+    let mut names = FILE_NAMES.iter().filter_map(|name| Name::new(name).ok());
+    // A large root directory is not searched on the volume for what is not in the tree.
+    let is_there = names.any(|name| tree.child(root, &name).is_some());
+    let old = match volume.filter(|_| wanted.is_some() || is_there).map(recorded).transpose() {
+        // What cannot be used is replaced, if another is wanted.
+        Err(Error::Refused { .. }) if wanted.is_some() => None,
+        read => read?.flatten(),
+    };
+    let Some(algorithm) = wanted.or(old.as_ref().map(|old| old.algorithm)) else { return Ok(None) };
+    let old = old.filter(|old| old.algorithm == algorithm);
+    let Found { mut files, new, kept } = Found::survey(tree, volume, old.as_ref(), progress)?;
 
     let bodies = SourceBodies::new(tree, options);
     let of_new = new.par_iter().map(|(inode, paths)| {
@@ -61,13 +65,17 @@ pub fn record<R: ReadAt>(
     }
     let warnings = bodies.finish();
     if let Some(volume) = volume {
-        for (icb, paths) in kept {
-            let checksum = of_entry(volume, &volume.entry(&icb)?, algorithm, progress)?;
-            files.extend(paths.into_iter().map(|path| (path, checksum)));
+        for (icb, paths) in kept.into_values() {
+            let entry = volume.entry(&icb)?;
+            // A tree knows files of a volume, and not of which kind they are.
+            if kind_of(entry.kind) == Some(Kind::File) {
+                let checksum = of_entry(volume, &entry, algorithm, progress)?;
+                files.extend(paths.into_iter().map(|path| (path, checksum)));
+            }
         }
     }
     put(tree, &Checksums { algorithm, files }, attributes)?;
-    Ok(Recorded { directory: root, warnings })
+    Ok(Some(Recorded { directory: root, warnings }))
 }
 
 /// The checksum of a file of a volume.
@@ -78,16 +86,11 @@ pub(super) fn of_entry<R: ReadAt>(
     progress: &Progress,
 ) -> Result<Checksum> {
     let mut hasher = algorithm.hasher();
-    let body = volume.body(entry)?;
-    let mut part = vec![0; usize::try_from(body.len()).unwrap_or(usize::MAX).min(PART_BYTES)];
-    let mut at_bytes = 0;
-    while at_bytes < body.len() {
-        progress.check()?;
-        let count = body.read(at_bytes, &mut part)?;
-        hasher.add(&part[..count]);
-        at_bytes += count as u64;
-        progress.add_bytes(count as u64);
-    }
+    each_part(volume, entry, &mut |part| {
+        hasher.add(part);
+        progress.add_bytes(part.len() as u64);
+        progress.check()
+    })?;
     Ok(hasher.finish())
 }
 
@@ -113,106 +116,85 @@ fn put(tree: &mut Tree, list: &Checksums, attributes: Attributes) -> Result<()> 
 #[derive(Default)]
 struct Found {
     /// Whose checksums are known.
-    files: std::collections::BTreeMap<String, Checksum>,
+    files: BTreeMap<String, Checksum>,
     /// New files, each with all its paths.
     new: HashMap<InodeId, Vec<String>>,
-    /// Files of the volume of which there is no checksum.
-    kept: Vec<(LongAd, Vec<String>)>,
+    /// What of the volume there is no checksum of, and is no directory; each with all its paths.
+    kept: BTreeMap<BlockAddress, (LongAd, Vec<String>)>,
 }
 
-struct Survey<'a, R> {
-    tree: &'a Tree,
-    volume: Option<&'a Volume<R>>,
-    old: Option<&'a Checksums>,
-    found: &'a mut Found,
-    progress: &'a Progress,
-}
-
-impl<R: ReadAt> Survey<'_, R> {
-    /// Goes through a directory; `old_path` is where it was in the session that was imported, if it was there.
-    fn directory(&mut self, node: NodeId, path: String, old_path: Option<String>) -> Result<()> {
-        let mut stack = vec![(node, path, old_path)];
-        let mut seen: HashMap<InodeId, (bool, usize)> = HashMap::new();
+impl Found {
+    /// Goes through the whole tree.
+    fn survey<R: ReadAt>(
+        tree: &Tree,
+        volume: Option<&Volume<R>>,
+        old: Option<&Checksums>,
+        progress: &Progress,
+    ) -> Result<Self> {
+        let mut found = Self::default();
+        // A directory, its path, and the one that it had in the session that was imported, if it was there.
+        let mut stack = vec![(tree.root(), String::new(), Some(String::new()))];
         while let Some((node, path, old_path)) = stack.pop() {
-            self.progress.check()?;
-            if matches!(self.tree.inode_of(node).content, Content::None) {
-                self.unread(node, &path, old_path.as_deref())?;
+            progress.check()?;
+            if let (Content::None, Some(kept)) = (tree.inode_of(node).content, tree.inode_of(node).kept) {
+                found.unread(&kept, volume, &path, old.zip(old_path.as_deref()))?;
                 continue;
             }
-            for child in self.tree.children(node) {
-                let name = self.tree.name_text(*child);
-                let child_path = if path.is_empty() { name.clone() } else { format!("{path}/{name}") };
-                let inode = self.tree.inode_of(*child);
-                let child_old = inode.kept.and_then(|_| {
-                    let moved =
-                        self.tree.moved_from(*child).map(|from| from.trim_start_matches('/').to_owned());
-                    moved.or_else(|| {
-                        let old = old_path.as_ref()?;
-                        Some(if old.is_empty() { name } else { format!("{old}/{name}") })
-                    })
-                });
+            for child in tree.children(node) {
+                let name = tree.name_text(*child);
+                let inode = tree.inode_of(*child);
+                let child_path = joined(&path, &name);
+                let moved = tree.moved_from(*child).map(|from| from.trim_start_matches('/').to_owned());
+                let child_old = moved.or_else(|| Some(joined(old_path.as_ref()?, &name)));
+                let child_old = child_old.filter(|_| inode.kept.is_some());
                 if inode.kind == Kind::Directory {
                     stack.push((*child, child_path, child_old));
                 } else if !FILE_NAMES.contains(&child_path.as_str()) {
-                    self.file(*child, child_path, child_old.as_deref(), &mut seen)?;
+                    found.file((tree.node(*child).inode, inode), child_path, old.zip(child_old.as_deref()));
                 }
             }
         }
-        Ok(())
+        Ok(found)
     }
 
-    fn file(
-        &mut self,
-        node: NodeId,
-        path: String,
-        old_path: Option<&str>,
-        seen: &mut HashMap<InodeId, (bool, usize)>,
-    ) -> Result<()> {
-        let id = self.tree.node(node).inode;
-        let inode = self.tree.inode(id);
-        let Some(kept) = inode.kept else {
-            if inode.kind == Kind::File {
-                self.found.new.entry(id).or_default().push(path);
-            }
-            return Ok(());
-        };
-        let known = self.old.zip(old_path).and_then(|(old, path)| old.files.get(path));
-        if let Some(checksum) = known {
-            self.found.files.insert(path, *checksum);
-            return Ok(());
+    /// `old` is the old list, and the path there.
+    fn file(&mut self, (id, inode): (InodeId, &Inode), path: String, old: Option<(&Checksums, &str)>) {
+        match (inode.kept, old.and_then(|(old, path)| old.files.get(path))) {
+            (Some(_), Some(checksum)) => _ = self.files.insert(path, *checksum),
+            (Some(kept), None) => self.keep(kept.entry_icb(), path),
+            (None, _) if inode.kind == Kind::File => self.new.entry(id).or_default().push(path),
+            (None, _) => {}
         }
-        if let Some((is_file, at)) = seen.get(&id) {
-            if *is_file {
-                self.found.kept[*at].1.push(path);
-            }
-            return Ok(());
-        }
-        let Some(volume) = self.volume else { return Ok(()) };
-        // A tree knows files of a volume, and not of which kind they are.
-        let icb = LongAd::icb(kept.icb_bytes, kept.icb, 0);
-        let is_file = kind_of(volume.entry(&icb)?.kind) == Some(Kind::File);
-        seen.insert(id, (is_file, self.found.kept.len()));
-        if is_file {
-            self.found.kept.push((icb, vec![path]));
-        }
-        Ok(())
+    }
+
+    fn keep(&mut self, icb: LongAd, path: String) {
+        self.kept.entry(icb.start()).or_insert((icb, Vec::new())).1.push(path);
     }
 
     /// A directory that nobody has looked into, so that all below it is as it was.
-    fn unread(&mut self, node: NodeId, path: &str, old_path: Option<&str>) -> Result<()> {
-        let joined = |below: &str| if path.is_empty() { below.to_owned() } else { format!("{path}/{below}") };
-        if let Some((old, old_path)) = self.old.zip(old_path) {
-            self.found.files.extend(old.below(old_path).map(|(below, checksum)| (joined(below), checksum)));
+    fn unread<R: ReadAt>(
+        &mut self,
+        kept: &Kept,
+        volume: Option<&Volume<R>>,
+        path: &str,
+        old: Option<(&Checksums, &str)>,
+    ) -> Result<()> {
+        if let Some((old, old_path)) = old {
+            self.files.extend(old.below(old_path).map(|(below, checksum)| (joined(path, below), checksum)));
             return Ok(());
         }
-        let (Some(volume), Some(kept)) = (self.volume, self.tree.inode_of(node).kept) else { return Ok(()) };
-        let entry = volume.entry(&LongAd::icb(kept.icb_bytes, kept.icb, 0))?;
-        for step in volume.walk(&entry) {
+        let Some(volume) = volume else { return Ok(()) };
+        for step in volume.walk(&volume.entry(&kept.entry_icb())?) {
             let (below, name, entry) = step.map_err(|error| Error::Volume(error.error))?;
             if kind_of(entry.kind) == Some(Kind::File) {
-                self.found.kept.push((name.icb, vec![joined(&below)]));
+                self.keep(name.icb, joined(path, &below));
             }
         }
         Ok(())
     }
+}
+
+/// A path below a directory.
+pub(super) fn joined(directory: &str, below: &str) -> String {
+    if directory.is_empty() { below.to_owned() } else { format!("{directory}/{below}") }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use udf::general::LongAd;
 use udf::read::{Entry, ReadAt, Volume};
 
-use super::record::of_entry;
+use super::record::{joined, of_entry};
 use super::{Algorithm, Checksums, FILE_NAMES, recorded};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
@@ -110,12 +110,11 @@ fn files<R: ReadAt>(
         }
         for step in volume.walk(&entry) {
             progress.check()?;
-            let joined = |path: &str| if top.is_empty() { path.to_owned() } else { format!("{top}/{path}") };
             match step {
-                Ok((path, name, entry)) => add(joined(&path), name.icb, &entry),
+                Ok((path, name, entry)) => add(joined(top, &path), name.icb, &entry),
                 Err(lost) => {
                     let why = lost.error.to_string();
-                    done.faults.push((joined(&lost.path), Verdict::Unreadable { why }));
+                    done.faults.push((joined(top, &lost.path), Verdict::Unreadable { why }));
                 }
             }
         }

@@ -2,9 +2,12 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::io::Errno;
+use udf::BoxedError;
+use udf::read::ReadAt;
 
 use super::{Order, Taking, WriteAt, no_space};
 
@@ -15,6 +18,7 @@ pub struct Faulty<D> {
     writes: Calls,
     flushes: Calls,
     full_at_bytes: u64,
+    damaged: Vec<Range<u64>>,
 }
 
 #[derive(Debug)]
@@ -38,7 +42,7 @@ impl<D> Faulty<D> {
     /// Fails never yet.
     pub fn new(inner: D) -> Self {
         let (writes, flushes) = (Calls::never_failing(), Calls::never_failing());
-        Self { inner, writes, flushes, full_at_bytes: u64::MAX }
+        Self { inner, writes, flushes, full_at_bytes: u64::MAX, damaged: Vec::new() }
     }
 
     /// Lets the write of this number, counted from 0, fail.
@@ -60,6 +64,19 @@ impl<D> Faulty<D> {
     pub fn full_at(mut self, bytes: u64) -> Self {
         self.full_at_bytes = bytes;
         self
+    }
+
+    /// Lets whatever touches these bytes of the device fail, reading and writing.
+    #[must_use]
+    pub fn damaged(mut self, places: impl IntoIterator<Item = Range<u64>>) -> Self {
+        self.damaged.extend(places);
+        self
+    }
+
+    fn unless_damaged(&self, offset_bytes: u64, bytes: u64) -> io::Result<()> {
+        let end_bytes = offset_bytes.saturating_add(bytes);
+        let is_damaged = |place: &Range<u64>| offset_bytes < place.end && place.start < end_bytes;
+        if self.damaged.iter().any(is_damaged) { Err(Errno::IO.into()) } else { Ok(()) }
     }
 
     /// The device behind it.
@@ -98,6 +115,7 @@ impl<D: WriteAt> WriteAt for Faulty<D> {
         if offset_bytes + bytes.len() as u64 > self.full_at_bytes {
             return Err(no_space());
         }
+        self.unless_damaged(offset_bytes, bytes.len() as u64)?;
         self.inner.write_at(offset_bytes, bytes)
     }
 
@@ -108,6 +126,7 @@ impl<D: WriteAt> WriteAt for Faulty<D> {
         file_offset_bytes: u64,
         bytes: u64,
     ) -> io::Result<u64> {
+        self.unless_damaged(offset_bytes, bytes)?;
         let room_bytes = self.full_at_bytes.saturating_sub(offset_bytes);
         self.inner.copy_from(offset_bytes, file, file_offset_bytes, bytes.min(room_bytes))
     }
@@ -115,5 +134,20 @@ impl<D: WriteAt> WriteAt for Faulty<D> {
     fn flush(&self) -> io::Result<()> {
         self.flushes.next()?;
         self.inner.flush()
+    }
+}
+
+impl<D: ReadAt> ReadAt for Faulty<D> {
+    fn size_bytes(&self) -> u64 {
+        self.inner.size_bytes()
+    }
+
+    fn read_at(&self, offset_bytes: u64, out: &mut [u8]) -> Result<(), BoxedError> {
+        self.unless_damaged(offset_bytes, out.len() as u64)?;
+        self.inner.read_at(offset_bytes, out)
+    }
+
+    fn sector_size_bytes(&self) -> Option<u32> {
+        self.inner.sector_size_bytes()
     }
 }

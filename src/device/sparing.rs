@@ -7,7 +7,7 @@ use std::sync::Mutex;
 
 use udf::general::{Descriptor as _, Seal, Tag};
 use udf::partition::{SparingEntry, SparingTable};
-use udf::read::{PartitionKind, ReadAt, SparablePartition, Volume};
+use udf::read::{OpenOptions, PartitionKind, ReadAt, SparablePartition, Volume};
 use udf::{BlockSize, BoxedError, Sector};
 use zerocopy::IntoBytes as _;
 
@@ -56,6 +56,21 @@ impl<'a> Sparing<'a> {
         });
         let (sparable, partition_blocks) = found?;
         Self::new(sparable, partition_blocks, volume.block_size(), reader, device)
+    }
+
+    /// Has something done to the medium that `reader` reads and `device` writes, by way of its spare packets if the volume on it,
+    /// opened so, has any; returns what was relocated, too.
+    pub fn through<T>(
+        reader: &'a dyn ReadAt,
+        device: &'a dyn WriteAt,
+        open: &OpenOptions,
+        act: impl FnOnce(&dyn WriteAt, &dyn ReadAt) -> T,
+    ) -> (T, Vec<Warning>) {
+        let volume = Volume::open(reader, open).ok();
+        match volume.and_then(|volume| Self::find(&volume, reader, Some(device))) {
+            Some(sparing) => (act(&sparing, &sparing), sparing.warnings()),
+            None => (act(device, reader), Vec::new()),
+        }
     }
 
     fn new(
@@ -171,13 +186,9 @@ impl<'a> Sparing<'a> {
             entry.original_location.set(SparingEntry::DEFECTIVE);
         }
         loop {
-            let spare = table
-                .entries
-                .iter_mut()
-                .find(|entry| entry.original_location.get() == SparingEntry::AVAILABLE)
-                .ok_or_else(|| {
-                    failed("no spare packet is left: copy what is on the medium to another one")
-                })?;
+            let spare = table.entries.iter_mut().find(|entry| entry.is_available()).ok_or_else(|| {
+                failed("no spare packet is left: copy what is on the medium to another one")
+            })?;
             let to = Sector(spare.mapped_location.get());
             let device = self.device()?;
             let written = device.write_at(self.block_size.offset_of(to), &whole);
@@ -189,9 +200,7 @@ impl<'a> Sparing<'a> {
             table.entries.sort_by_key(|entry| entry.original_location.get());
             table.relocated.insert(packet, to.0);
             self.record(table)?;
-            let left =
-                table.entries.iter().filter(|entry| entry.original_location.get() == SparingEntry::AVAILABLE);
-            let left = left.count();
+            let left = table.entries.iter().filter(|entry| entry.is_available()).count();
             table.warnings.push(Warning::Relocated { sector: packet, to: to.0, left });
             return Ok(());
         }
@@ -298,31 +307,17 @@ mod tests {
     use zerocopy::FromZeros as _;
 
     use super::*;
-    use crate::device::MemoryDevice;
+    use crate::device::{Faulty, MemoryDevice};
 
     const BLOCK: BlockSize = BlockSize::B2048;
     /// Packets of four blocks from sector 8 on, three spare ones, and two copies of the table.
     const SPARES: [u32; 3] = [100, 104, 108];
     const TABLES: [u32; 2] = [120, 121];
 
-    /// A memory some sectors of which cannot be written.
-    struct Scratched<'a> {
-        memory: &'a MemoryDevice,
-        bad: Vec<u32>,
-    }
-
-    impl WriteAt for Scratched<'_> {
-        fn write_at(&self, offset_bytes: u64, bytes: &[u8]) -> io::Result<()> {
-            let sectors = offset_bytes / 2048..(offset_bytes + bytes.len() as u64).div_ceil(2048);
-            if self.bad.iter().any(|bad| sectors.contains(&u64::from(*bad))) {
-                return Err(rustix::io::Errno::IO.into());
-            }
-            self.memory.write_at(offset_bytes, bytes)
-        }
-
-        fn flush(&self) -> io::Result<()> {
-            Ok(())
-        }
+    /// The memory, some sectors of which fail.
+    fn damaged<'m>(memory: &'m MemoryDevice, bad: &[u32]) -> Faulty<&'m MemoryDevice> {
+        Faulty::new(memory)
+            .damaged(bad.iter().map(|sector| u64::from(*sector) * 2048).map(|at| at..at + 2048))
     }
 
     /// The partition as its tables have it.
@@ -375,7 +370,7 @@ mod tests {
     fn a_packet_that_fails_is_whole_in_a_spare_one_and_all_tables_say_so() {
         let memory = made();
         // The first spare packet is damaged, too.
-        let device = Scratched { memory: &memory, bad: vec![17, 101] };
+        let device = damaged(&memory, &[17, 101]);
         let sparing = Sparing::new(&partition(&memory), 40, BLOCK, &memory, Some(&device)).unwrap();
         write(&sparing, 14, 5).unwrap();
         let expected = [Warning::Relocated { sector: 16, to: 104, left: 1 }];
@@ -407,12 +402,12 @@ mod tests {
     #[test]
     fn what_cannot_be_spared_fails_as_it_did_and_changes_no_table() {
         let memory = made();
-        let full = Scratched { memory: &memory, bad: vec![12, 100, 104, 108] };
+        let full = damaged(&memory, &[12, 100, 104, 108]);
         let sparing = Sparing::new(&partition(&memory), 40, BLOCK, &memory, Some(&full)).unwrap();
         let error = write(&sparing, 12, 1).unwrap_err();
         assert!(error.to_string().contains("no spare packet is left"), "{error}");
         // Outside of the partition nothing is spared.
-        let outside = Scratched { memory: &memory, bad: vec![5, 60] };
+        let outside = damaged(&memory, &[5, 60]);
         let sparing = Sparing::new(&partition(&memory), 40, BLOCK, &memory, Some(&outside)).unwrap();
         for at in [5, 60] {
             assert_eq!(
@@ -429,7 +424,7 @@ mod tests {
     #[test]
     fn one_table_that_cannot_be_written_is_not_all() {
         let memory = made();
-        let device = Scratched { memory: &memory, bad: vec![12, TABLES[0]] };
+        let device = damaged(&memory, &[12, TABLES[0]]);
         let sparing = Sparing::new(&partition(&memory), 40, BLOCK, &memory, Some(&device)).unwrap();
         write(&sparing, 12, 4).unwrap();
         assert_eq!(partition(&memory).relocated(), [(4, 100)], "the copy with the higher number counts");

@@ -93,7 +93,7 @@ impl<R: ReadAt> Import<R> {
             names.lost.insert(kept.icb);
             return Ok(());
         }
-        let entry = self.volume.entry(&LongAd::icb(kept.icb_bytes, kept.icb, 0))?;
+        let entry = self.volume.entry(&kept.entry_icb())?;
         if !entry.is_directory() {
             names.gone(&entry);
             return Ok(());
@@ -115,7 +115,7 @@ impl<R: ReadAt> Import<R> {
     fn change_attributes(&mut self, tree: &mut Tree, outcome: &Outcome) -> Result<()> {
         for inode in &outcome.changed_attributes {
             let Some(kept) = tree.inode(*inode).kept else { continue };
-            let entry = self.volume.entry(&LongAd::icb(kept.icb_bytes, kept.icb, 0))?;
+            let entry = self.volume.entry(&kept.entry_icb())?;
             let facts = self.facts(&entry)?;
             self.entries.insert(*inode, facts);
             tree.inode_mut(*inode).kept = Some(Kept { changed: true, ..kept });
@@ -128,7 +128,7 @@ impl<R: ReadAt> Import<R> {
         for (node, inode) in tree.gone() {
             let Some(owner) = tree.stream_owner(tree.node(*node).parent) else { continue };
             if let (Some(kept), Some(owner)) = (tree.inode(*inode).kept, self.entries.get_mut(&owner)) {
-                let stream = self.volume.entry(&LongAd::icb(kept.icb_bytes, kept.icb, 0))?;
+                let stream = self.volume.entry(&kept.entry_icb())?;
                 owner.lost_stream_bytes = owner.lost_stream_bytes.saturating_add(stream.size_bytes);
             }
         }

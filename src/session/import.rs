@@ -15,7 +15,7 @@ use super::tables::virtual_partition;
 use crate::error::{Error, Result, Warning};
 use crate::plan::{KeptEntry, SequentialTarget};
 use crate::scan::{Existing, Facts, Sameness};
-use crate::tree::{Attributes, Content, InodeId, Kept, Kind, Name, NodeId, Tree};
+use crate::tree::{Attributes, Content, InodeId, Kept, Kind, Name, NodeId, Tree, path_names};
 
 /// How a volume grows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -211,7 +211,7 @@ impl<R: ReadAt> Import<R> {
     pub fn remove(&mut self, tree: &mut Tree, path: &str) -> Result<()> {
         let not_found = || Error::Volume(udf::Error::NotFound(path.into()));
         let mut at = tree.root();
-        for name in path.split('/').filter(|name| !name.is_empty()) {
+        for name in path_names(path) {
             let inode = tree.inode_of(at);
             if inode.kind == Kind::Directory && matches!(inode.content, Content::None) {
                 self.read_directory(tree, at)?;
@@ -231,7 +231,7 @@ impl<R: ReadAt> Import<R> {
     fn read_directory(&mut self, tree: &mut Tree, node: NodeId) -> Result<()> {
         let inode = tree.node(node).inode;
         let Some(kept) = tree.inode(inode).kept else { return Ok(()) };
-        let entry = self.volume.entry(&LongAd::icb(kept.icb_bytes, kept.icb, 0))?;
+        let entry = self.volume.entry(&kept.entry_icb())?;
         if !entry.is_directory() {
             return Err(Error::Volume(udf::Error::NotADirectory(tree.path(node))));
         }
@@ -338,7 +338,7 @@ impl<R: ReadAt> Existing for Import<R> {
 
     fn compare(&mut self, tree: &Tree, node: NodeId, facts: &Facts<'_>) -> Result<Sameness> {
         let Some(kept) = tree.inode_of(node).kept else { return Ok(Sameness::Other) };
-        let entry = self.volume.entry(&LongAd::icb(kept.icb_bytes, kept.icb, 0))?;
+        let entry = self.volume.entry(&kept.entry_icb())?;
         let Some(kind) = kind_of(entry.kind) else { return Ok(Sameness::Other) };
         let same_content = match kind {
             Kind::File => entry.size_bytes == facts.size_bytes,

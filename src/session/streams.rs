@@ -1,6 +1,5 @@
 //! Named streams of what an earlier session recorded: read when their file's entry, or they themselves, are to change.
 
-use udf::general::LongAd;
 use udf::read::ReadAt;
 
 use super::import::{Import, kept};
@@ -20,7 +19,7 @@ impl<R: ReadAt> Import<R> {
             return Ok(Some(streams.node));
         }
         let Some(kept_owner) = tree.inode(owner).kept else { return Ok(None) };
-        let entry = self.volume.entry(&LongAd::icb(kept_owner.icb_bytes, kept_owner.icb, 0))?;
+        let entry = self.volume.entry(&kept_owner.entry_icb())?;
         let (Some(icb), Some(streams)) = (entry.stream_directory, self.volume.streams(&entry)?) else {
             return Ok(None);
         };

@@ -1,7 +1,7 @@
 //! What names stand for: attributes, and where the content comes from.
 
 use udf::BlockAddress;
-use udf::general::Moment;
+use udf::general::{LongAd, Moment};
 
 /// Which inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -135,6 +135,14 @@ pub struct Kept {
     pub link_change: i16,
     /// Its entry must be recorded anew.
     pub changed: bool,
+}
+
+impl Kept {
+    /// Where its entry is read.
+    #[must_use]
+    pub fn entry_icb(&self) -> LongAd {
+        LongAd::icb(self.icb_bytes, self.icb, 0)
+    }
 }
 
 /// What one or more names stand for.

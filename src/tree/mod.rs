@@ -19,7 +19,7 @@ pub use inode::{
     Attributes, Content, DirectoryId, HostDirectoryId, HostFile, Inode, InodeId, Kept, Kind, Text,
 };
 pub use input::{Input, OpenInput};
-pub use name::{Name, NameFault};
+pub use name::{Name, NameFault, path_names};
 pub use streams::Streams;
 pub(crate) use streams::stream_name;
 
@@ -195,14 +195,6 @@ impl Tree {
             Some(from) => from.clone(),
             None => format!("{}/{}", self.imported_path(self.node(id).parent), self.name_text(id)),
         }
-    }
-
-    /// A path of an inode, the first that there is; `None` if nothing has a name for it.
-    #[must_use]
-    pub fn path_of(&self, inode: InodeId) -> Option<String> {
-        let nodes = (0..).zip(&self.nodes).map(|(number, node)| (NodeId(number), node));
-        let gone = |id: NodeId| self.gone.iter().any(|(node, _)| *node == id);
-        nodes.filter(|(_, node)| node.inode == inode).find(|(id, _)| !gone(*id)).map(|(id, _)| self.path(id))
     }
 
     /// The path of a node from the root, beginning with `/`; of a named stream, that of its file, `:` and its name.

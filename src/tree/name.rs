@@ -26,6 +26,12 @@ pub enum NameFault {
     Character(char),
 }
 
+/// The names of a path, whatever slashes are around them.
+#[must_use]
+pub fn path_names(path: &str) -> impl DoubleEndedIterator<Item = &str> {
+    path.split('/').filter(|name| !name.is_empty())
+}
+
 impl Name {
     /// The text as a name, or why it cannot be one.
     pub fn new(name: &str) -> Result<Self, NameFault> {

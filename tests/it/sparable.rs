@@ -2,11 +2,10 @@
 //! are relocated, and nothing is lost.
 
 use std::fs;
-use std::io;
 use std::process::Command;
 
 use mkudf_ms::Warning;
-use mkudf_ms::device::{MemoryDevice, Sparing, WriteAt};
+use mkudf_ms::device::{Faulty, MemoryDevice, Sparing};
 use mkudf_ms::plan::Plan;
 use mkudf_ms::progress::Progress;
 use mkudf_ms::scan::Outcome;
@@ -14,46 +13,17 @@ use mkudf_ms::session::{Import, ImportOptions, Manner};
 use mkudf_ms::stream::{StreamOptions, read_back, stream};
 use mkudf_ms::tree::Tree;
 use udf::check::{Severity, check};
-use udf::read::{OpenOptions, ReadAt, Volume};
+use udf::read::{OpenOptions, Volume};
 
 use crate::support::build::{Append, plan_append_with};
 
 const BLOCK: u64 = 2048;
 
 /// A memory some sectors of which can be neither written nor read any more.
-struct Damaged<'a> {
-    memory: &'a MemoryDevice,
-    bad: &'a [u32],
-}
+type Damaged<'a> = Faulty<&'a MemoryDevice>;
 
-impl Damaged<'_> {
-    fn unless_bad(&self, offset_bytes: u64, bytes: usize) -> io::Result<()> {
-        let sectors = offset_bytes / BLOCK..(offset_bytes + bytes as u64).div_ceil(BLOCK);
-        let is_bad = self.bad.iter().any(|bad| sectors.contains(&u64::from(*bad)));
-        if is_bad { Err(rustix::io::Errno::IO.into()) } else { Ok(()) }
-    }
-}
-
-impl WriteAt for Damaged<'_> {
-    fn write_at(&self, offset_bytes: u64, bytes: &[u8]) -> io::Result<()> {
-        self.unless_bad(offset_bytes, bytes.len())?;
-        self.memory.write_at(offset_bytes, bytes)
-    }
-
-    fn flush(&self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl ReadAt for Damaged<'_> {
-    fn size_bytes(&self) -> u64 {
-        self.memory.size_bytes()
-    }
-
-    fn read_at(&self, offset_bytes: u64, out: &mut [u8]) -> Result<(), udf::BoxedError> {
-        self.unless_bad(offset_bytes, out.len())?;
-        self.memory.read_at(offset_bytes, out)
-    }
+fn damaged<'a>(memory: &'a MemoryDevice, bad: &[u32]) -> Damaged<'a> {
+    Faulty::new(memory).damaged(bad.iter().map(|sector| u64::from(*sector) * BLOCK).map(|at| at..at + BLOCK))
 }
 
 /// An empty volume; `None` if there is nobody to make one.
@@ -69,9 +39,7 @@ fn made(revision: &str) -> Option<MemoryDevice> {
             return None;
         }
     }
-    let memory = MemoryDevice::new();
-    memory.write_at(0, &fs::read(image).unwrap()).unwrap();
-    Some(memory)
+    Some(MemoryDevice::from(fs::read(image).unwrap()))
 }
 
 /// What a change writes, with the sectors of its files' data.
@@ -105,11 +73,11 @@ fn packets_that_cannot_be_written_are_relocated_and_nothing_is_lost() {
             if turn > 0 {
                 fs::remove_file(folder.path().join(format!("{}-2", turn - 1))).unwrap();
             }
-            let (tree, plan) = planned(&Damaged { memory: &memory, bad: &bad }, folder.path());
+            let (tree, plan) = planned(&damaged(&memory, &bad), folder.path());
             // What is new is to go to places that fail from now on, and the first spare packets with it.
             let files: Vec<_> = plan.files(&tree).map(|(_, start, blocks)| start.0 + blocks / 2).collect();
             bad.extend(files.iter().step_by(2));
-            let device = Damaged { memory: &memory, bad: &bad };
+            let device = damaged(&memory, &bad);
             let volume = Volume::open(&device, &OpenOptions::default()).unwrap();
             let sparing = Sparing::find(&volume, &device, Some(&device)).unwrap();
             assert_eq!(stream(&plan, &tree, &sparing, Some(&sparing), &progress, &options).unwrap(), []);
@@ -144,7 +112,7 @@ fn what_says_which_blocks_can_never_be_used_is_not_removed() {
     let name = "Non-Allocatable Space";
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("a"), "a").unwrap();
-    let device = Damaged { memory: &memory, bad: &[] };
+    let device = damaged(&memory, &[]);
     let (tree, plan) = planned(&device, folder.path());
     let (progress, options) = (Progress::new(), StreamOptions::default());
     stream(&plan, &tree, &memory, Some(&memory), &progress, &options).unwrap();

@@ -2,14 +2,13 @@
 
 use anyhow::{Context as _, bail};
 use mkudf_ms::Error;
-use mkudf_ms::checksums::{self, Algorithm};
+use mkudf_ms::checksums::FILE_NAMES;
 use mkudf_ms::media::{self, Medium};
 use mkudf_ms::plan::{AppendSpec, Plan};
 use mkudf_ms::progress::Progress;
 use mkudf_ms::scan::{self, FileId, Source};
 use mkudf_ms::session::{Import, ImportOptions, Manner};
 use mkudf_ms::stream::StreamOptions;
-use mkudf_ms::tree::{Name, Tree};
 use udf::Revision;
 use udf::read::{OpenOptions, ReadAt};
 
@@ -18,7 +17,6 @@ use crate::disc::Access;
 use crate::flags::LayoutChoice;
 use crate::grow::{Ground, Growth, Planned, Planning};
 use crate::job::{Append, Times};
-use crate::open::Spot;
 use crate::report::{Ending, Report};
 use crate::{disc, flags, job, start_new, verify};
 
@@ -74,24 +72,9 @@ fn manner(flags: &flags::Append) -> Manner {
 impl Planning for Work<'_> {
     fn plan(&self, reader: &dyn ReadAt, ground: &Ground) -> anyhow::Result<Option<Planned>> {
         let Self { flags, job, .. } = self;
-        let spot = Spot {
-            image: &flags.image,
-            block_size: flags.format.block_size,
-            last_sector: None,
-            entrance: &flags.entrance,
-            newest: ground.newest,
-        };
-        let open = spot.base(&reader, self.report)?;
-        let options = ImportOptions {
-            open,
-            fixed_size: ground.fixed_size,
-            manner: manner(flags),
-            write_unit_blocks: ground.write_unit_blocks,
-            force: flags.force,
-            tree_of: None,
-            tree_opened_by: None,
-            sequential: ground.sequential,
-        };
+        let open = ground.spot(&flags.image, &flags.entrance).base(&reader, self.report)?;
+        let options =
+            ImportOptions { manner: manner(flags), force: flags.force, ..ground.import_options(open) };
         let wanted = Wanted {
             format: &flags.format,
             remove: &flags.remove,
@@ -120,20 +103,10 @@ pub(crate) struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    /// The checksums that the next session is to have: those asked for, or those of the newest session, unless it has none or
-    /// they are to be removed.
-    fn checksums<R: ReadAt>(&self, import: &Import<R>, tree: &Tree) -> mkudf_ms::Result<Option<Algorithm>> {
-        let is_list = |path: &str| Algorithm::ALL.iter().any(|one| path.trim_matches('/') == one.file_name());
-        if self.effort.checksums.is_some() || self.starts_new || self.remove.iter().any(|path| is_list(path))
-        {
-            return Ok(self.effort.checksums);
-        }
-        // The names in the root directory are known by now: a large one is not searched for what is not there.
-        let mut names = checksums::FILE_NAMES.iter().filter_map(|name| Name::new(name).ok());
-        if !names.any(|name| tree.child(tree.root(), &name).is_some()) {
-            return Ok(None);
-        }
-        Ok(checksums::recorded(import.volume())?.map(|list| list.algorithm))
+    /// Whether the next session may have checksums: those asked for, or those that the newest has, unless they are to go.
+    fn has_checksums(&self) -> bool {
+        let is_list = |path: &String| FILE_NAMES.contains(&path.trim_matches('/'));
+        self.effort.checksums.is_some() || !(self.starts_new || self.remove.iter().any(is_list))
     }
 
     /// Imports the newest session, changes the tree as asked, and works out where that goes; `None` if nothing changes.
@@ -183,10 +156,10 @@ impl Wanted<'_> {
             return Ok(None);
         }
         let mut warnings = outcome.warnings.clone();
-        if let Some(algorithm) = self.checksums(&import, &tree)? {
-            let how = (self.scan, self.stream);
-            let directory = verify::record(&mut tree, Some(import.volume()), algorithm, how)?;
-            outcome.changed_directories.insert(directory);
+        if self.has_checksums() {
+            let (wanted, how) = (self.effort.checksums, (self.scan, self.stream));
+            let changed = verify::record(&mut tree, Some(import.volume()), wanted, how)?;
+            outcome.changed_directories.extend(changed);
         }
         let (base, noticed) = import.finish(&mut tree, &outcome)?;
         warnings.extend(noticed);

@@ -48,9 +48,7 @@ pub(crate) fn run(flags: &flags::Create, report: &Report) -> anyhow::Result<Endi
     let bar = Bar::watch(&progress, report);
 
     let (mut tree, mut warnings) = tree(&job, &progress)?;
-    if let Some(algorithm) = flags.effort.checksums {
-        verify::record(&mut tree, verify::NO_VOLUME, algorithm, (&job.scan, &job.stream))?;
-    }
+    verify::record(&mut tree, verify::NO_VOLUME, flags.effort.checksums, (&job.scan, &job.stream))?;
     let spec = spec(&job, flags, &target)?;
     let plan = match &target {
         Target::Disc(disc) if disc.layout == VolumeLayout::Vat => {

@@ -9,13 +9,12 @@ use mkudf_ms::media::{self, Medium};
 use mkudf_ms::progress::Progress;
 use mkudf_ms::scan::{FileId, Source};
 use mkudf_ms::session::{ImportOptions, Manner};
-use mkudf_ms::tree::Kind;
+use mkudf_ms::tree::{Kind, path_names};
 use udf::read::ReadAt;
 
 use crate::flags::{Changed, LayoutChoice, Mkdir, Mv, Put, Rm};
 use crate::grow::{Ground, Growth, Planned, Planning};
 use crate::job::{self, Times};
-use crate::open::Spot;
 use crate::report::{Ending, Report};
 use crate::{bar, disc};
 
@@ -28,7 +27,7 @@ pub(crate) fn rm(flags: &Rm, report: &Report) -> anyhow::Result<Ending> {
         for path in &flags.paths {
             match image.kind(path)? {
                 None if flags.ignore_missing => {}
-                Some(Kind::Directory) if flags.recursive && names(path).next().is_some() => {
+                Some(Kind::Directory) if flags.recursive && path_names(path).next().is_some() => {
                     image.remove_tree(path)?;
                 }
                 // The root directory, what is not there, and directories with something in them.
@@ -50,7 +49,7 @@ pub(crate) fn mv(flags: &Mv, report: &Report) -> anyhow::Result<Ending> {
     change(&flags.changed, report, &|image, _| {
         let into = is_into(image, to, from.len())?;
         for path in from {
-            let target = match names(path).last() {
+            let target = match path_names(path).last() {
                 Some(name) if into => format!("{}/{name}", to.trim_end_matches('/')),
                 _ => to.clone(),
             };
@@ -79,7 +78,7 @@ pub(crate) fn mkdir(flags: &Mkdir, report: &Report) -> anyhow::Result<Ending> {
                 continue;
             }
             let mut above = String::new();
-            for name in names(path) {
+            for name in path_names(path) {
                 above = format!("{above}/{name}");
                 if image.kind(&above)? != Some(Kind::Directory) {
                     image.create_directory(&above)?;
@@ -97,7 +96,7 @@ pub(crate) fn put(flags: &Put, report: &Report) -> anyhow::Result<Ending> {
         let into = is_into(image, &flags.to, flags.sources.len())?;
         if !into {
             // As for any other file: a misspelt path makes no directories.
-            let mut above: Vec<_> = names(&flags.to).collect();
+            let mut above: Vec<_> = path_names(&flags.to).collect();
             above.pop();
             image.info(&above.join("/"))?;
         }
@@ -126,7 +125,7 @@ fn is_into(image: &mut FileSystemImage<'_>, to: &str, count: usize) -> mkudf_ms:
 fn grafted(source: &Path, to: &str, into: bool) -> mkudf_ms::Result<Source> {
     let unreadable = Error::host("cannot read", source);
     source.symlink_metadata().map_err(unreadable)?;
-    let to = PathBuf::from(format!("/{}", names(to).collect::<Vec<_>>().join("/")));
+    let to = PathBuf::from(format!("/{}", path_names(to).collect::<Vec<_>>().join("/")));
     if !into {
         return Ok(Source::grafted(source, to));
     }
@@ -138,10 +137,6 @@ fn grafted(source: &Path, to: &str, into: bool) -> mkudf_ms::Result<Source> {
         }
     };
     Ok(Source::grafted(source, name.map_or(to.clone(), |name| to.join(name))))
-}
-
-fn names(path: &str) -> impl DoubleEndedIterator<Item = &str> {
-    path.split('/').filter(|name| !name.is_empty())
 }
 
 fn named(changed: &Changed) -> String {
@@ -186,22 +181,12 @@ struct Work<'a> {
 impl Planning for Work<'_> {
     fn plan(&self, reader: &dyn ReadAt, ground: &Ground) -> anyhow::Result<Option<Planned>> {
         let Self { changed, report, times, .. } = self;
-        let spot = Spot {
-            image: &changed.image,
-            block_size: changed.block_size,
-            last_sector: None,
-            entrance: &changed.entrance,
-            newest: ground.newest,
-        };
+        let spot = ground.spot(&changed.image, &changed.entrance);
         let manner = if changed.layout == LayoutChoice::Session { Manner::Session } else { Manner::AsMade };
         let options = ImportOptions {
-            open: spot.base(&reader, report)?,
-            fixed_size: ground.fixed_size,
             manner,
-            write_unit_blocks: ground.write_unit_blocks,
             force: changed.force,
-            sequential: ground.sequential,
-            ..ImportOptions::default()
+            ..ground.import_options(spot.base(&reader, report)?)
         };
         let defaults = Defaults {
             zone_minutes: times.zone_minutes,
@@ -217,10 +202,7 @@ impl Planning for Work<'_> {
             report.warnings(image.warnings());
             return Ok(None);
         }
-        let asked = changed.effort.checksums;
-        if let Some(algorithm) = asked.map_or_else(|| image.recorded_checksums(), |asked| Ok(Some(asked)))? {
-            image.record_checksums(algorithm)?;
-        }
+        image.record_checksums(changed.effort.checksums)?;
         let label = image.label();
         let (tree, plan, warnings) = image.create_result()?.into_parts();
         Ok(Some(Planned { tree, plan, label, warnings }))

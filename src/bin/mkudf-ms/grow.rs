@@ -10,15 +10,17 @@ use mkudf_ms::device::{BlockDevice, FileReader, ImageFile, Recordable, Sparing, 
 use mkudf_ms::media::Medium;
 use mkudf_ms::plan::{Plan, SequentialTarget};
 use mkudf_ms::progress::Progress;
+use mkudf_ms::session::ImportOptions;
 use mkudf_ms::stream::{StreamOptions, stream};
 use mkudf_ms::tree::Tree;
 use udf::BlockSize;
-use udf::read::{OpenOptions, ReadAt, Volume};
+use udf::read::{OpenOptions, ReadAt};
 
 use crate::bar::Bar;
 use crate::disc::{self, Access};
-use crate::flags::Effort;
+use crate::flags::{Effort, Entrance};
 use crate::job::Usage;
+use crate::open::Spot;
 use crate::read_back::read_back;
 use crate::report::{Ending, Report};
 use crate::summary::{self, Made};
@@ -48,6 +50,25 @@ pub(crate) struct Ground {
     pub(crate) newest: OpenOptions,
     /// Blocks that the medium loses together.
     pub(crate) write_unit_blocks: u32,
+}
+
+impl Ground {
+    /// Where the volume that is changed is looked for.
+    pub(crate) fn spot<'a>(&self, image: &'a Path, entrance: &'a Entrance) -> Spot<'a> {
+        let newest = self.newest;
+        Spot { image, block_size: newest.block_size, last_sector: None, entrance, newest }
+    }
+
+    /// How it is imported, as far as that follows from what it is on.
+    pub(crate) fn import_options(&self, open: OpenOptions) -> ImportOptions {
+        ImportOptions {
+            open,
+            fixed_size: self.fixed_size,
+            write_unit_blocks: self.write_unit_blocks,
+            sequential: self.sequential,
+            ..ImportOptions::default()
+        }
+    }
 }
 
 /// How changes are planned. What is read is whatever the volume is in.
@@ -168,21 +189,17 @@ impl Growth<'_> {
         let made = self.made(&planned);
         made.check_capacity()?;
         let Planned { tree, plan, mut warnings, .. } = planned;
-        let volume = Volume::open(reader, &ground.newest).ok();
-        let sparing = volume.as_ref().and_then(|volume| Sparing::find(volume, reader, Some(device)));
-        if let Some(sparing) = &sparing {
-            let told = stream(&plan, &tree, sparing, Some(sparing), self.progress, self.stream);
-            // They are so, whether it then went well or not.
-            warnings.extend(sparing.warnings());
-            match told {
-                Ok(told) => warnings.extend(told),
-                Err(error) => {
-                    self.report.warnings(&warnings);
-                    return Err(error.into());
-                }
+        let (told, relocated) = Sparing::through(reader, device, &ground.newest, |device, reader| {
+            stream(&plan, &tree, device, Some(reader), self.progress, self.stream)
+        });
+        // They are so, whether the rest went well or not.
+        warnings.extend(relocated);
+        match told {
+            Ok(told) => warnings.extend(told),
+            Err(error) => {
+                self.report.warnings(&warnings);
+                return Err(error.into());
             }
-        } else {
-            warnings.extend(stream(&plan, &tree, device, Some(reader), self.progress, self.stream)?);
         }
         drop(bar);
         let ending = self.report.warnings(&warnings);

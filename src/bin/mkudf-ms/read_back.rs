@@ -1,10 +1,10 @@
 //! `--verify`: what was written is read back from the device, and compared.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context as _;
-use mkudf_ms::device::{FileReader, Sparing, UncachedReader};
+use mkudf_ms::builder::ProgressItem;
+use mkudf_ms::device::{Sparing, UncachedReader};
 use mkudf_ms::plan::Plan;
 use mkudf_ms::progress::Progress;
 use mkudf_ms::stream::{self, Difference, Fault, StreamOptions};
@@ -29,12 +29,6 @@ pub(crate) fn read_back(
 ) -> anyhow::Result<Ending> {
     let name = || path.display().to_string();
     let device = device(path).context("cannot read back what was written").with_context(name)?;
-    let volume = is_further.then(|| FileReader::open(path)).transpose().with_context(name)?;
-    let volume: Option<&dyn ReadAt> = match &volume {
-        Some(_) if disc::is_drive(path) => Some(&*device),
-        Some(volume) => Some(volume),
-        None => None,
-    };
     // What is relocated is read where it lies now.
     let opened = Volume::open(&*device, &OpenOptions::default()).ok();
     let sparing = opened.as_ref().and_then(|volume| Sparing::find(volume, &*device, None));
@@ -42,7 +36,8 @@ pub(crate) fn read_back(
     let progress = Progress::new();
     bar::cancel_on_signal(&progress)?;
     let bar = Bar::watch(&progress, report);
-    let (differences, warnings) = stream::read_back(plan, tree, shown, volume, &progress, options)?;
+    let (differences, warnings) =
+        stream::read_back(plan, tree, shown, is_further.then_some(shown), &progress, options)?;
     drop(bar);
     let ending = report.warnings(&warnings);
     if differences.is_empty() {
@@ -69,12 +64,10 @@ fn device(path: &Path) -> anyhow::Result<Box<dyn ReadAt>> {
 
 /// Place by place, with the file that lies there.
 fn tell(differences: &[Difference], (plan, tree): (&Plan, &Tree), report: &Report) {
-    let files: BTreeMap<u32, (u32, _)> =
-        plan.files(tree).map(|(inode, start, blocks)| (start.0, (start.0 + blocks, inode))).collect();
+    let files = ProgressItem::all(plan, tree);
     for difference in differences.iter().take(MOST_TOLD) {
         let first = difference.start.0;
-        let file = files.range(..=first).next_back().filter(|(_, (end, _))| first < *end);
-        let what = file.and_then(|(_, (_, inode))| tree.path_of(*inode));
+        let file = ProgressItem::of_block(&files, first);
         let fault = match difference.fault {
             Fault::Unreadable => "cannot be read",
             Fault::Differs => "not as written",
@@ -82,7 +75,7 @@ fn tell(differences: &[Difference], (plan, tree): (&Plan, &Tree), report: &Repor
         report.failure(&format!(
             "sectors {first} to {}: {fault}: {}",
             first + difference.blocks - 1,
-            what.unwrap_or_else(|| String::from("what describes the volume")),
+            file.map_or("what describes the volume", |file| &file.path),
         ));
     }
     if let Some(more) = differences.len().checked_sub(MOST_TOLD).filter(|more| *more > 0) {

@@ -13,7 +13,7 @@ use crate::bar;
 use crate::flags::Revert;
 use crate::grow::{Ground, Growth, Planned, Planning};
 use crate::job::{Times, Usage, stream_options};
-use crate::open::{self, Spot};
+use crate::open;
 use crate::report::{Ending, Report};
 
 /// Writes the session that goes back.
@@ -47,13 +47,7 @@ impl Planning for Work<'_> {
     /// The older session's tree as it is, on top of the newest session.
     fn plan(&self, reader: &dyn ReadAt, ground: &Ground) -> anyhow::Result<Option<Planned>> {
         let Self { flags, times, .. } = self;
-        let spot = Spot {
-            image: &flags.image,
-            block_size: flags.block_size,
-            last_sector: None,
-            entrance: &flags.entrance,
-            newest: ground.newest,
-        };
+        let spot = ground.spot(&flags.image, &flags.entrance);
         let open = spot.base(&reader, self.report)?;
         let sessions = spot.sessions(&reader, self.report)?;
         let wanted = open::choose_from(&sessions, flags.to)?;
@@ -71,13 +65,7 @@ impl Planning for Work<'_> {
             return Err(Error::refused(reason, "extract it, and append what it has").into());
         }
         let tree_opened_by = Some(wanted.open);
-        let options = ImportOptions {
-            open,
-            fixed_size: ground.fixed_size,
-            tree_opened_by,
-            sequential: ground.sequential,
-            ..ImportOptions::default()
-        };
+        let options = ImportOptions { tree_opened_by, ..ground.import_options(open) };
         let mut import = Import::open(reader, &options)?;
         let old_label = import.volume().label();
         let mut tree = import.tree()?;

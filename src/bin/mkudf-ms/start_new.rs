@@ -81,9 +81,7 @@ impl Planning for Fresh<'_> {
         let (flags, job) = (self.flags, self.job);
         let mut tree = Tree::new(job.scan.made);
         let outcome = scan::scan(&mut tree, &mut NoSession, &job.sources, &job.scan, self.progress)?;
-        if let Some(algorithm) = flags.effort.checksums {
-            verify::record(&mut tree, verify::NO_VOLUME, algorithm, (&job.scan, &job.stream))?;
-        }
+        verify::record(&mut tree, verify::NO_VOLUME, flags.effort.checksums, (&job.scan, &job.stream))?;
         let label = flags.format.label.clone().unwrap_or_else(|| DEFAULT_LABEL.into());
         let spec = Spec {
             revision: self.revision,

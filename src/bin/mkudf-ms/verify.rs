@@ -21,18 +21,19 @@ use crate::{open, text};
 /// Of a volume that is new.
 pub(crate) const NO_VOLUME: Option<&Volume<FileReader>> = None;
 
-/// Has the tree hold the checksums of its files; returns the directory that changes by that. What is wrong with a source is told
-/// when it is written.
+/// Has the tree hold the checksums of its files, of the kind wanted, or of the kind that the volume has, if it has any; returns the
+/// directory that changes by that. What is wrong with a source is told when it is written.
 pub(crate) fn record<R: ReadAt>(
     tree: &mut Tree,
     volume: Option<&Volume<R>>,
-    algorithm: Algorithm,
+    wanted: Option<Algorithm>,
     (scan, stream): (&scan::Options, &StreamOptions),
-) -> anyhow::Result<NodeId> {
+) -> anyhow::Result<Option<NodeId>> {
     let attributes = Attributes { mode: 0o644, ..scan.made };
     let progress = Progress::new();
     bar::cancel_on_signal(&progress)?;
-    Ok(checksums::record(tree, volume, algorithm, attributes, stream, &progress)?.directory)
+    let recorded = checksums::record(tree, volume, wanted, attributes, stream, &progress)?;
+    Ok(recorded.map(|recorded| recorded.directory))
 }
 
 /// Reads and compares.

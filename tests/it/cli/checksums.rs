@@ -61,6 +61,15 @@ fn every_session_has_the_checksums_of_its_own_files() {
 }
 
 #[test]
+fn who_removes_the_list_wants_no_more_checksums() {
+    let bench = Bench::new();
+    bench.done(["create", "-o", "v.udf", "--checksums", "sha256", "src"]);
+    bench.done(["rm", "v.udf", "/mkudf-ms.sha256"]);
+    bench.done(["mkdir", "v.udf", "/new"]);
+    assert!(!bench.paths(&["v.udf"]).contains(&"/mkudf-ms.sha256".to_owned()));
+}
+
+#[test]
 fn other_programs_check_them_too() {
     let bench = Bench::new();
     bench.write("src/back\\slash", "odd");

@@ -49,6 +49,12 @@ impl SparingEntry {
     /// The spare packet itself is damaged.
     pub const DEFECTIVE: u32 = 0xFFFF_FFF0;
 
+    /// Whether a packet can be relocated there.
+    #[must_use]
+    pub fn is_available(&self) -> bool {
+        self.original_location.get() == Self::AVAILABLE
+    }
+
     /// Whether a packet of the partition is relocated there; numbers from [`DEFECTIVE`](Self::DEFECTIVE) on are no blocks.
     #[must_use]
     pub fn is_in_use(&self) -> bool {
