@@ -127,17 +127,27 @@ fn files<R: ReadAt>(
 /// Notes what the list has and the session has not.
 fn missing(list: &Checksums, below: &[String], files: &[File], done: &mut Verified) {
     let there: BTreeSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
-    let tops: Vec<&str> = below.iter().map(|top| top.trim_matches('/')).collect();
-    let is_wanted = |path: &str| {
-        let inside = |top: &&str| {
-            top.is_empty()
-                || path == *top
-                || path.strip_prefix(*top).is_some_and(|rest| rest.starts_with('/'))
-        };
-        tops.is_empty() || tops.iter().any(inside)
-    };
-    let told: BTreeSet<String> = done.faults.iter().map(|(path, _)| path.clone()).collect();
+    let is_wanted =
+        |path: &str| below.is_empty() || below.iter().any(|top| is_at(path, top.trim_matches('/')));
+    // What is below a directory that cannot be read is not known to be missing.
+    let unread: Vec<String> = done.faults.iter().map(|(path, _)| path.clone()).collect();
     let gone = list.files.keys().filter(|path| !there.contains(path.as_str()) && is_wanted(path));
-    let gone = gone.filter(|path| !told.iter().any(|lost| path.starts_with(lost.as_str())));
+    let gone = gone.filter(|path| !unread.iter().any(|top| is_at(path, top)));
     done.faults.extend(gone.map(|path| (path.clone(), Verdict::Missing)));
+}
+
+/// Whether a path is this one, or below it.
+fn is_at(path: &str, top: &str) -> bool {
+    top.is_empty() || path.strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_only_begins_alike_is_another() {
+        assert!(is_at("a/b", "") && is_at("a/b", "a") && is_at("a/b", "a/b"));
+        assert!(!is_at("ab", "a") && !is_at("a", "a/b"));
+    }
 }

@@ -160,8 +160,19 @@ impl<'a> Spot<'a> {
 
     /// How to open the session that another is to follow: the newest, and nothing else must lie behind it.
     pub(crate) fn base<R: ReadAt>(&self, device: &R, report: &Report) -> anyhow::Result<OpenOptions> {
+        let found = if self.entrance.search { self.sessions(device, report)? } else { Vec::new() };
+        self.base_among(&found, device, report)
+    }
+
+    /// The same, when all sessions are known.
+    pub(crate) fn base_among<R: ReadAt>(
+        &self,
+        sessions: &[Session],
+        device: &R,
+        report: &Report,
+    ) -> anyhow::Result<OpenOptions> {
         let open = self.newest(device, report)?;
-        self.unless_overwritten(device, report)?;
+        self.unless_overwritten(sessions)?;
         let Some(chosen) = self.entrance.session_start else { return Ok(open) };
         let blank = Entrance { session_start: None, search: false, strict: false };
         let all = Spot { entrance: &blank, ..*self }.sessions(device, report).unwrap_or_default();
@@ -174,11 +185,10 @@ impl<'a> Spot<'a> {
     }
 
     /// An error if a search finds a session behind the one that is followed, where the next may be written.
-    fn unless_overwritten<R: ReadAt>(&self, device: &R, report: &Report) -> anyhow::Result<()> {
+    fn unless_overwritten(&self, sessions: &[Session]) -> mkudf_ms::Result<()> {
         if !self.entrance.search {
             return Ok(());
         }
-        let sessions = self.sessions(device, report)?;
         let current = sessions.iter().find(|session| session.provenance == Provenance::Current);
         let behind = |current: &Session| sessions.iter().find(|other| other.start > current.start);
         if let Some(behind) = current.and_then(behind) {
@@ -188,7 +198,7 @@ impl<'a> Spot<'a> {
             );
             let hint =
                 "extract what it has (extract --search --session), or leave out --search if nobody needs it";
-            return Err(Error::refused(reason, hint).into());
+            return Err(Error::refused(reason, hint));
         }
         Ok(())
     }

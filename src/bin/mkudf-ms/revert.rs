@@ -48,8 +48,8 @@ impl Planning for Work<'_> {
     fn plan(&self, reader: &dyn ReadAt, ground: &Ground) -> anyhow::Result<Option<Planned>> {
         let Self { flags, times, .. } = self;
         let spot = ground.spot(&flags.image, &flags.entrance);
-        let open = spot.base(&reader, self.report)?;
         let sessions = spot.sessions(&reader, self.report)?;
+        let open = spot.base_among(&sessions, &reader, self.report)?;
         let wanted = open::choose_from(&sessions, flags.to)?;
         if wanted.provenance == Provenance::Current {
             let reason = format!("session {} is the newest: what it holds is what is shown", wanted.number);

@@ -19,7 +19,7 @@ from context import halves
 from product import Refused
 
 MEDIA = ("cd-r", "dvd-r", "dvd+r", "dvd+r-dl", "bd-r")
-ERASABLE = {"cd-rw": "2.01", "dvd-rw-seq": "2.50"}      # written as cd-r and dvd-r are: one revision of each
+ERASABLE = {"cd-rw": "2.01", "dvd-rw-seq": "2.50"}      # written as cd-r and dvd-r are: usually one revision of each will do
 REVISIONS = {"vat": ("1.50", "2.00", "2.01", "2.50", "2.60"), "session": ("1.02", "1.50", "2.00", "2.01", "2.50", "2.60")}
 QUICK = {("cd-r", "vat", "1.50"), ("dvd+r", "vat", "2.01"), ("bd-r", "vat", "2.50"),
          ("cd-r", "session", "1.02"), ("dvd-r", "session", "2.01"), ("bd-r", "session", "2.60")}
@@ -163,7 +163,8 @@ class Disc:
 def judge(context):
     every = [(medium, layout, revision) for layout, revisions in REVISIONS.items() for m, medium in enumerate(MEDIA)
              for r, revision in enumerate(revisions) if context.report.quick or context.report.chosen(m + r, 3)]
-    every += [(medium, layout, revision) for layout in REVISIONS for medium, revision in ERASABLE.items()]
+    every += [(medium, layout, revision) for layout, revisions in REVISIONS.items() for medium, usual in ERASABLE.items()
+              for revision in revisions if revision == usual or context.report.full]
     name = lambda m, l, r: f"discs/{m}-{r}" + ("-session" if l == "session" else "")
     matrix = [one for one in every if context.report.wanted(name(*one)) and (not context.report.quick or one in QUICK)]
     if not matrix:
