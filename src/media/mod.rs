@@ -82,6 +82,8 @@ pub struct Sessions {
     pub link_blocks: u32,
     /// Those of them that follow the last block and are often counted as recorded.
     pub run_out_blocks: u32,
+    /// Sectors between a track and the next one of the same session: run-out and pregap, or run-in.
+    pub track_gap_blocks: u32,
 }
 
 impl Medium {

@@ -24,18 +24,31 @@ const BD: Medium = Medium { write_unit_blocks: 32, ecc_block_blocks: 32, revisio
 // Of the default format: what is left of 12 219 392 sectors.
 const BD_SPARE_UNITS: u32 = 12_288;
 
-// Lead-out (6750 once, then 2250), lead-in (4500) and pregap (150); a link block, four to run in and two to run out.
-const CD_SESSIONS: Sessions =
-    Sessions { limit: 99, first_gap_blocks: 11_400, gap_blocks: 6900, link_blocks: 7, run_out_blocks: 2 };
+// A session begins with the cluster behind the one before, and so does a track.
+const BD_SESSIONS: Sessions = Sessions {
+    limit: 7927,
+    first_gap_blocks: 0,
+    gap_blocks: 0,
+    link_blocks: 0,
+    run_out_blocks: 0,
+    track_gap_blocks: 0,
+};
+// Lead-out (6750 once, then 2250), lead-in (4500) and pregap (150); a link block, four to run in and two to run out. Between
+// two tracks the two and a pregap.
+const CD_SESSIONS: Sessions = Sessions {
+    limit: 99,
+    first_gap_blocks: 11_400,
+    gap_blocks: 6900,
+    link_blocks: 7,
+    run_out_blocks: 2,
+    track_gap_blocks: 152,
+};
 // Border-out and border-in: what drives leave out between two borders, about 40 and 12 MiB.
 const DVD_DASH_SESSIONS: Sessions =
-    Sessions { limit: 99, first_gap_blocks: 20_480, gap_blocks: 6144, link_blocks: 0, run_out_blocks: 0 };
-// Closure and intro zone.
+    Sessions { limit: 99, first_gap_blocks: 20_480, gap_blocks: 6144, ..BD_SESSIONS };
+// Closure and intro zone; a fragment runs in for an ECC block.
 const DVD_PLUS_SESSIONS: Sessions =
-    Sessions { limit: 191, first_gap_blocks: 2048, gap_blocks: 2048, link_blocks: 0, run_out_blocks: 0 };
-// A session begins with the cluster behind the one before.
-const BD_SESSIONS: Sessions =
-    Sessions { limit: 7927, first_gap_blocks: 0, gap_blocks: 0, link_blocks: 0, run_out_blocks: 0 };
+    Sessions { limit: 191, first_gap_blocks: 2048, gap_blocks: 2048, track_gap_blocks: 16, ..BD_SESSIONS };
 
 const fn sequential(medium: Medium, sessions: Sessions) -> Medium {
     Medium { layout: VolumeLayout::Vat, writing: Writing::Sequential, sessions: Some(sessions), ..medium }

@@ -12,6 +12,7 @@ mod reading;
 mod repairing;
 mod rescuing;
 mod searching;
+mod sessions;
 mod steps;
 
 use std::ffi::OsStr;

@@ -44,6 +44,7 @@ fn object(medium: &Medium) -> serde_json::Value {
             "first_gap_sectors": sessions.first_gap_blocks,
             "gap_sectors": sessions.gap_blocks,
             "link_sectors": sessions.link_blocks,
+            "track_gap_sectors": sessions.track_gap_blocks,
             "run_out_sectors": sessions.run_out_blocks,
         })),
     })

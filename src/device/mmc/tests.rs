@@ -90,6 +90,41 @@ fn sessions_are_written_closed_and_told_as_the_medium_has_them() {
     }
 }
 
+/// Other programs close a track and leave its session open.
+#[test]
+fn tracks_that_were_closed_belong_to_their_session() {
+    for medium in Medium::sequential() {
+        let name = medium.name;
+        let tray = Tray::blank(medium);
+        let disc = tray.disc();
+        let content = vec![1; 32 * SECTOR_BYTES];
+        for round in 1..=3 {
+            let next = facts(&disc).unwrap().next_writable;
+            disc.write_at(u64::from(next) * SECTOR_BYTES as u64, &content).unwrap();
+            disc.flush().unwrap();
+            if disc.state().profile.has_write_parameters() {
+                let error = disc.unit().close(Closing::Session, &mut quietly()).unwrap_err();
+                assert!(error.to_string().contains("cannot be closed as it is"), "{name}: {error}");
+            }
+            let number = disc.state().writable_track().unwrap().number;
+            assert_eq!(number, round, "{name}");
+            disc.unit().close(Closing::Track(number), &mut quietly()).unwrap();
+            disc.look_again().unwrap();
+            assert_eq!(facts(&disc), facts(tray.drive.medium()), "{name}");
+            assert_eq!(Drive::sessions(&disc), Drive::sessions(tray.drive.medium()), "{name}");
+            assert_eq!(disc.state().sessions().len(), 1, "{name}");
+        }
+        Recordable::close_session(&disc, &mut quietly()).unwrap();
+        assert_eq!(facts(&disc), facts(tray.drive.medium()), "{name}");
+        assert_eq!(Drive::sessions(&disc), Drive::sessions(tray.drive.medium()), "{name}");
+        let tracks: Vec<_> = disc.state().tracks.iter().map(|track| (track.session, track.start)).collect();
+        let expected = tray.drive.medium().tracks().unwrap();
+        let expected: Vec<_> = expected.iter().map(|track| (track.session, track.start)).collect();
+        assert_eq!(tracks, expected, "{name}");
+        assert_eq!(tracks.len(), 4, "{name}");
+    }
+}
+
 #[test]
 fn only_what_needs_it_is_told_how_it_is_written_and_only_once() {
     for medium in Medium::sequential() {

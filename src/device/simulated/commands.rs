@@ -8,7 +8,7 @@ use udf::read::ReadAt;
 use zerocopy::IntoBytes;
 use zerocopy::big_endian::{U16, U32};
 
-use super::SimulatedMedium;
+use super::{SimulatedMedium, Track};
 use crate::device::mmc::command::{self, Command};
 use crate::device::mmc::{
     Answer, Data, DiscInformation, Profile, SECTOR_BYTES, Sense, TrackInformation, Transport,
@@ -25,7 +25,11 @@ const UNKNOWN_COMMAND: Sense = Sense::new(5, 0x20, 0x00);
 const UNKNOWN_FIELD: Sense = Sense::new(5, 0x24, 0x00);
 const NOT_NEXT_WRITABLE: Sense = Sense::new(5, 0x21, 0x02);
 const TRACK_FULL: Sense = Sense::new(5, 0x63, 0x00);
+const INCOMPLETE_TRACK: Sense = Sense::new(5, 0x72, 0x03);
 const INSERTED: Sense = Sense::new(6, 0x28, 0x00);
+
+/// The number by which the track is known that is written to.
+const INVISIBLE_TRACK: u16 = 0xFF;
 
 /// A drive with a simulated medium in it.
 #[derive(Debug)]
@@ -151,7 +155,6 @@ impl SimulatedDrive {
     fn disc_information(&self) -> Vec<u8> {
         let medium = self.medium.medium();
         let state = self.medium.state();
-        let closed = self.medium.closed_sessions().len();
         let is_erasable = medium.writing != crate::media::Writing::Sequential;
         let facts = self.sequential();
         let (disc, session) = match facts {
@@ -160,21 +163,25 @@ impl SimulatedDrive {
             Some(_) if state.is_blank => (0, 0),
             Some(facts) => (1, u8::from(facts.open_session_start.is_some())),
         };
-        // The session that is open, or could be begun, counts.
-        let sessions = if medium.is_sequential() { closed + usize::from(facts.is_some()) } else { 1 };
-        let [high, low] = u16::try_from(sessions).unwrap_or(u16::MAX).to_be_bytes();
+        // The session and the track that are open, or could be begun, count.
+        let tracks = self.tracks();
+        let sessions = tracks.last().map_or(1, |last| last.session);
+        let first = tracks.iter().position(|track| track.session == sessions).map_or(1, |first| first + 1);
+        let [high, low] = sessions.to_be_bytes();
+        let [first_high, first_low] = u16::try_from(first).unwrap_or(u16::MAX).to_be_bytes();
+        let [last_high, last_low] = u16::try_from(tracks.len().max(1)).unwrap_or(u16::MAX).to_be_bytes();
         DiscInformation {
             length: U16::new(32),
             status: disc | session << 2 | if is_erasable { 0x10 } else { 0 },
             first_track: 1,
             sessions_low: low,
-            first_track_of_last_session_low: low,
-            last_track_low: low,
+            first_track_of_last_session_low: first_low,
+            last_track_low: last_low,
             flags: 0,
             disc_type: 0,
             sessions_high: high,
-            first_track_of_last_session_high: high,
-            last_track_high: high,
+            first_track_of_last_session_high: first_high,
+            last_track_high: last_high,
             identification: U32::ZERO,
             last_lead_in_start: U32::ZERO,
             last_possible_lead_out_start: U32::ZERO,
@@ -186,32 +193,51 @@ impl SimulatedDrive {
         .to_vec()
     }
 
-    /// A track each session, and one that is open or blank.
+    /// Those of a medium that is written in sessions.
+    fn tracks(&self) -> Vec<Track> {
+        if !self.medium.medium().is_sequential() {
+            return Vec::new();
+        }
+        self.medium.tracks().unwrap_or_default()
+    }
+
     fn track_information(&self, block: &[u8]) -> Done {
-        let number = word(block, 2);
-        let index = usize::try_from(number).unwrap_or(usize::MAX).checked_sub(1).ok_or(UNKNOWN_FIELD)?;
+        let number = u16::try_from(word(block, 2)).map_err(|_| UNKNOWN_FIELD)?;
         if at(block, 1) & 3 != 1 {
             return Err(UNKNOWN_FIELD);
         }
-        let number = u16::try_from(number).map_err(|_| UNKNOWN_FIELD)?;
-        let closed = self.medium.closed_sessions().len();
-        if index < closed
-            && let Some((start, last)) = Drive::sessions(&self.medium).get(index)
-        {
-            return Ok(closed_track(number, start.0, last.0));
+        let index = usize::from(number).checked_sub(1).ok_or(UNKNOWN_FIELD)?;
+        let of = *self.tracks().get(index).ok_or(UNKNOWN_FIELD)?;
+        let mut track = blank_track(number, of);
+        let facts = self.sequential().filter(|_| of.is_open);
+        if let Some(facts) = facts {
+            track.flags = if of.last.is_none() { 0x41 } else { 0x01 };
+            track.valid = 1;
+            track.next_writable = U32::new(facts.next_writable);
+            track.free_blocks = U32::new(facts.free_sectors);
+            let end = facts.next_writable.saturating_add(facts.free_sectors);
+            track.size_blocks = U32::new(end.saturating_sub(of.start));
+        } else {
+            let last = self.last_told(of).ok_or(UNKNOWN_FIELD)?;
+            track.flags = 0x01;
+            track.valid = 2;
+            track.size_blocks = U32::new(last.saturating_sub(of.start).saturating_add(1));
+            track.last_recorded = U32::new(last);
         }
-        let facts = self.sequential().filter(|_| index == closed);
-        let facts = facts.ok_or(UNKNOWN_FIELD)?;
-        let start = facts.open_session_start.unwrap_or(facts.next_writable);
-        let is_blank = facts.open_session_start.is_none();
-        let mut track = track(number, start);
-        track.flags = if is_blank { 0x41 } else { 0x01 };
-        track.valid = 1;
-        track.next_writable = U32::new(facts.next_writable);
-        track.free_blocks = U32::new(facts.free_sectors);
-        track.size_blocks =
-            U32::new(facts.next_writable.saturating_add(facts.free_sectors).saturating_sub(start));
         Ok(track.as_bytes().to_vec())
+    }
+
+    /// With the blocks in which a session's writing ran out, which drives count as recorded.
+    fn last_told(&self, track: Track) -> Option<u32> {
+        let sessions = Drive::sessions(&self.medium);
+        let index = usize::from(track.session).checked_sub(1)?;
+        let end = sessions.get(index).filter(|_| self.ends_its_session(track));
+        end.map(|end| end.1.0).or(track.last)
+    }
+
+    fn ends_its_session(&self, track: Track) -> bool {
+        let of_same = |other: &Track| other.session == track.session && other.start > track.start;
+        !self.tracks().iter().any(of_same)
     }
 
     fn total(&self) -> u32 {
@@ -280,16 +306,27 @@ impl SimulatedDrive {
         Ok(Vec::new())
     }
 
-    /// A track here is as long as its session: closing it does nothing that is seen.
+    /// Where write parameters rule, a session with a track that is not complete cannot be closed (MMC-6, CLOSE TRACK SESSION).
     fn close(&self, block: &[u8]) -> Done {
+        let has_parameters = self.profile().has_write_parameters();
+        let open =
+            self.tracks().into_iter().zip(1..).find(|(track, _)| track.is_open && track.last.is_some());
         match at(block, 2) & 7 {
-            0 | 1 => Ok(Vec::new()),
+            0 => Ok(Vec::new()),
+            1 => {
+                let wanted = u16::from_be_bytes([at(block, 4), at(block, 5)]);
+                let (_, number) = open.ok_or(UNKNOWN_FIELD)?;
+                if wanted != number && wanted != INVISIBLE_TRACK {
+                    return Err(UNKNOWN_FIELD);
+                }
+                nothing(self.medium.close_track())
+            }
+            2 if has_parameters && open.is_some() => Err(INCOMPLETE_TRACK),
             2 => {
-                let ends_the_disc =
-                    lock(&self.inner).page[3] >> 6 == 0 && self.profile().has_write_parameters();
+                let ends_the_disc = lock(&self.inner).page[3] >> 6 == 0 && has_parameters;
                 nothing(if ends_the_disc { self.medium.finalize() } else { self.medium.close_session() })
             }
-            6 if !self.profile().has_write_parameters() => nothing(self.medium.finalize()),
+            6 if !has_parameters => nothing(self.medium.finalize()),
             _ => Err(UNKNOWN_FIELD),
         }
     }
@@ -320,33 +357,25 @@ fn speeds() -> Vec<u8> {
     reply
 }
 
-fn closed_track(number: u16, start: u32, last: u32) -> Vec<u8> {
-    let mut track = track(number, start);
-    track.flags = 0x01;
-    track.valid = 2;
-    track.size_blocks = U32::new(last - start + 1);
-    track.last_recorded = U32::new(last);
-    track.as_bytes().to_vec()
-}
-
-fn track(number: u16, start: u32) -> TrackInformation {
+fn blank_track(number: u16, of: Track) -> TrackInformation {
     let [high, low] = number.to_be_bytes();
+    let [session_high, session_low] = of.session.to_be_bytes();
     TrackInformation {
         length: U16::new(46),
         track_low: low,
-        session_low: low,
+        session_low,
         reserved: 0,
         mode: 4,
         flags: 0,
         valid: 0,
-        start: U32::new(start),
+        start: U32::new(of.start),
         next_writable: U32::ZERO,
         free_blocks: U32::ZERO,
         packet_blocks: U32::ZERO,
         size_blocks: U32::ZERO,
         last_recorded: U32::ZERO,
         track_high: high,
-        session_high: high,
+        session_high,
         more_reserved: [0; 2],
         layers: [U32::ZERO; 3],
     }

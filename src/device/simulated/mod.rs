@@ -5,6 +5,7 @@ mod drive;
 mod state;
 #[cfg(test)]
 mod tests;
+mod tracks;
 mod units;
 
 use std::ffi::OsString;
@@ -23,6 +24,7 @@ use crate::media::{Medium, Writing};
 pub use commands::SimulatedDrive;
 use state::State;
 pub use state::{ClosedSession, Defect, DefectKind};
+pub use tracks::Track;
 pub use units::WholeUnits;
 
 /// A medium whose sectors are an image file, with a small file beside it for what the image cannot say.
@@ -147,14 +149,18 @@ impl SimulatedMedium {
         lock(&self.state).sessions.clone()
     }
 
+    /// Its tracks, in order: those that are closed, and unless the disc is, the one that the next write goes to.
+    pub fn tracks(&self) -> io::Result<Vec<Track>> {
+        lock(&self.state).tracks(self.image.metadata()?.len())
+    }
+
     /// What the drive says of the medium as a whole.
     pub fn state(&self) -> MediumState {
         let state = lock(&self.state);
-        let is_full = state.sessions.len() >= session_limit(&state);
         MediumState {
             is_blank: state.next_writable == 0,
             is_overwritable: state.medium.writing == Writing::Random,
-            is_closed: state.is_finalized || is_full,
+            is_closed: state.is_closed(),
         }
     }
 
@@ -186,6 +192,15 @@ impl SimulatedMedium {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "there is no room for another session"));
         }
         Ok(state.sequential())
+    }
+
+    /// Closes the track that is open: what is written next to the same session is another one. Tracks are for programs that want
+    /// them; a session without any closed in it has one.
+    pub fn close_track(&self) -> io::Result<()> {
+        self.flush()?;
+        let mut state = lock(&self.state);
+        state.close_track(self.image.metadata()?.len())?;
+        state.write(&self.sidecar)
     }
 
     /// Closes the session that is open: the next one begins behind the gap that the medium needs. Without a gap for another,
@@ -270,7 +285,7 @@ impl SimulatedMedium {
     fn check(state: &State, offset_bytes: u64, bytes: u64) -> io::Result<(u32, u32)> {
         let refuse = |why: String| Err(io::Error::new(io::ErrorKind::InvalidInput, why));
         let unit_bytes = state.medium.block_size.bytes_in(state.medium.write_unit_blocks);
-        if state.is_finalized || state.sessions.len() >= session_limit(state) {
+        if state.is_closed() {
             return refuse(String::from("the disc is closed: nothing can be written any more"));
         }
         if !bytes.is_multiple_of(unit_bytes) || bytes == 0 {
@@ -313,10 +328,6 @@ fn other_dvd_rw(medium: &Medium) -> Option<&'static Medium> {
 /// What a drive says of a sector that is damaged, or was never recorded.
 fn medium_error(what: &str, sector: u32) -> io::Error {
     io::Error::other(format!("sector {sector} cannot be {what}"))
-}
-
-fn session_limit(state: &State) -> usize {
-    state.medium.sessions.map_or(usize::MAX, |sessions| sessions.limit as usize)
 }
 
 fn links(state: &State) -> u32 {

@@ -64,6 +64,8 @@ pub(super) struct State {
     pub(super) sessions: Vec<ClosedSession>,
     /// Where the session begins that is being written, or would be.
     pub(super) open_start: u32,
+    /// First sectors of the tracks that are not the first of their session.
+    pub(super) track_starts: Vec<u32>,
     /// Where the next write must begin; of a medium written in any order, behind the last sector written.
     pub(super) next_writable: u32,
     pub(super) is_finalized: bool,
@@ -85,6 +87,7 @@ impl State {
             capacity_blocks,
             sessions: Vec::new(),
             open_start: 0,
+            track_starts: Vec::new(),
             next_writable: 0,
             is_finalized: false,
             is_formatted: medium.is_sequential(),
@@ -118,10 +121,11 @@ impl State {
             capacity_blocks: number(&object, "capacity_sectors")?,
             sessions: sessions.collect::<Option<_>>()?,
             open_start: number(&object, "open_session_start")?,
+            track_starts: list(&object, "track_starts", sector)?,
             next_writable: number(&object, "next_writable")?,
             is_finalized: object.get("is_finalized")?.as_bool()?,
             is_formatted: object.get("is_formatted").is_none_or(|value| value.as_bool() == Some(true)),
-            links: list(&object, "links", |value| u32::try_from(value.as_u64()?).ok())?,
+            links: list(&object, "links", sector)?,
             defects: list(&object, "defects", |one| {
                 let kind = DefectKind::find(one.get("kind")?.as_str()?)?;
                 Some(Defect { first: number(one, "first")?, last: number(one, "last")?, kind })
@@ -130,9 +134,7 @@ impl State {
                 Some(_) => number(&object, "spare_units")?,
                 None => medium.spare_units,
             },
-            spared: list(&object, "spared", |value| u32::try_from(value.as_u64()?).ok())?
-                .into_iter()
-                .collect(),
+            spared: list(&object, "spared", sector)?.into_iter().collect(),
         };
         state.is_sound().then_some(state)
     }
@@ -144,7 +146,14 @@ impl State {
             end = session.last.saturating_add(1);
             follows
         });
-        ordered && self.open_start >= end && self.next_writable >= self.open_start
+        let gap = self.track_gap();
+        let tracks_fit = self.track_starts.iter().all(|start| *start > gap && *start <= self.next_writable);
+        let tracks_ordered = self.track_starts.is_sorted_by(|one, next| next.saturating_sub(*one) > gap);
+        ordered
+            && self.open_start >= end
+            && self.next_writable >= self.open_start
+            && tracks_fit
+            && tracks_ordered
     }
 
     /// Closed sessions, and the open one if anything is in it, of an image so long: a power cut may have left sectors that
@@ -166,9 +175,11 @@ impl State {
         let starts = self.sessions.iter().skip(1).map(|session| session.start).chain([self.open_start]);
         let between = self.sessions.iter().zip(starts);
         let gaps = between.filter_map(|(session, next)| blank(session.last.saturating_add(1), next));
+        let gap = self.track_gap();
+        let pregaps = self.track_starts.iter().filter_map(|start| blank(start.saturating_sub(gap), *start));
         let blocks = self.medium.sessions.map_or(0, |sessions| sessions.link_blocks);
         let links = self.links.iter().filter_map(|link| blank(*link, link.saturating_add(blocks)));
-        damaged.chain(gaps).chain(links).min()
+        damaged.chain(gaps).chain(pregaps).chain(links).min()
     }
 
     /// The first sector among `first..end` that cannot be written.
@@ -215,7 +226,7 @@ impl State {
     }
 
     /// The sector behind the last that was recorded.
-    fn recorded_end(&self, image_bytes: u64) -> io::Result<u32> {
+    pub(super) fn recorded_end(&self, image_bytes: u64) -> io::Result<u32> {
         let blocks = self.medium.block_size.blocks_for(image_bytes);
         u32::try_from(blocks)
             .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "the image is too large"))
@@ -245,13 +256,13 @@ impl State {
         let Some(costs) = self.medium.sessions.filter(|_| self.next_writable > self.open_start) else {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "there is no open session to close"));
         };
+        self.forget_blank_track();
         let end = self.recorded_end(image_bytes)?.saturating_add(more_blocks);
         self.sessions.push(ClosedSession { start: self.open_start, last: end.saturating_sub(1) });
         let gap = if self.sessions.len() == 1 { costs.first_gap_blocks } else { costs.gap_blocks };
         self.open_start = end.next_multiple_of(self.medium.write_unit_blocks).saturating_add(gap);
         self.next_writable = self.open_start;
-        let is_full = self.sessions.len() >= costs.limit as usize;
-        self.is_finalized |= is_full || self.open_start >= self.capacity_blocks;
+        self.is_finalized |= self.is_closed() || self.open_start >= self.capacity_blocks;
         Ok(())
     }
 
@@ -271,6 +282,9 @@ impl State {
         // What most media have nothing of is not told of those.
         if !self.medium.is_sequential() {
             object["is_formatted"] = self.is_formatted.into();
+        }
+        if !self.track_starts.is_empty() {
+            object["track_starts"] = self.track_starts.clone().into();
         }
         if !self.links.is_empty() {
             object["links"] = self.links.clone().into();
@@ -295,6 +309,10 @@ impl State {
     }
 }
 
+fn sector(value: &Value) -> Option<u32> {
+    u32::try_from(value.as_u64()?).ok()
+}
+
 /// A list that need not be there.
 fn list<T>(object: &Value, key: &str, one: impl Fn(&Value) -> Option<T>) -> Option<Vec<T>> {
     object.get(key).map_or(Some(Vec::new()), |list| list.as_array()?.iter().map(one).collect())
@@ -311,6 +329,7 @@ mod tests {
         let state = State {
             sessions: vec![ClosedSession { start: 0, last: 1023 }],
             open_start: 12_424,
+            track_starts: vec![600, 12_800],
             next_writable: 13_000,
             links: vec![12_500],
             defects: vec![Defect { first: 7, last: 9, kind: DefectKind::Unwritable }],
@@ -335,6 +354,11 @@ mod tests {
         assert!(State::parse(&text(r#"[{"start": 9, "last": 8}]"#, 64, 64)).is_none());
         assert!(State::parse(&text(r#"[{"start": 0, "last": 64}]"#, 64, 64)).is_none());
         assert!(State::parse(&text("[]", 0, 0).replace("bd-r", "tape")).is_none());
+        let tracks =
+            |starts: &str| text("[]", 0, 640).replace("}", &format!(r#", "track_starts": {starts}}}"#));
+        assert!(State::parse(&tracks("[320, 640]")).is_some());
+        assert!(State::parse(&tracks("[320, 320]")).is_none());
+        assert!(State::parse(&tracks("[672]")).is_none());
         assert!(State::parse("{}").is_none());
     }
 }

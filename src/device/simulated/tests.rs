@@ -263,6 +263,44 @@ fn a_drive_completes_write_units() {
     assert!(units.write_at(59_999 * 2048, &[0; 4096]).is_err());
 }
 
+/// Gaps between tracks as `docs/media.md` has them; a track that holds nothing goes with its session.
+#[test]
+fn a_session_has_as_many_tracks_as_were_closed_in_it() {
+    for (name, gap) in [("cd-r", 152), ("dvd-r", 0), ("dvd+r", 16), ("bd-r", 0)] {
+        let folder = tempfile::tempdir().unwrap();
+        let first = disc(&folder, name);
+        assert!(first.close_track().is_err(), "{name}: nothing is in it");
+        write(&first, 0, 320).unwrap();
+        first.close_track().unwrap();
+        assert!(first.close_track().is_err(), "{name}: nothing is in the next one");
+        let second = 320 + gap;
+        assert_eq!(
+            (facts(&first).next_writable, facts(&first).open_session_start),
+            (second, Some(0)),
+            "{name}"
+        );
+        assert_eq!(facts(&first).free_sectors, 60_000 - second, "{name}");
+        write(&first, second, 32).unwrap();
+        first.close_track().unwrap();
+        let can = |sector| read(&first, sector, 1).is_ok();
+        assert!(can(319) && can(second) && (gap == 0 || !can(320) && !can(second - 1)), "{name}");
+        drop(first);
+        let disc = SimulatedMedium::open(&folder.path().join("disc.img")).unwrap().unwrap();
+        let end = second + 32;
+        let of = |session, start, last: Option<u32>, is_open| Track { session, start, last, is_open };
+        let closed = [of(1, 0, Some(319), false), of(1, second, Some(end - 1), false)];
+        assert_eq!(disc.tracks().unwrap()[..2], closed, "{name}");
+        assert_eq!(disc.tracks().unwrap()[2..], [of(1, end + gap, None, true)], "{name}");
+        disc.close_session().unwrap();
+        let last = disc.closed_sessions()[0];
+        assert_eq!((last.start, last.last), (0, end - 1), "{name}");
+        assert_eq!(disc.tracks().unwrap()[..2], closed, "{name}");
+        assert_eq!(disc.tracks().unwrap()[2..], [of(2, facts(&disc).next_writable, None, true)], "{name}");
+        disc.finalize().unwrap();
+        assert_eq!(disc.tracks().unwrap(), closed, "{name}");
+    }
+}
+
 /// What is damaged is elsewhere once it is written again, until nothing is left; what was there is lost.
 #[test]
 fn spare_areas_take_what_damaged_units_would_hold() {

@@ -177,6 +177,35 @@ fn a_state_that_broke_off_is_told_of_and_the_session_goes_on() {
     }
 }
 
+/// Other programs close tracks: the next state of an open session then lies in another track.
+#[test]
+fn a_session_goes_on_in_its_next_track() {
+    for medium in Medium::sequential().map(|medium| medium.name) {
+        let ground = Ground::disc(medium, Revision::V2_01, None);
+        let (device, _) = disc(&ground);
+        let paths = ["/1", "/2", "/3"];
+        for (number, path) in paths.into_iter().enumerate() {
+            let mut image = match number {
+                0 => ground.new_volume(),
+                _ => ground.import(&ImportOptions::default()).unwrap(),
+            };
+            image.add_bytes(path, path, Conflict::Error).unwrap();
+            ground.write(&image.create_result().unwrap());
+            device.close_track().unwrap();
+        }
+        device.close_session().unwrap();
+        assert_eq!(device.tracks().unwrap().iter().filter(|track| track.session == 1).count(), 3, "{medium}");
+        let mut image = ground.import(&ImportOptions::default()).unwrap();
+        image.add_bytes("/4", "/4", Conflict::Error).unwrap();
+        ground.write(&image.create_result().unwrap());
+        let volume = Volume::open(&**device, &ground.open()).unwrap();
+        for path in paths.into_iter().chain(["/4"]) {
+            let body = volume.read_all(&volume.lookup(&path[1..]).unwrap(), 10).unwrap();
+            assert_eq!(body, path.as_bytes(), "{medium}");
+        }
+    }
+}
+
 /// What broke off may be longer than what is searched of an image that nothing is known of: a drive knows where the track begins.
 #[test]
 fn a_long_write_that_broke_off_is_passed_over() {

@@ -1,5 +1,6 @@
-"""Owns: the kernel matrix.  Every revision and block size: create, three appends, back to the first session; the kernel's view of each state and,
-through `session=`, of each older session, against the sources; and our own commands on the same images."""
+"""Owns: the kernel matrix.  Every revision and block size, and every revision on every disc that is written in any order: create, three appends,
+back to the first session; the kernel's view of each state and, through `session=`, of each older session, against the sources; and our own
+commands on the same images."""
 
 import os
 import shutil
@@ -16,7 +17,8 @@ from product import Refused
 
 REVISIONS = ("1.02", "1.50", "2.00", "2.01", "2.50", "2.60")
 BLOCKS = (512, 1024, 2048, 4096)
-QUICK = {("1.02", 2048), ("1.50", 512), ("2.01", 4096), ("2.50", 2048), ("2.60", 1024)}
+DISCS = ("dvd-ram", "dvd+rw", "dvd-rw", "bd-re")                              # laid out for whole write units, sectors of 2048
+QUICK = {("1.02", 2048), ("1.50", 512), ("2.01", 4096), ("2.50", 2048), ("2.60", 1024), ("2.01", "dvd-ram"), ("2.50", "bd-re")}
 CROWDED = {("1.50", 1024), ("2.01", 2048), ("2.60", 4096)}                    # with a directory of thousands
 ZONES = ("UTC0", "IST-5:30", "EST5EDT,M3.2.0,M11.1.0", "<+1245>-12:45")     # must not matter
 EXTRACTED = 2048                                                            # the block size at which contents come back too
@@ -26,6 +28,11 @@ STAGES = ("create", "append-1", "append-2", "append-3", "revert")
 def sector(block, other=False):
     """Sector size of the loop device: the kernel tries its size and larger ones; it knows no loop of 1024."""
     return 512 if block == 1024 or (other and block == 2048) else 2048 if other else block
+
+
+def number(revision, ground):
+    """The sum of the places of both in their rows."""
+    return REVISIONS.index(revision) + (DISCS if ground in DISCS else BLOCKS).index(ground)
 
 
 class Sources:
@@ -50,12 +57,14 @@ class Sources:
 class Volume:
     """One image from its creation to the session that goes back to it, with a copy of every state and what each must show."""
 
-    def __init__(self, context, sources, work, revision, block):
+    def __init__(self, context, sources, work, revision, ground):
         self.product, self.report, self.sources = context.product, context.report, sources
-        self.revision, self.block = revision, block
-        self.name, self.folder = f"kernel/{revision}-{block}", f"{work}/{revision}-{block}"
+        self.revision, self.ground = revision, ground
+        self.medium, self.block = (ground, 2048) if ground in DISCS else (None, ground)
+        self.id = f"{revision}-{ground}".replace("+", "p")
+        self.name, self.folder = f"kernel/{revision}-{ground}", f"{work}/{self.id}"
         self.states, self.wants, self.starts = [], [], []
-        self.zone = ZONES[(REVISIONS.index(revision) + BLOCKS.index(block)) % len(ZONES)]
+        self.zone = ZONES[number(revision, ground) % len(ZONES)]
 
     def make(self):
         os.makedirs(self.folder)
@@ -75,9 +84,11 @@ class Volume:
             self.report.fail(f"{self.name}/sessions", str(error))
 
     def create(self, image, _):
-        root, want = self.sources.ready("crowded" if (self.revision, self.block) in CROWDED else "rich")
+        root, want = self.sources.ready("crowded" if (self.revision, self.ground) in CROWDED else "rich")
         self.created = want
-        self.product.create(image, root, revision=self.revision, block=self.block, label=commands.LABEL, zone=self.zone)
+        block = None if self.medium else self.block
+        self.product.create(image, root, revision=self.revision, block=block, medium=self.medium, label=commands.LABEL,
+                            zone=self.zone)
         return want
 
     def append_1(self, image, want):
@@ -103,10 +114,10 @@ class Volume:
         """What the kernel shall mount: every state, and in the last one each session but the newest."""
         other = self.block >= 2048
         for stage, image in zip(STAGES, self.states):
-            yield {"id": f"{self.revision}-{self.block}-{stage}", "image": image,
+            yield {"id": f"{self.id}-{stage}", "image": image,
                    "sector": sector(self.block, other and stage == "append-1")}
         for number, start in enumerate(self.starts[:-1], 1):
-            yield {"id": f"{self.revision}-{self.block}-session-{number}", "image": self.states[-1],
+            yield {"id": f"{self.id}-session-{number}", "image": self.states[-1],
                    "sector": sector(self.block), "options": f"session={start}"}
 
     def judge(self, results, folder):
@@ -119,12 +130,12 @@ class Volume:
         for number in range(1, min(len(self.starts), len(self.wants))):
             self.compare(f"session-{number}", results, folder, self.wants[number - 1])
         for number, image in enumerate(self.states):
-            thorough = self.block == EXTRACTED and STAGES[number] in ("create", "append-3")
+            thorough = self.ground == EXTRACTED and STAGES[number] in ("create", "append-3")
             commands.judge(self, f"{self.name}/{STAGES[number]}", image, self.wants[number], thorough)
         shutil.rmtree(self.folder) if not self.report.keep else None
 
     def compare(self, stage, results, folder, want):
-        job = f"{self.revision}-{self.block}-{stage}"
+        job = f"{self.id}-{stage}"
         result = results.get(job) or {"error": "never mounted"}
         if result["error"]:
             return self.report.fail(f"{self.name}/{stage}", f"{result['error']}; {result.get('dmesg', '')[-300:]}")
@@ -142,10 +153,10 @@ class Volume:
 
 
 def judge(context):
-    matrix = [(r, b) for r in REVISIONS for b in BLOCKS if context.report.wanted(f"kernel/{r}-{b}")
-              and (not context.report.quick or (r, b) in QUICK)]
-    matrix = [(r, b) for r, b in matrix if b == EXTRACTED or context.report.chosen(REVISIONS.index(r) + BLOCKS.index(b), 2)
-              or context.report.quick]
+    every = [(r, ground) for ground in (*BLOCKS, *DISCS) for r in REVISIONS]
+    usual = lambda r, ground: ground == EXTRACTED or context.report.chosen(number(r, ground), 3 if ground in DISCS else 2)
+    matrix = [(r, ground) for r, ground in every if context.report.wanted(f"kernel/{r}-{ground}")
+              and ((r, ground) in QUICK if context.report.quick else usual(r, ground))]
     if not matrix:
         return
     if reason := uml.missing():
