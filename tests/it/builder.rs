@@ -4,6 +4,7 @@ mod burning;
 mod changes;
 mod cuts;
 mod drive;
+mod drive_faults;
 mod in_place;
 mod layouts;
 mod media;

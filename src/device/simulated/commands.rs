@@ -8,6 +8,7 @@ use udf::read::ReadAt;
 use zerocopy::IntoBytes;
 use zerocopy::big_endian::{U16, U32};
 
+use super::faults::Faults;
 use super::{SimulatedMedium, Track};
 use crate::device::mmc::command::{self, Command};
 use crate::device::mmc::{
@@ -36,6 +37,7 @@ const INVISIBLE_TRACK: u16 = 0xFF;
 pub struct SimulatedDrive {
     medium: SimulatedMedium,
     inner: Mutex<Inner>,
+    pub(super) faults: Mutex<Faults>,
 }
 
 #[derive(Debug)]
@@ -57,7 +59,8 @@ impl SimulatedDrive {
         let mut page = [0; 52];
         (page[0], page[1], page[2], page[3], page[4]) = (5, 50, 1, 4, 8);
         let pending = vec![INSERTED, BECOMING_READY, BECOMING_READY];
-        Self { medium, inner: Mutex::new(Inner { pending, page, is_tray_open: false, log: Vec::new() }) }
+        let inner = Inner { pending, page, is_tray_open: false, log: Vec::new() };
+        Self { medium, inner: Mutex::new(inner), faults: Mutex::default() }
     }
 
     /// The medium.
@@ -77,6 +80,7 @@ impl SimulatedDrive {
 
     fn carry_out(&self, block: &[u8], out: &[u8]) -> Done {
         let code = *block.first().ok_or(UNKNOWN_COMMAND)?;
+        self.unless_dead()?;
         self.attend(code)?;
         match code {
             command::InquiryCommand::CODE => Ok(inquiry()),
@@ -96,15 +100,22 @@ impl SimulatedDrive {
             command::ReadCapacity::CODE => Ok(self.capacity()),
             command::Read10::CODE => self.read(block),
             command::Write10::CODE => self.write(block, out),
-            command::SynchronizeCache::CODE => nothing(self.medium.flush()),
-            command::CloseTrackSession::CODE => self.close(block),
-            command::Blank::CODE => nothing(self.medium.erase()),
-            command::FormatUnit::CODE => nothing(self.medium.format()),
+            command::SynchronizeCache::CODE => self.durably(|medium| nothing(medium.flush())),
+            command::CloseTrackSession::CODE => self.durably(|_| self.close(block)),
+            command::Blank::CODE => self.durably(|medium| nothing(medium.erase())),
+            command::FormatUnit::CODE => self.durably(|medium| nothing(medium.format())),
             command::ModeSense10::CODE => Ok([&[0; 8][..], &lock(&self.inner).page].concat()),
             command::ModeSelect10::CODE => self.mode_select(out),
             command::GetPerformance::CODE => Ok(speeds()),
             _ => Err(UNKNOWN_COMMAND),
         }
+    }
+
+    /// Does what writes the cache to the medium first.
+    fn durably(&self, what: impl FnOnce(&SimulatedMedium) -> Done) -> Done {
+        let done = what(&self.medium);
+        self.cache_is_written();
+        done
     }
 
     /// What has to be said first. INQUIRY and GET CONFIGURATION work at any time.
@@ -297,7 +308,9 @@ impl SimulatedDrive {
         let sectors = usize::from(u16::from_be_bytes([at(block, 7), at(block, 8)]));
         let bytes = out.get(..sectors * SECTOR_BYTES).ok_or(UNKNOWN_FIELD)?;
         let sector = word(block, 2);
-        let result = self.medium.write_at(u64::from(sector) * SECTOR_BYTES as u64, bytes);
+        let offset_bytes = u64::from(sector) * SECTOR_BYTES as u64;
+        self.before_write(offset_bytes, bytes.len())?;
+        let result = self.medium.write_at(offset_bytes, bytes);
         result.map_err(|error| match error.kind() {
             io::ErrorKind::InvalidInput => NOT_NEXT_WRITABLE,
             io::ErrorKind::StorageFull => TRACK_FULL,

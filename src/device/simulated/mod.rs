@@ -2,6 +2,7 @@
 
 mod commands;
 mod drive;
+mod faults;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -107,16 +108,7 @@ impl SimulatedMedium {
         if writes {
             lock_file(&file)?;
         }
-        let blocks = state.medium.block_size.blocks_for(file.metadata()?.len());
-        let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
-        if blocks > state.next_writable {
-            // The power was cut while this was written: the drive fills its last write unit up, and goes on behind it.
-            let end = blocks.next_multiple_of(state.medium.write_unit_blocks);
-            if links(&state) > 0 {
-                state.links.push(end);
-            }
-            state.next_writable = end.saturating_add(links(&state));
-        }
+        state.find_what_was_recorded(file.metadata()?.len());
         Ok(Some(Self { image: file, sidecar, state: Mutex::new(state) }))
     }
 
@@ -330,10 +322,6 @@ fn medium_error(what: &str, sector: u32) -> io::Error {
     io::Error::other(format!("sector {sector} cannot be {what}"))
 }
 
-fn links(state: &State) -> u32 {
-    state.medium.sessions.map_or(0, |sessions| sessions.link_blocks)
-}
-
 impl WriteAt for SimulatedMedium {
     fn order(&self) -> Order {
         if self.medium().is_sequential() { Order::Ascending } else { Order::Any }
@@ -375,10 +363,10 @@ impl WriteAt for SimulatedMedium {
         self.image.sync_data()?;
         let mut state = lock(&self.state);
         let blocks = state.medium.block_size.blocks_for(self.image.metadata()?.len());
-        if u64::from(state.next_writable) == blocks && blocks > 0 && links(&state) > 0 {
+        if u64::from(state.next_writable) == blocks && blocks > 0 && state.link_blocks() > 0 {
             let end = state.next_writable;
             state.links.push(end);
-            state.next_writable = end.saturating_add(links(&state));
+            state.next_writable = end.saturating_add(state.link_blocks());
         }
         state.write(&self.sidecar)
     }

@@ -156,6 +156,24 @@ impl State {
             && tracks_ordered
     }
 
+    /// The power was cut while an image grew to this size: the drive fills its last write unit up, and goes on behind it.
+    pub(super) fn find_what_was_recorded(&mut self, image_bytes: u64) {
+        let blocks = self.medium.block_size.blocks_for(image_bytes);
+        let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
+        if blocks > self.next_writable {
+            let end = blocks.next_multiple_of(self.medium.write_unit_blocks);
+            if self.link_blocks() > 0 {
+                self.links.push(end);
+            }
+            self.next_writable = end.saturating_add(self.link_blocks());
+        }
+    }
+
+    /// Between what is written in one go and the next.
+    pub(super) fn link_blocks(&self) -> u32 {
+        self.medium.sessions.map_or(0, |sessions| sessions.link_blocks)
+    }
+
     /// Closed sessions, and the open one if anything is in it, of an image so long: a power cut may have left sectors that
     /// the file beside it knows nothing of.
     pub(super) fn all_sessions(&self, image_bytes: u64) -> io::Result<Vec<ClosedSession>> {
@@ -177,7 +195,7 @@ impl State {
         let gaps = between.filter_map(|(session, next)| blank(session.last.saturating_add(1), next));
         let gap = self.track_gap();
         let pregaps = self.track_starts.iter().filter_map(|start| blank(start.saturating_sub(gap), *start));
-        let blocks = self.medium.sessions.map_or(0, |sessions| sessions.link_blocks);
+        let blocks = self.link_blocks();
         let links = self.links.iter().filter_map(|link| blank(*link, link.saturating_add(blocks)));
         damaged.chain(gaps).chain(pregaps).chain(links).min()
     }

@@ -1,5 +1,6 @@
 //! Writes of any size to a medium that takes whole write units only.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Mutex;
 
@@ -37,12 +38,23 @@ impl WriteAt for WholeUnits<'_> {
         let unit = medium.block_size.bytes_in(medium.write_unit_blocks);
         let start = offset_bytes / unit * unit;
         let end = offset_bytes.saturating_add(bytes.len() as u64).next_multiple_of(unit);
+        if start == offset_bytes && end == offset_bytes.saturating_add(bytes.len() as u64) {
+            return self.medium.write_at(start, bytes);
+        }
         let to_len = |bytes: u64| usize::try_from(bytes).map_err(io::Error::other);
         let mut whole = vec![0; to_len(end - start)?];
-        // What was never written is zeros.
-        let there = self.medium.size_bytes().saturating_sub(start).min(end - start);
-        self.medium.read_at(start, &mut whole[..to_len(there)?]).map_err(io::Error::other)?;
         let at = to_len(offset_bytes - start)?;
+        // Only the first and the last unit keep anything.
+        for unit_start in BTreeSet::from([start, end - unit]) {
+            let place = to_len(unit_start - start)?;
+            let is_covered = place >= at && place + to_len(unit)? <= at + bytes.len();
+            // What was never written is zeros.
+            let there = to_len(self.medium.size_bytes().saturating_sub(unit_start).min(unit))?;
+            if !is_covered {
+                let room = &mut whole[place..place + there];
+                self.medium.read_at(unit_start, room).map_err(io::Error::other)?;
+            }
+        }
         whole[at..at + bytes.len()].copy_from_slice(bytes);
         self.medium.write_at(start, &whole)
     }

@@ -21,8 +21,11 @@ const NAME: &str = "virtual allocation table";
 const MAX_SCAN_BYTES: u64 = 256 << 20;
 /// Blocks that are looked at in one go.
 const CHUNK_BLOCKS: u32 = 64;
-/// Blocks of a chunk that may be unreadable before the others are passed over, which on a drive take seconds each.
-const MAX_UNREADABLE: u32 = 4;
+/// Blocks of a chunk that may be unreadable before the others are passed over, which on a drive can take seconds each. Between what
+/// is written in one go and the next a CD has seven of them.
+const MAX_UNREADABLE: u32 = 32;
+/// Unreadable blocks in all, after which a chunk is read whole or not at all.
+const MAX_UNREADABLE_IN_ALL: u32 = 1024;
 /// Blocks before the last that are looked at even then: the run-out blocks of a track, and 150 blocks of gap, are often
 /// counted as recorded.
 const RUN_OUT: [u32; 2] = [150, 152];
@@ -60,7 +63,8 @@ impl VirtualPartition {
         let limit = u32::try_from(whole_blocks(space.block_size, MAX_SCAN_BYTES)).unwrap_or(u32::MAX);
         let track_start = options.track_start.map(|start| start.0.saturating_sub(end.start.0));
         let lowest = end.block.0.saturating_sub(limit).min(track_start.unwrap_or(u32::MAX));
-        let mut search = Search { space, lower, end, lowest, false_ones: 0, first_failure: None };
+        let mut search =
+            Search { space, lower, end, lowest, false_ones: 0, unreadable: 0, first_failure: None };
         let Some(table) = search.newest() else {
             return Err(search.first_failure.take().unwrap_or_else(|| missing(end.sector)));
         };
@@ -108,6 +112,7 @@ struct Search<'a, R> {
     /// The first block that is looked at.
     lowest: u32,
     false_ones: u32,
+    unreadable: u32,
     first_failure: Option<Error>,
 }
 
@@ -132,26 +137,36 @@ impl<R: ReadAt> Search<'_, R> {
 
     /// The last table in so many blocks from `first` on.
     fn chunk(&mut self, first: u32, count: u32) -> Option<VirtualTable> {
-        let block_bytes = self.space.block_size.len();
         let mut bytes = vec![0; usize::try_from(self.space.block_size.bytes_in(count)).ok()?];
-        let offset = |block: u32| {
-            self.end.start.checked_add(block).map(|sector| self.space.block_size.offset_of(sector))
-        };
-        if read_exact(&self.space.device, offset(first)?, &mut bytes).is_err() {
-            // What cannot be read stays zeros, which is no table.
-            let mut unreadable = 0;
-            for (block, out) in (first..).zip(bytes.chunks_exact_mut(block_bytes)) {
-                let back = self.end.block.0.saturating_sub(block);
-                if (unreadable < MAX_UNREADABLE || RUN_OUT.contains(&back))
-                    && read_exact(&self.space.device, offset(block)?, out).is_err()
-                {
-                    out.fill(0);
-                    unreadable = unreadable.saturating_add(1);
-                }
+        if read_exact(&self.space.device, self.offset_of(first)?, &mut bytes).is_err() {
+            return self.chunk_in_pieces(first, count);
+        }
+        let blocks = (first..).zip(bytes.chunks_exact(self.space.block_size.len()));
+        let blocks = blocks.collect::<alloc::vec::Vec<_>>();
+        blocks.into_iter().rev().find_map(|(block, bytes)| self.table(Block(block), bytes))
+    }
+
+    /// The same where some of them cannot be read: from the last on, since the first that is met is the one that counts.
+    fn chunk_in_pieces(&mut self, first: u32, count: u32) -> Option<VirtualTable> {
+        let mut bytes = vec![0; self.space.block_size.len()];
+        let mut unreadable = 0u32;
+        for block in (first..first.checked_add(count)?).rev() {
+            let is_looked_at = unreadable < MAX_UNREADABLE && self.unreadable < MAX_UNREADABLE_IN_ALL;
+            if !is_looked_at && !RUN_OUT.contains(&self.end.block.0.saturating_sub(block)) {
+                continue;
+            }
+            if read_exact(&self.space.device, self.offset_of(block)?, &mut bytes).is_err() {
+                unreadable = unreadable.saturating_add(1);
+                self.unreadable = self.unreadable.saturating_add(1);
+            } else if let Some(table) = self.table(Block(block), &bytes) {
+                return Some(table);
             }
         }
-        let blocks = (first..).zip(bytes.chunks_exact(block_bytes)).collect::<alloc::vec::Vec<_>>();
-        blocks.into_iter().rev().find_map(|(block, bytes)| self.table(Block(block), bytes))
+        None
+    }
+
+    fn offset_of(&self, block: u32) -> Option<u64> {
+        self.end.start.checked_add(block).map(|sector| self.space.block_size.offset_of(sector))
     }
 
     /// The table whose ICB is this block, if it is one.
@@ -289,6 +304,22 @@ mod tests {
             let bad_sectors = (PARTITION + table + 1..=PARTITION + VIRTUAL_TABLE).collect();
             let device = Scratched { image: fixture.image, bad_sectors };
             assert_eq!(block(&Volume::open(device, &OpenOptions::default()).unwrap()), table, "{back}");
+        }
+    }
+
+    /// A CD has seven blocks that cannot be read behind each write: those of earlier ones hide nothing.
+    #[test]
+    fn links_between_writes_are_passed_over() {
+        for before in [0, 1, 2, 5] {
+            let mut fixture = Fixture::with_virtual(VirtualTableForm::Header);
+            let table = VIRTUAL_TABLE - 7;
+            fixture.virtual_table(table, VirtualTableForm::Header, NO_BLOCK);
+            fixture.virtual_table(VIRTUAL_TABLE - 200, VirtualTableForm::Header, NO_BLOCK);
+            let ends = (0..=before).map(|write| PARTITION + table + 1 - 9 * write);
+            let bad_sectors = ends.flat_map(|end| end..end + 7).collect();
+            let device = Scratched { image: fixture.image, bad_sectors };
+            let volume = Volume::open(device, &OpenOptions::default()).unwrap();
+            assert_eq!(block(&volume), table, "{before} writes before it");
         }
     }
 
