@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 use crate::error::{Error, Result};
 
@@ -17,6 +17,8 @@ struct Shared {
     files: AtomicU64,
     bytes: AtomicU64,
     total_bytes: AtomicU64,
+    /// One more than the percentage; 0 if nothing is known.
+    buffer_level: AtomicU8,
     cancelled: AtomicBool,
     observer: Option<Observer>,
 }
@@ -75,6 +77,17 @@ impl Progress {
     /// So many bytes will be written in all.
     pub fn set_total_bytes(&self, bytes: u64) {
         self.shared.total_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// So full is the buffer of the drive that is written to, in percent.
+    pub fn set_buffer_level(&self, percent: u8) {
+        self.shared.buffer_level.store(percent.min(100) + 1, Ordering::Relaxed);
+    }
+
+    /// How full the buffer of the drive is that is written to, in percent; `None` if it has none, or is none.
+    #[must_use]
+    pub fn buffer_level_percent(&self) -> Option<u8> {
+        self.shared.buffer_level.load(Ordering::Relaxed).checked_sub(1)
     }
 
     /// Files looked at.

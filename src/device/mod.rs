@@ -32,7 +32,7 @@ pub use image::ImageFile;
 pub use memory::MemoryDevice;
 pub use pipe::Pipe;
 pub use reader::FileReader;
-pub use recordable::{Recordable, Told};
+pub use recordable::{Recordable, Told, WriteTimes};
 pub use recorder::{Event, Recorder};
 pub use shifted::Shifted;
 pub use signature::signature;
@@ -115,6 +115,12 @@ pub trait WriteAt: Send + Sync {
         Ok(0)
     }
 
+    /// How full the buffer of the device is, in percent, where it has one that runs empty. It is asked for after a write, and
+    /// costs next to nothing: what is not known anew is what was known before.
+    fn buffer_level_percent(&self) -> Option<u8> {
+        None
+    }
+
     /// The barrier: returns when all that was written is durable.
     fn flush(&self) -> io::Result<()>;
 }
@@ -149,6 +155,9 @@ impl<T: WriteAt + ?Sized> WriteAt for &T {
         bytes: u64,
     ) -> io::Result<u64> {
         (**self).copy_from(offset_bytes, file, file_offset_bytes, bytes)
+    }
+    fn buffer_level_percent(&self) -> Option<u8> {
+        (**self).buffer_level_percent()
     }
     fn flush(&self) -> io::Result<()> {
         (**self).flush()

@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::io;
+use std::time::Duration;
 
 use udf::read::ReadAt;
 
@@ -11,6 +12,15 @@ use crate::media::multisession::Sequential;
 
 /// Is told how much is done of something that takes long, of 65,536 parts.
 pub type Told<'a> = &'a mut dyn FnMut(u16);
+
+/// How a drive has spent its time while a disc was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WriteTimes {
+    /// With commands that write.
+    pub writing: Duration,
+    /// Between one and the next, without a barrier in between: nothing was there to be written yet.
+    pub waiting: Duration,
+}
 
 /// A disc that can be written to.
 pub trait Recordable: Drive + ReadAt + WriteAt + Debug {
@@ -25,6 +35,15 @@ pub trait Recordable: Drive + ReadAt + WriteAt + Debug {
 
     /// Formats it, so that it is written in any order.
     fn format(&self, told: Told<'_>) -> io::Result<()>;
+
+    /// Writes no faster than so many times 1000 bytes a second, as fast as the drive then can: what it says that is. `None` if it
+    /// has no speeds.
+    fn set_speed(&self, kilobytes_per_second: u32) -> io::Result<Option<u32>>;
+
+    /// How long writes have taken so far, and how long the drive waited for the next one between them; `None` if nobody looked.
+    fn write_times(&self) -> Option<WriteTimes> {
+        None
+    }
 
     /// What the drive would say once `more_sectors` were written and the session that is open was closed; nothing is done.
     fn after_closing(&self, more_sectors: u32) -> io::Result<Sequential>;

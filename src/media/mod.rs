@@ -33,6 +33,9 @@ pub struct Medium {
     pub capacity_blocks: Option<u32>,
     /// Write units that drives keep to put what damaged ones would hold there.
     pub spare_units: u32,
+    /// What is written in a second at single speed, in 1000 bytes, as drives count it: of a CD all 2352 bytes of a sector. `None`
+    /// if it is no disc.
+    pub single_speed_kilobytes: Option<u32>,
     /// How it is written.
     pub writing: Writing,
     /// What its sessions cost; `None` if it has but one.

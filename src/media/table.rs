@@ -15,12 +15,25 @@ const DISC: Medium = Medium {
     layout: VolumeLayout::Session,
     capacity_blocks: None,
     spare_units: 0,
+    single_speed_kilobytes: None,
     writing: Writing::Random,
     sessions: None,
 };
-const CD: Medium = Medium { ecc_block_blocks: 32, capacity_blocks: Some(359_847), ..DISC };
-const DVD: Medium = Medium { write_unit_blocks: 16, ecc_block_blocks: 16, ..DISC };
-const BD: Medium = Medium { write_unit_blocks: 32, ecc_block_blocks: 32, revision: Revision::V2_50, ..DISC };
+const CD: Medium = Medium {
+    ecc_block_blocks: 32,
+    capacity_blocks: Some(359_847),
+    single_speed_kilobytes: Some(176),
+    ..DISC
+};
+const DVD: Medium =
+    Medium { write_unit_blocks: 16, ecc_block_blocks: 16, single_speed_kilobytes: Some(1385), ..DISC };
+const BD: Medium = Medium {
+    write_unit_blocks: 32,
+    ecc_block_blocks: 32,
+    revision: Revision::V2_50,
+    single_speed_kilobytes: Some(4496),
+    ..DISC
+};
 // Of the default format: what is left of 12 219 392 sectors.
 const BD_SPARE_UNITS: u32 = 12_288;
 

@@ -128,7 +128,11 @@ impl<R: Render + ?Sized> Writer<'_, R> {
     fn write_at(&self, start: Sector, bytes: &[u8]) -> Result<()> {
         let offset_bytes = self.plan.block_size().offset_of(start);
         let failed = |source| Error::Write { offset_bytes, bytes: bytes.len() as u64, source };
-        self.device.write_at(offset_bytes, bytes).map_err(failed)
+        self.device.write_at(offset_bytes, bytes).map_err(failed)?;
+        if let Some(percent) = self.device.buffer_level_percent() {
+            self.progress.set_buffer_level(percent);
+        }
+        Ok(())
     }
 }
 

@@ -13,7 +13,6 @@ use udf::Revision;
 use udf::read::{OpenOptions, ReadAt};
 
 use crate::bar;
-use crate::disc::Access;
 use crate::flags::LayoutChoice;
 use crate::grow::{Ground, Growth, Planned, Planning};
 use crate::job::{Append, Times};
@@ -39,7 +38,7 @@ pub(crate) fn run(flags: &flags::Append, report: &Report) -> anyhow::Result<Endi
         report,
     };
     if flags.start_new
-        && let Some(disc) = disc::to_grow(&flags.image, Access::of(&flags.effort)).with_context(name)?
+        && let Some(disc) = disc::to_grow(&flags.image, &flags.effort, report).with_context(name)?
         && disc.medium().is_sequential()
     {
         let fresh = start_new::Fresh::find(flags, &job, &*disc, (report, &progress)).with_context(name)?;

@@ -84,7 +84,11 @@ fn show(bar: &ProgressBar, progress: &Progress) {
     } else {
         "{bar:24} {percent:>3}% {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left ({msg})"
     };
-    bar.set_message(text::things(files, "file", "files"));
+    let files = text::things(files, "file", "files");
+    bar.set_message(match progress.buffer_level_percent() {
+        Some(percent) => format!("{files}, buffer {percent}% full"),
+        None => files,
+    });
     if bar.length() != Some(total).filter(|total| *total > 0)
         && let Ok(style) = ProgressStyle::with_template(template)
     {

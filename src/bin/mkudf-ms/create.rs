@@ -28,7 +28,7 @@ use crate::{flags, further, verify};
 
 /// Makes the volume.
 pub(crate) fn run(flags: &flags::Create, report: &Report) -> anyhow::Result<Ending> {
-    let drive = Target::drive(flags)?;
+    let drive = Target::drive(flags, report)?;
     let mut job = Create::new(flags, drive.as_deref().map(Drive::medium))?;
     if report.json && matches!(job.output, Output::Stdout) && !flags.effort.dry_run {
         return Err(
@@ -195,11 +195,12 @@ impl<'a> Target<'a> {
     }
 
     /// The disc in the drive that is written to, if it is one.
-    fn drive(flags: &flags::Create) -> anyhow::Result<Option<Box<dyn Recordable>>> {
-        if !disc::is_drive(&flags.output) {
+    fn drive(flags: &flags::Create, report: &Report) -> anyhow::Result<Option<Box<dyn Recordable>>> {
+        let name = || flags.output.display().to_string();
+        if !disc::is_drive(&flags.output) && flags.effort.speed.is_none() {
             return Ok(None);
         }
-        disc::at(&flags.output, Access::of(&flags.effort)).with_context(|| flags.output.display().to_string())
+        disc::to_write(&flags.output, &flags.effort, report).with_context(name)
     }
 
     /// A disc: in a drive, or simulated, in a file to be made, or one to be replaced.

@@ -170,8 +170,13 @@ fn print(out: &mut impl Write, found: &Found) -> io::Result<()> {
         writeln!(out, "  free: {} sectors from {} on", facts.free_sectors, facts.next_writable)?;
     }
     if !disc.speeds.is_empty() {
-        let speeds = disc.speeds.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        writeln!(out, "  speeds: {speeds} kB/s")?;
+        let single = state.medium.single_speed_kilobytes;
+        let named = |speed: &u32| match single {
+            Some(single) => format!("{speed} kB/s ({}x)", (speed + single / 2) / single),
+            None => format!("{speed} kB/s"),
+        };
+        let speeds = disc.speeds.iter().map(named).collect::<Vec<_>>().join(", ");
+        writeln!(out, "  speeds: {speeds}")?;
     }
     for one in &disc.layouts {
         writeln!(out, "  layout {}: {}", one.layout, one.obstacle.unwrap_or("can be used"))?;

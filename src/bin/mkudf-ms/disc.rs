@@ -48,9 +48,47 @@ pub(crate) fn at(path: &Path, access: Access) -> anyhow::Result<Option<Box<dyn R
     Ok(found.map(|disc| -> Box<dyn Recordable> { Box::new(disc) }))
 }
 
-/// The same for what is to grow. A disc in a drive that is written in any order is a device like others: the kernel writes it.
-pub(crate) fn to_grow(path: &Path, access: Access) -> anyhow::Result<Option<Box<dyn Recordable>>> {
-    match at(path, access)? {
+/// The same for what is to be written, at the speed that is asked for.
+pub(crate) fn to_write(
+    path: &Path,
+    effort: &Effort,
+    report: &Report,
+) -> anyhow::Result<Option<Box<dyn Recordable>>> {
+    let found = at(path, Access::of(effort))?;
+    let Some(speed) = effort.speed else { return Ok(found) };
+    let Some(disc) = found.as_deref().filter(|_| is_drive(path)) else {
+        return Err(Usage(String::from("--speed: only discs in drives have one")).into());
+    };
+    let single = disc.medium().single_speed_kilobytes.filter(|_| !effort.dry_run);
+    if let Some(single) = single
+        && let Some(kilobytes) = disc.set_speed(speed.kilobytes(single)).context("cannot set the speed")?
+    {
+        let tenths = u64::from(kilobytes) * 10 / u64::from(single);
+        report.note(&format!("writing at {kilobytes} kB/s ({}.{}x)", tenths / 10, tenths % 10));
+    }
+    Ok(found)
+}
+
+/// The same for what is to grow.
+pub(crate) fn to_grow(
+    path: &Path,
+    effort: &Effort,
+    report: &Report,
+) -> anyhow::Result<Option<Box<dyn Recordable>>> {
+    unless_left_to_the_kernel(path, to_write(path, effort, report)?)
+}
+
+/// The same for what was written.
+pub(crate) fn to_read_back(path: &Path) -> anyhow::Result<Option<Box<dyn Recordable>>> {
+    unless_left_to_the_kernel(path, at(path, Access::Read)?)
+}
+
+/// A disc in a drive that is written in any order is a device like others: the kernel writes it.
+fn unless_left_to_the_kernel(
+    path: &Path,
+    found: Option<Box<dyn Recordable>>,
+) -> anyhow::Result<Option<Box<dyn Recordable>>> {
+    match found {
         Some(disc) if is_drive(path) && !disc.medium().is_sequential() => {
             unless_unformatted(&*disc)?;
             Ok(None)
@@ -144,7 +182,7 @@ impl Blank<'_> {
             if closes {
                 end_session(&*disc, report)?;
             }
-            let_go(&*disc)?;
+            let_go(&*disc, report)?;
             Ok(done)
         });
         if done.is_err() && self.is_new {
@@ -157,7 +195,11 @@ impl Blank<'_> {
 }
 
 /// Nothing more is written to a disc.
-pub(crate) fn let_go(disc: &dyn Recordable) -> anyhow::Result<()> {
+pub(crate) fn let_go(disc: &dyn Recordable, report: &Report) -> anyhow::Result<()> {
+    if let Some(times) = disc.write_times() {
+        let (writing, waiting) = (times.writing.as_secs_f64(), times.waiting.as_secs_f64());
+        report.detail(&format!("the drive took {writing:.2} s to write, and waited {waiting:.2} s for more"));
+    }
     disc.let_go().context("all is written, but the drive does not let go of the disc")
 }
 

@@ -21,7 +21,7 @@ pub(crate) use history::{Diff, Revert};
 pub(crate) use reading::{Cat, Entrance, Extract, Info, Ls, Place, Reading, Restoring, Sessions, Verify};
 pub(crate) use rescue::Rescue;
 
-use crate::values::{self, Mode, Owner, Size};
+use crate::values::{self, Mode, Owner, Size, Speed};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -366,6 +366,9 @@ pub(crate) struct Effort {
     /// Read back what was written, from the medium and not from memory, and compare it
     #[arg(long, conflicts_with = "dry_run")]
     pub(crate) verify: bool,
+    /// Write a disc in a drive at this speed, or the drive's next lower one: 8x, or in kB/s [default: as the drive chooses]
+    #[arg(long, value_name = "SPEED")]
+    pub(crate) speed: Option<Speed>,
     /// How much the medium holds: bytes, with K, M, G or T powers of 1024, with KB, MB... of 1000, with s sectors
     #[arg(long, value_name = "SIZE")]
     pub(crate) capacity: Option<Size>,

@@ -94,7 +94,7 @@ impl Growth<'_> {
     /// Grows whatever the path leads to.
     pub(crate) fn run(&self, planning: &impl Planning) -> anyhow::Result<Ending> {
         // Nothing must hold the disc any more when it is read back.
-        let written = match disc::to_grow(self.image, Access::of(self.effort))? {
+        let written = match disc::to_grow(self.image, self.effort, self.report)? {
             Some(disc) if disc.medium().is_sequential() => self.sequential(&*disc, planning),
             Some(disc) => self.rewritable(&*disc, planning),
             None => self.plain(planning),
@@ -160,7 +160,7 @@ impl Growth<'_> {
         if target.closes_session && written.done.is_some() {
             disc::end_session(disc, self.report)?;
         }
-        disc::let_go(disc)?;
+        disc::let_go(disc, self.report)?;
         Ok(written)
     }
 

@@ -12,7 +12,7 @@ use mkudf_ms::tree::Tree;
 use udf::read::{OpenOptions, ReadAt, Volume};
 
 use crate::bar::{self, Bar};
-use crate::disc::{self, Access};
+use crate::disc;
 use crate::report::{Ending, Report};
 use crate::text;
 
@@ -56,7 +56,7 @@ pub(crate) fn read_back(
 
 /// What the medium has, and not what the kernel remembers.
 fn device(path: &Path) -> anyhow::Result<Box<dyn ReadAt>> {
-    Ok(match disc::to_grow(path, Access::Read)? {
+    Ok(match disc::to_read_back(path)? {
         Some(disc) => Box::new(disc),
         None => Box::new(UncachedReader::open(path)?),
     })

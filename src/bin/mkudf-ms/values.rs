@@ -107,6 +107,42 @@ impl FromStr for Owner {
     }
 }
 
+/// How fast a disc is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Speed {
+    /// So many times as fast as at single speed, in tenths.
+    Tenfold(u32),
+    /// In 1000 bytes a second.
+    Kilobytes(u32),
+}
+
+impl Speed {
+    /// In 1000 bytes a second, for a medium whose single speed is this.
+    pub(crate) fn kilobytes(self, single: u32) -> u32 {
+        match self {
+            Self::Tenfold(tenths) => {
+                u32::try_from(u64::from(single) * u64::from(tenths) / 10).unwrap_or(u32::MAX)
+            }
+            Self::Kilobytes(kilobytes) => kilobytes,
+        }
+    }
+}
+
+impl FromStr for Speed {
+    type Err = String;
+
+    /// `8x` and `2.4x`, or a number of kB/s.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wanted = || String::from("a speed is a factor, as in 8x, or a number of kB/s");
+        let small = |number: Option<u64>| number.and_then(|number| u32::try_from(number).ok());
+        let speed = match text.strip_suffix(['x', 'X']) {
+            Some(factor) => small(scaled(factor, 10)).map(Self::Tenfold),
+            None => small(scaled(text, 1)).map(Self::Kilobytes),
+        };
+        speed.filter(|speed| speed.kilobytes(u32::MAX) > 0).ok_or_else(wanted)
+    }
+}
+
 /// A block size that volumes are made with.
 pub(crate) fn block_size(text: &str) -> Result<BlockSize, String> {
     let size = text.parse().ok().and_then(BlockSize::new);
@@ -140,6 +176,16 @@ pub(crate) fn epoch(seconds: &str) -> Option<Moment> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn speeds_as_drives_and_people_know_them() {
+        for (text, kilobytes) in [("8x", 11_080), ("2.4X", 3324), ("1x", 1385), ("22160", 22_160)] {
+            assert_eq!(text.parse::<Speed>().unwrap().kilobytes(1385), kilobytes, "{text}");
+        }
+        for text in ["", "x", "0", "0x", "-1", "fast", "8 x", "99999999999"] {
+            assert!(text.parse::<Speed>().is_err(), "{text:?}");
+        }
+    }
 
     #[test]
     fn sizes_as_people_write_them() {

@@ -3,11 +3,12 @@
 use std::fmt::Debug;
 use std::io;
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use udf::read::ReadAt;
 use udf::{BoxedError, Sector};
 
-use crate::device::{Order, Recordable, Told, WriteAt, lock, no_space};
+use crate::device::{Order, Recordable, Told, WriteAt, WriteTimes, lock, no_space};
 use crate::media::multisession::{MediumState, Multisession, Sequential};
 use crate::media::{Drive, Medium};
 
@@ -28,6 +29,9 @@ const FORMATS: &[(Profile, &[u8])] = &[
     (Profile::DVD_RW_RESTRICTED_OVERWRITE, &[0x15, 0x10, 0x13, 0x00]),
 ];
 
+/// How often a drive is asked how full its buffer is.
+const BUFFER_INTERVAL: Duration = Duration::from_secs(1);
+
 /// A disc in a drive.
 #[derive(Debug)]
 pub struct Disc<T: Transport> {
@@ -40,6 +44,11 @@ struct Written {
     state: DiscState,
     /// How the drive writes was settled, and the tray locked.
     is_prepared: bool,
+    /// How full the buffer was, in percent, and when that was asked; no more is asked of a drive that does not know.
+    buffer: Option<(Option<u8>, Instant)>,
+    times: WriteTimes,
+    /// When the last write ended, unless something else came after it.
+    last_write_end: Option<Instant>,
 }
 
 impl<T: Transport> Disc<T> {
@@ -50,7 +59,7 @@ impl<T: Transport> Disc<T> {
         let unit = Unit::new(transport);
         unit.wait_until_ready()?;
         let Some(state) = DiscState::read(&unit, &unit.configuration()?)? else { return Ok(None) };
-        Ok(Some(Self { unit, state: Mutex::new(Written { state, is_prepared: false }) }))
+        Ok(Some(Self { unit, state: Mutex::new(Written::new(state)) }))
     }
 
     /// The drive.
@@ -95,6 +104,8 @@ impl<T: Transport> Disc<T> {
         if written.state.profile.has_write_parameters() {
             let parameters = self.unit.write_parameters()?;
             self.unit.set_write_parameters(&parameters.incremental(is_cd(medium), is_last_session))?;
+            // Drives calibrate by themselves when they must, and some cannot be asked to.
+            let _ = self.unit.calibrate();
         }
         written.is_prepared = true;
         Ok(())
@@ -217,6 +228,14 @@ impl<T: Transport + Debug> Recordable for Disc<T> {
         Err(io::Error::new(io::ErrorKind::Unsupported, why))
     }
 
+    fn set_speed(&self, kilobytes_per_second: u32) -> io::Result<Option<u32>> {
+        Ok(Some(self.set_speed(kilobytes_per_second)?))
+    }
+
+    fn write_times(&self) -> Option<WriteTimes> {
+        Some(lock(&self.state).times)
+    }
+
     /// As the medium usually is; the drive will know better.
     fn after_closing(&self, more_sectors: u32) -> io::Result<Sequential> {
         let state = self.state();
@@ -268,7 +287,9 @@ impl<T: Transport> WriteAt for Disc<T> {
         let unit_bytes = written.state.medium.write_unit_blocks as usize * SECTOR_BYTES;
         let step = (self.unit.transport().transfer_bytes() / unit_bytes).max(1) * unit_bytes;
         for piece in bytes.chunks(step) {
+            let begin = Instant::now();
             let result = self.unit.write(sector, piece);
+            written.took(begin);
             if let Err(error) = result {
                 drop(written);
                 // Where the disc is written next now, only the drive knows.
@@ -281,13 +302,41 @@ impl<T: Transport> WriteAt for Disc<T> {
         Ok(())
     }
 
+    /// Asked of the drive once a second.
+    fn buffer_level_percent(&self) -> Option<u8> {
+        let mut written = lock(&self.state);
+        match written.buffer {
+            Some((None, _)) => return None,
+            Some((level, when)) if when.elapsed() < BUFFER_INTERVAL => return level,
+            _ => {}
+        }
+        let level = self.unit.buffer_capacity().ok().and_then(|buffer| buffer.level_percent());
+        written.buffer = Some((level, Instant::now()));
+        level
+    }
+
     fn flush(&self) -> io::Result<()> {
+        lock(&self.state).last_write_end = None;
         self.unit.synchronize_cache()?;
         Ok(self.look_again()?)
     }
 }
 
 impl Written {
+    fn new(state: DiscState) -> Self {
+        let times = WriteTimes::default();
+        Self { state, is_prepared: false, buffer: None, times, last_write_end: None }
+    }
+
+    /// What a write took, and how long the drive had waited for it.
+    fn took(&mut self, begin: Instant) {
+        let end = Instant::now();
+        self.times.writing += end.saturating_duration_since(begin);
+        if let Some(last) = self.last_write_end.replace(end) {
+            self.times.waiting += begin.saturating_duration_since(last);
+        }
+    }
+
     /// What the drive will say of the track that was written to.
     fn wrote_up_to(&mut self, end: u32) {
         let tracks = self.state.tracks.iter_mut().rev();

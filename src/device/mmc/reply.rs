@@ -169,6 +169,16 @@ pub struct BufferCapacity {
     pub available_bytes: U32,
 }
 
+impl BufferCapacity {
+    /// How full it is; `None` if it has no size, or more is free than there is.
+    #[must_use]
+    pub fn level_percent(&self) -> Option<u8> {
+        let (size, free) = (u64::from(self.size_bytes.get()), u64::from(self.available_bytes.get()));
+        let full = size.checked_sub(free)?;
+        u8::try_from((full * 100).checked_div(size)?).ok()
+    }
+}
+
 impl Reply for BufferCapacity {
     const LEAST_BYTES: usize = 12;
 }

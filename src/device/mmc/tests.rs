@@ -126,6 +126,63 @@ fn tracks_that_were_closed_belong_to_their_session() {
 }
 
 #[test]
+fn a_drive_tells_what_it_is_asked_for() {
+    let tray = Tray::blank(Medium::find("dvd+r").unwrap());
+    let disc = tray.disc();
+    disc.write_at(0, &vec![1; 32 * SECTOR_BYTES]).unwrap();
+    disc.flush().unwrap();
+    Recordable::close_session(&disc, &mut quietly()).unwrap();
+    let unit = disc.unit();
+    assert_eq!(unit.last_session_start().unwrap(), 0);
+    assert_eq!(unit.media_status().unwrap(), (true, false));
+    assert_eq!(unit.buffer_capacity().unwrap().level_percent(), Some(75));
+    assert!(unit.inquiry().is_ok() && unit.calibrate().is_ok());
+    assert_eq!(unit.request_sense().unwrap(), Sense::new(0, 0, 0));
+    tray.drive.say(Sense::new(2, 0x04, 0x08));
+    assert_eq!(unit.request_sense().unwrap(), Sense::new(2, 0x04, 0x08), "what it is busy with");
+    assert!(
+        unit.reserve_track(320).unwrap_err().is_unknown_to_the_drive(),
+        "this one knows no reserved tracks"
+    );
+}
+
+/// The drive's own speed that is not above what is asked for; CDs have a command of their own.
+#[test]
+fn the_speed_is_one_that_the_drive_has() {
+    for (name, command) in [("cd-r", 0xBB), ("dvd+r", 0xB6), ("bd-r", 0xB6), ("dvd+rw", 0xB6)] {
+        let tray = Tray::blank(Medium::find(name).unwrap());
+        let disc = tray.disc();
+        for (asked, given) in [(11_080, 11_080), (99_999, 11_080), (8000, 5540), (1, 5540)] {
+            assert_eq!(Recordable::set_speed(&disc, asked).unwrap(), Some(given), "{name}, {asked}");
+            let told = tray.drive.log().pop().unwrap();
+            assert_eq!(told[0], command, "{name}");
+            if command == 0xBB {
+                assert_eq!(u32::from(u16::from_be_bytes([told[4], told[5]])), given, "{name}");
+            }
+        }
+    }
+}
+
+/// The buffer is looked at once a second, not with every write; a drive that does not know is not asked again.
+#[test]
+fn the_buffer_is_looked_at_now_and_then() {
+    let tray = Tray::blank(Medium::find("bd-r").unwrap());
+    let disc = tray.disc();
+    for sector in 0..10 {
+        disc.write_at(sector * 32 * SECTOR_BYTES as u64, &vec![1; 32 * SECTOR_BYTES]).unwrap();
+        assert_eq!(disc.buffer_level_percent(), Some(75));
+    }
+    let asked = tray.commands().iter().filter(|code| **code == 0x5C).count();
+    assert!((1..10).contains(&asked), "{asked} times");
+    let parts = [(100, 100, Some(0)), (100, 0, Some(100)), (3, 1, Some(66)), (0, 0, None), (1, 2, None)];
+    for (size, free, level) in parts {
+        let [size_bytes, available_bytes] = [size, free].map(zerocopy::big_endian::U32::new);
+        let buffer = BufferCapacity { length: 10.into(), reserved: [0; 2], size_bytes, available_bytes };
+        assert_eq!(buffer.level_percent(), level, "{free} of {size}");
+    }
+}
+
+#[test]
 fn only_what_needs_it_is_told_how_it_is_written_and_only_once() {
     for medium in Medium::sequential() {
         let tray = Tray::blank(medium);

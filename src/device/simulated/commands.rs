@@ -81,6 +81,9 @@ impl SimulatedDrive {
     fn carry_out(&self, block: &[u8], out: &[u8]) -> Done {
         let code = *block.first().ok_or(UNKNOWN_COMMAND)?;
         self.unless_dead()?;
+        if code == command::RequestSense::CODE {
+            return Ok(self.request_sense());
+        }
         self.attend(code)?;
         match code {
             command::InquiryCommand::CODE => Ok(inquiry()),
@@ -107,6 +110,11 @@ impl SimulatedDrive {
             command::ModeSense10::CODE => Ok([&[0; 8][..], &lock(&self.inner).page].concat()),
             command::ModeSelect10::CODE => self.mode_select(out),
             command::GetPerformance::CODE => Ok(speeds()),
+            command::SendOpcInformation::CODE => Ok(Vec::new()),
+            // A buffer of 2 MiB, three quarters of it full.
+            command::ReadBufferCapacity::CODE => Ok(vec![0, 10, 0, 0, 0, 0x20, 0, 0, 0, 8, 0, 0]),
+            command::GetEventStatusNotification::CODE => Ok(vec![0, 6, 4, 0x10, 0, 2, 0, 0]),
+            command::ReadToc::CODE => self.last_session(),
             _ => Err(UNKNOWN_COMMAND),
         }
     }
@@ -116,6 +124,16 @@ impl SimulatedDrive {
         let done = what(&self.medium);
         self.cache_is_written();
         done
+    }
+
+    /// REQUEST SENSE: what would be said first, or that there is nothing to say.
+    fn request_sense(&self) -> Vec<u8> {
+        let mut inner = lock(&self.inner);
+        let sense = if inner.pending.is_empty() { Sense::new(0, 0, 0) } else { inner.pending.remove(0) };
+        let mut reply = vec![0; 18];
+        (reply[0], reply[2], reply[7]) = (0x70, sense.key.code(), 10);
+        (reply[12], reply[13]) = sense.code;
+        reply
     }
 
     /// What has to be said first. INQUIRY and GET CONFIGURATION work at any time.
@@ -249,6 +267,18 @@ impl SimulatedDrive {
     fn ends_its_session(&self, track: Track) -> bool {
         let of_same = |other: &Track| other.session == track.session && other.start > track.start;
         !self.tracks().iter().any(of_same)
+    }
+
+    /// READ TOC, format 1: the first track of the last closed session.
+    fn last_session(&self) -> Done {
+        let tracks = self.tracks();
+        let last = tracks.iter().rev().find(|track| !track.is_open).ok_or(UNKNOWN_FIELD)?;
+        let index = tracks.iter().position(|track| track.session == last.session).unwrap_or(0);
+        let number = |number: usize| u8::try_from(number).unwrap_or(u8::MAX);
+        let session = number(usize::from(last.session));
+        let mut reply = vec![0, 10, 1, session, 0, 0x14, number(index + 1), 0];
+        reply.extend(tracks[index].start.to_be_bytes());
+        Ok(reply)
     }
 
     fn total(&self) -> u32 {

@@ -24,6 +24,16 @@ case $program in
     refused not-blank "not blank" "$tool" create -o $drive "$stages/2"
     exit 0
     ;;
+  newfs_udf) # an empty volume that is changed in place
+    try format "$tool" format --yes $drive || exit 0
+    try made newfs_udf -L "BEGUN $kind" -S 0123456789abcdef -P prim $drive || exit 0
+    for n in 1 2 3 4; do try grown-$n "$tool" append -q --mirror --verify $drive "$stages/$n" && same grown-$n $n; done
+    try removed "$tool" rm -q $drive /large
+    out=$("$tool" info $drive) && grep -q "^accesstype=overwritable" <<< "$out" && ok in-place || fail in-place "$out"
+    # it takes the identifier of an application that only UDF may give
+    out=$("$tool" check $drive 2>&1); [ "$(grep -c "^error" <<< "$out")" = "$(grep -c "^error R018.*UDFtoolkit" <<< "$out")" ] && ok check || fail check "$out"
+    exit 0
+    ;;
   mkudffs) # an empty volume with a virtual allocation table
     mkudffs --new-file --media-type=cdr --udfrev=2.01 "$work/first.udf" 1000 >/dev/null
     program=cdrskin

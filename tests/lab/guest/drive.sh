@@ -15,7 +15,9 @@ case $kind in
     ;;
   *) refused append-blank "blank" "$tool" append $drive "$stages/1" ;;
 esac
-try create "$tool" create -q --verify -o $drive -l "DRIVE $kind" "$stages/1" || exit 0
+refused speed-of-an-image "only discs in drives" "$tool" create --speed 4x -o "$work/image.udf" "$stages/1"
+try create "$tool" create -v --speed 4x --verify -o $drive -l "DRIVE $kind" "$stages/1" || exit 0
+grep -q "writing at 11080 kB/s" <<< "$out" && ok speed || fail speed "$out"
 same created 1 mounted
 refused create-again "not blank\|holds" "$tool" create -o $drive "$stages/1"
 for n in 2 3 4; do

@@ -7,9 +7,10 @@ import shutil
 import drive
 from context import halves
 
-# which program begins which disc; "iso" and "mkudffs" are what cdrskin burns there
+# which program begins which disc; "iso" and "mkudffs" are what cdrskin burns there.  newfs_udf, of udfclient, formats what is written in any
+# order; on other discs it writes nothing and says that all is well
 DISCS = (("cd-r", "cdrskin"), ("dvd-r", "cdrskin"), ("dvd+r", "growisofs"), ("bd-r", "xorriso"), ("cd-r", "mkudffs"), ("bd-r", "mkudffs"),
-         ("cd-r", "iso"))
+         ("cd-r", "iso"), ("dvd+rw", "newfs_udf"), ("bd-re", "newfs_udf"))
 QUICK = (("dvd+r", "growisofs"), ("cd-r", "iso"))
 
 
@@ -20,7 +21,7 @@ def judge(context):
         return
     if not os.access(drive.BURNER, os.X_OK):
         return report.skip("begun", "there is no emulated burner beside the project (../shared/lab)")
-    missing = [program for program in ("xorriso", "cdrskin", "growisofs", "mkudffs") if not shutil.which(program)]
+    missing = [program for program in ("xorriso", "cdrskin", "growisofs", "mkudffs", "newfs_udf") if not shutil.which(program)]
     if missing:
         return report.lacking("begun", f"not installed: {' '.join(missing)}")
     stages = f"{context.work}/begun/stages"

@@ -16,6 +16,7 @@ QUICK = ("cd-r", "dvd+r", "bd-re")
 SEQUENTIAL = ("cd-r", "cd-rw", "dvd-r", "dvd-rw", "dvd+r", "bd-r")
 BLOCKS = "120000"
 WRITE, FLUSH, CLOSE = 0x2A, 0x35, 0x5B
+SPEED = (0xB6, 0xBB)                            # SET STREAMING; SET CD SPEED
 MUST_WORK = {0x2A: "WRITE", 0x35: "SYNCHRONIZE CACHE", 0x5B: "CLOSE", 0x55: "MODE SELECT", 0x04: "FORMAT UNIT"}
 LINE = re.compile(r"^((?:[0-9a-f]{2} ?)+) out=(\d+) alloc=\d+ -> (.*)$")
 
@@ -63,6 +64,8 @@ def misdeeds(kind, log):
         lines.append("what was written last was not followed by SYNCHRONIZE CACHE")
     if not any(block[0] == WRITE for block, *_ in log):
         lines.append("nothing was written")
+    if not any(block[0] in SPEED for block, *_ in log):
+        lines.append("the drive was not told at which speed to write")
     return lines
 
 
