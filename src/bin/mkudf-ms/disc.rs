@@ -197,8 +197,8 @@ impl Blank<'_> {
 /// Nothing more is written to a disc.
 pub(crate) fn let_go(disc: &dyn Recordable, report: &Report) -> anyhow::Result<()> {
     if let Some(times) = disc.write_times() {
-        let (writing, waiting) = (times.writing.as_secs_f64(), times.waiting.as_secs_f64());
-        report.detail(&format!("the drive took {writing:.2} s to write, and waited {waiting:.2} s for more"));
+        let (wrote, idle) = (times.writing.as_secs_f64(), times.waiting.as_secs_f64());
+        report.detail(&format!("the drive took {wrote:.2} s to write, and waited {idle:.2} s for more"));
     }
     disc.let_go().context("all is written, but the drive does not let go of the disc")
 }

@@ -172,7 +172,7 @@ fn the_buffer_is_looked_at_now_and_then() {
         disc.write_at(sector * 32 * SECTOR_BYTES as u64, &vec![1; 32 * SECTOR_BYTES]).unwrap();
         assert_eq!(disc.buffer_level_percent(), Some(75));
     }
-    let asked = tray.commands().iter().filter(|code| **code == 0x5C).count();
+    let asked = tray.commands().into_iter().filter(|code| *code == 0x5C).count();
     assert!((1..10).contains(&asked), "{asked} times");
     let parts = [(100, 100, Some(0)), (100, 0, Some(100)), (3, 1, Some(66)), (0, 0, None), (1, 2, None)];
     for (size, free, level) in parts {

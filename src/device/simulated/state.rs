@@ -373,7 +373,7 @@ mod tests {
         assert!(State::parse(&text(r#"[{"start": 0, "last": 64}]"#, 64, 64)).is_none());
         assert!(State::parse(&text("[]", 0, 0).replace("bd-r", "tape")).is_none());
         let tracks =
-            |starts: &str| text("[]", 0, 640).replace("}", &format!(r#", "track_starts": {starts}}}"#));
+            |starts: &str| text("[]", 0, 640).replace('}', &format!(r#", "track_starts": {starts}}}"#));
         assert!(State::parse(&tracks("[320, 640]")).is_some());
         assert!(State::parse(&tracks("[320, 320]")).is_none());
         assert!(State::parse(&tracks("[672]")).is_none());

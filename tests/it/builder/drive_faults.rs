@@ -272,8 +272,8 @@ impl Case {
 
 fn apply(model: &mut Model) {
     model.remove(GONE);
-    model.insert(REPLACED.into(), Item::file(&[5; 70_000], 2000));
-    model.insert("/added".into(), Item::file(&[6; 300_000], 2001));
+    model.insert(REPLACED.into(), Item::file(&vec![5; 70_000], 2000));
+    model.insert("/added".into(), Item::file(&vec![6; 300_000], 2001));
 }
 
 /// What a drive shows of a disc.
