@@ -18,6 +18,11 @@ BLOCKS = "120000"
 WRITE, FLUSH, CLOSE = 0x2A, 0x35, 0x5B
 SPEED = (0xB6, 0xBB)                            # SET STREAMING; SET CD SPEED
 MUST_WORK = {0x2A: "WRITE", 0x35: "SYNCHRONIZE CACHE", 0x5B: "CLOSE", 0x55: "MODE SELECT", 0x04: "FORMAT UNIT"}
+# which discs a command is for (the clause of each in MMC-6); BLANK is refused by the drive where it is tried on purpose
+ONLY = {0x04: ("FORMAT UNIT", ("dvd-rw", "dvd+rw", "dvd-ram", "bd-re")),
+        0x55: ("MODE SELECT", ("cd-r", "cd-rw", "dvd-r", "dvd-rw")), 0x54: ("SEND OPC INFORMATION", ("cd-r", "cd-rw", "dvd-r", "dvd-rw")),
+        0x5B: ("CLOSE TRACK SESSION", SEQUENTIAL), 0xBB: ("SET CD SPEED", ("cd-r", "cd-rw")),
+        0xB6: ("SET STREAMING", ("dvd-r", "dvd-rw", "dvd+r", "dvd+rw", "dvd-ram", "bd-r", "bd-re")), 0x53: ("RESERVE TRACK", ())}
 LINE = re.compile(r"^((?:[0-9a-f]{2} ?)+) out=(\d+) alloc=\d+ -> (.*)$")
 
 
@@ -49,6 +54,9 @@ def misdeeds(kind, log):
     lines, unit, dirty = [], KINDS[kind], False
     for block, sent, became in log:
         code = block[0]
+        name, kinds = ONLY.get(code, ("", (kind,)))
+        if kind not in kinds:
+            lines.append(f"{name} is not for a {kind}: {block.hex()} {became}")
         if code in MUST_WORK and "SENSE 5/" in became:
             lines.append(f"{MUST_WORK[code]} was refused: {block.hex()} {became}")
         if code == WRITE:
