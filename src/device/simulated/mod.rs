@@ -3,6 +3,7 @@
 mod commands;
 mod drive;
 mod faults;
+mod replies;
 mod state;
 #[cfg(test)]
 mod tests;
