@@ -21,14 +21,11 @@ const NAME: &str = "virtual allocation table";
 const MAX_SCAN_BYTES: u64 = 256 << 20;
 /// Blocks that are looked at in one go.
 const CHUNK_BLOCKS: u32 = 64;
-/// Blocks of a chunk that may be unreadable before the others are passed over, which on a drive can take seconds each. Between what
-/// is written in one go and the next a CD has seven of them.
+/// Unreadable blocks of a chunk after which no more of them are tried in that direction: on a drive each can take seconds. Between
+/// what is written in one go and the next a CD has seven.
 const MAX_UNREADABLE: u32 = 32;
-/// Unreadable blocks in all, after which a chunk is read whole or not at all.
-const MAX_UNREADABLE_IN_ALL: u32 = 1024;
-/// Blocks before the last that are looked at even then: the run-out blocks of a track, and 150 blocks of gap, are often
-/// counted as recorded.
-const RUN_OUT: [u32; 2] = [150, 152];
+/// The same where nothing at all could be read yet: in a gap between tracks or sessions.
+const MAX_UNREADABLE_IN_GAP: u32 = 4;
 /// What looks like a table and is none, after so many of them the search is given up.
 const MAX_FALSE: u32 = 16;
 
@@ -64,7 +61,7 @@ impl VirtualPartition {
         let track_start = options.track_start.map(|start| start.0.saturating_sub(end.start.0));
         let lowest = end.block.0.saturating_sub(limit).min(track_start.unwrap_or(u32::MAX));
         let mut search =
-            Search { space, lower, end, lowest, false_ones: 0, unreadable: 0, first_failure: None };
+            Search { space, lower, end, lowest, false_ones: 0, is_in_gap: false, first_failure: None };
         let Some(table) = search.newest() else {
             return Err(search.first_failure.take().unwrap_or_else(|| missing(end.sector)));
         };
@@ -112,7 +109,8 @@ struct Search<'a, R> {
     /// The first block that is looked at.
     lowest: u32,
     false_ones: u32,
-    unreadable: u32,
+    /// Nothing of the last chunk could be read.
+    is_in_gap: bool,
     first_failure: Option<Error>,
 }
 
@@ -146,23 +144,41 @@ impl<R: ReadAt> Search<'_, R> {
         blocks.into_iter().rev().find_map(|(block, bytes)| self.table(Block(block), bytes))
     }
 
-    /// The same where some of them cannot be read: from the last on, since the first that is met is the one that counts.
+    /// The same where some of them cannot be read: from the last on, since the first that is met is the one that counts; and where
+    /// that leads nowhere, as at the lower end of a gap, from the first on.
     fn chunk_in_pieces(&mut self, first: u32, count: u32) -> Option<VirtualTable> {
         let mut bytes = vec![0; self.space.block_size.len()];
-        let mut unreadable = 0u32;
-        for block in (first..first.checked_add(count)?).rev() {
-            let is_looked_at = unreadable < MAX_UNREADABLE && self.unreadable < MAX_UNREADABLE_IN_ALL;
-            if !is_looked_at && !RUN_OUT.contains(&self.end.block.0.saturating_sub(block)) {
-                continue;
-            }
-            if read_exact(&self.space.device, self.offset_of(block)?, &mut bytes).is_err() {
+        let end = first.checked_add(count)?;
+        let (mut top, mut unreadable) = (end, 0);
+        let most = if self.is_in_gap { 1 } else { MAX_UNREADABLE };
+        while top > first && unreadable < most {
+            top = top.saturating_sub(1);
+            if self.read(top, &mut bytes).is_none() {
                 unreadable = unreadable.saturating_add(1);
-                self.unreadable = self.unreadable.saturating_add(1);
-            } else if let Some(table) = self.table(Block(block), &bytes) {
+            } else if let Some(table) = self.table(Block(top), &bytes) {
                 return Some(table);
             }
         }
-        None
+        let mut is_gap = unreadable == end.saturating_sub(top);
+        let (mut newest, mut unreadable) = (None, 0);
+        for block in first..top {
+            if self.read(block, &mut bytes).is_some() {
+                is_gap = false;
+                newest = self.table(Block(block), &bytes).or(newest);
+                continue;
+            }
+            unreadable = u32::saturating_add(unreadable, 1);
+            if unreadable >= if is_gap { MAX_UNREADABLE_IN_GAP } else { MAX_UNREADABLE } {
+                break;
+            }
+        }
+        // The last block alone says nothing of those before it.
+        self.is_in_gap = is_gap && count > MAX_UNREADABLE;
+        newest
+    }
+
+    fn read(&self, block: u32, out: &mut [u8]) -> Option<()> {
+        read_exact(&self.space.device, self.offset_of(block)?, out).ok()
     }
 
     fn offset_of(&self, block: u32) -> Option<u64> {
@@ -320,6 +336,20 @@ mod tests {
             let device = Scratched { image: fixture.image, bad_sectors };
             let volume = Volume::open(device, &OpenOptions::default()).unwrap();
             assert_eq!(block(&volume), table, "{before} writes before it");
+        }
+    }
+
+    /// Below a gap of sessions lies the end of the last one, with the links of its writes.
+    #[test]
+    fn the_table_below_a_long_gap_is_found() {
+        for gap in [40, 63, 64, 65, 100, 128, 300] {
+            let mut fixture = Fixture::with_virtual(VirtualTableForm::Header);
+            let table = VIRTUAL_TABLE - gap;
+            fixture.virtual_table(table, VirtualTableForm::Header, NO_BLOCK);
+            let end = PARTITION + table + 1;
+            let bad_sectors = (end..=PARTITION + VIRTUAL_TABLE).chain(end - 12..end - 5).collect();
+            let device = Scratched { image: fixture.image, bad_sectors };
+            assert_eq!(block(&Volume::open(device, &OpenOptions::default()).unwrap()), table, "{gap}");
         }
     }
 
