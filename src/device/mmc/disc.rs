@@ -44,6 +44,7 @@ struct Written {
     state: DiscState,
     /// How the drive writes was settled, and the tray locked.
     is_prepared: bool,
+    is_calibrated: bool,
     /// How full the buffer was, in percent, and when that was asked; no more is asked of a drive that does not know.
     buffer: Option<(Option<u8>, Instant)>,
     times: WriteTimes,
@@ -104,11 +105,18 @@ impl<T: Transport> Disc<T> {
         if written.state.profile.has_write_parameters() {
             let parameters = self.unit.write_parameters()?;
             self.unit.set_write_parameters(&parameters.incremental(is_cd(medium), is_last_session))?;
-            // Drives calibrate by themselves when they must, and some cannot be asked to.
-            let _ = self.unit.calibrate();
         }
         written.is_prepared = true;
         Ok(())
+    }
+
+    /// Before the first write, and not again when a session is closed: discs have room for so many calibrations only.
+    fn calibrate(&self, written: &mut Written) {
+        if !written.is_calibrated && written.state.profile.has_write_parameters() {
+            // Drives calibrate by themselves when they must, and some cannot be asked to.
+            let _ = self.unit.calibrate();
+        }
+        written.is_calibrated = true;
     }
 
     fn close(&self, finalizes: bool, told: &mut dyn FnMut(u16)) -> Result<()> {
@@ -276,6 +284,7 @@ impl<T: Transport> WriteAt for Disc<T> {
         let mut sector = Self::sectors(offset_bytes, bytes.len())?;
         let mut written = lock(&self.state);
         self.prepare(&mut written, false)?;
+        self.calibrate(&mut written);
         if written.state.medium.is_sequential() {
             let next = written.state.writable_track().and_then(|track| track.next_writable);
             if next != Some(sector) {
@@ -325,7 +334,7 @@ impl<T: Transport> WriteAt for Disc<T> {
 impl Written {
     fn new(state: DiscState) -> Self {
         let times = WriteTimes::default();
-        Self { state, is_prepared: false, buffer: None, times, last_write_end: None }
+        Self { state, is_prepared: false, is_calibrated: false, buffer: None, times, last_write_end: None }
     }
 
     /// What a write took, and how long the drive had waited for it.

@@ -203,6 +203,8 @@ fn only_what_needs_it_is_told_how_it_is_written_and_only_once() {
             "{}: written, on the disc, track closed, session closed",
             medium.name
         );
+        let calibrations = tray.commands().into_iter().filter(|code| *code == 0x54).count();
+        assert_eq!(calibrations, expected, "{}: before the first write, not before closing", medium.name);
     }
 }
 
