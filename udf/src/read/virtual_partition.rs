@@ -139,6 +139,7 @@ impl<R: ReadAt> Search<'_, R> {
         if read_exact(&self.space.device, self.offset_of(first)?, &mut bytes).is_err() {
             return self.chunk_in_pieces(first, count);
         }
+        self.is_in_gap = false;
         let blocks = (first..).zip(bytes.chunks_exact(self.space.block_size.len()));
         let blocks = blocks.collect::<alloc::vec::Vec<_>>();
         blocks.into_iter().rev().find_map(|(block, bytes)| self.table(Block(block), bytes))
@@ -149,7 +150,7 @@ impl<R: ReadAt> Search<'_, R> {
     fn chunk_in_pieces(&mut self, first: u32, count: u32) -> Option<VirtualTable> {
         let mut bytes = vec![0; self.space.block_size.len()];
         let end = first.checked_add(count)?;
-        let (mut top, mut unreadable) = (end, 0);
+        let (mut top, mut unreadable) = (end, 0_u32);
         let most = if self.is_in_gap { 1 } else { MAX_UNREADABLE };
         while top > first && unreadable < most {
             top = top.saturating_sub(1);
@@ -160,14 +161,14 @@ impl<R: ReadAt> Search<'_, R> {
             }
         }
         let mut is_gap = unreadable == end.saturating_sub(top);
-        let (mut newest, mut unreadable) = (None, 0);
+        let (mut newest, mut unreadable) = (None, 0_u32);
         for block in first..top {
             if self.read(block, &mut bytes).is_some() {
                 is_gap = false;
                 newest = self.table(Block(block), &bytes).or(newest);
                 continue;
             }
-            unreadable = u32::saturating_add(unreadable, 1);
+            unreadable = unreadable.saturating_add(1);
             if unreadable >= if is_gap { MAX_UNREADABLE_IN_GAP } else { MAX_UNREADABLE } {
                 break;
             }
