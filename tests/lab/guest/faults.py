@@ -116,7 +116,6 @@ class Disc:
             self.tell("wcache 0")
         what = f"{'power cut' if has_cache else 'dead'} after {dies} writes of {len(written)}"
         self.judge(done.returncode, what)
-        return what
 
     def judge(self, status, what):
         shown = self.shown()
@@ -139,7 +138,6 @@ class Disc:
         # this burner records nothing of such a write and stays where it was, so the next one would meet the same sector
         if (shown := self.shown()) not in self.states:
             raise Point(f"{what}: {shown}")
-        return what
 
     def bad_read(self, seed, base, written):
         dice = random.Random(seed)
@@ -151,7 +149,6 @@ class Disc:
         shown = self.shown(holes=True)
         if shown not in self.states or (shown == "old" and done.returncode == 0):
             raise Point(f"{what}, exit {done.returncode}: {shown}")
-        return what
 
 
 def states():
@@ -178,7 +175,7 @@ def main():
         left = count - number
         meet = disc.bad_read if left == 1 else disc.bad_write if left < BAD else disc.point
         try:
-            what = meet(first + number, base, bases[base])
+            meet(first + number, base, bases[base])
             print(f"ok {first + number}", flush=True)
         except (Point, subprocess.SubprocessError, OSError) as error:
             print(f"FAIL {first + number}: {base}: {' '.join(str(error).split())}", flush=True)

@@ -1,9 +1,6 @@
 """Owns: the judge of discs that other programs begin, in the emulated burner: volumes of ours and of mkudffs as images, burnt by cdrskin,
 growisofs or xorriso, then grown by us; sessions of ours (create -C) burnt by them; and an ISO 9660 disc, which is refused (guest/begun.sh)."""
 
-import os
-import shutil
-
 import drive
 from context import halves
 
@@ -19,11 +16,8 @@ def judge(context):
     discs = [(kind, by) for kind, by in (QUICK if report.quick else DISCS) if report.wanted(f"begun/{kind}-{by}")]
     if not discs:
         return
-    if not os.access(drive.BURNER, os.X_OK):
-        return report.skip("begun", "there is no emulated burner beside the project (../shared/lab)")
-    missing = [program for program in ("xorriso", "cdrskin", "growisofs", "mkudffs", "newfs_udf") if not shutil.which(program)]
-    if missing:
-        return report.lacking("begun", f"not installed: {' '.join(missing)}")
+    if drive.lacking(report, "begun", "xorriso", "cdrskin", "growisofs", "mkudffs", "newfs_udf"):
+        return
     stages = f"{context.work}/begun/stages"
     drive.stages(stages)
 

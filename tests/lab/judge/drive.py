@@ -77,16 +77,32 @@ def misdeeds(kind, log):
     return lines
 
 
+def lacking(report, name, *programs):
+    """Says so where there is no burner, or no such program."""
+    if not os.access(BURNER, os.X_OK):
+        report.skip(name, "there is no emulated burner beside the project (../shared/lab)")
+        return True
+    missing = [program for program in programs if not shutil.which(program)]
+    if missing:
+        report.lacking(name, f"not installed: {' '.join(missing)}")
+    return bool(missing)
+
+
+def guest(work, kind, blocks, seconds, words):
+    """(status, output) of a command in a guest with a blank disc in the burner."""
+    os.makedirs(work)
+    words = [BURNER, "-k", kind, "-n", blocks, "-t", str(seconds), "-w", work, *words]
+    try:
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=seconds + 50)
+        return done.returncode, done.stdout + done.stderr
+    except subprocess.TimeoutExpired:
+        return 124, "the guest hangs"
+
+
 def live(context, work, disc, script):
     """A disc's life in the burner, as a script of the guest has it."""
     report, (kind, name) = context.report, disc
-    os.makedirs(work)
-    words = [BURNER, "-k", kind, "-n", BLOCKS, "-t", "400", "-w", work, "bash", f"{HERE}/guest/{script[0]}", *script[1:]]
-    try:
-        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=450)
-        status, output = done.returncode, done.stdout + done.stderr
-    except subprocess.TimeoutExpired:
-        status, output = 124, "the guest hangs"
+    status, output = guest(work, kind, BLOCKS, 400, ["bash", f"{HERE}/guest/{script[0]}", *script[1:]])
     if not place.verdicts(report, name, output) or status:
         report.fail(name, f"status {status}: {output[-300:]}")
 
@@ -104,11 +120,8 @@ def judge(context):
     kinds = [kind for kind in (QUICK if report.quick else KINDS) if report.wanted(f"drive/{kind}")]
     if not kinds:
         return
-    if not os.access(BURNER, os.X_OK):
-        return report.skip("drive", "there is no emulated burner beside the project (../shared/lab)")
-    missing = [program for program in ("xorriso", "dvd+rw-mediainfo") if not shutil.which(program)]
-    if missing:
-        return report.lacking("drive", f"not installed: {' '.join(missing)}")
+    if lacking(report, "drive", "xorriso", "dvd+rw-mediainfo"):
+        return
     stages(f"{context.work}/drive/stages")
 
     def one_after_the_other(work, some):
