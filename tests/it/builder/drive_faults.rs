@@ -26,15 +26,6 @@ const GONE: &str = "/gone";
 
 type Burner<'d> = Disc<&'d SimulatedDrive>;
 
-/// What is done to a disc when something goes wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
-    /// A further state, in the session that is open or in a new one.
-    Append,
-    /// The same, and the session is closed.
-    AppendAndClose,
-}
-
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
@@ -52,7 +43,6 @@ enum Fault {
 struct Case {
     home: tempfile::TempDir,
     defaults: Defaults,
-    step: Step,
     before: Model,
     after: Model,
     /// Commands that write.
@@ -79,7 +69,7 @@ fn write(disc: &dyn Recordable, result: &ImageResult<'_>) -> mkudf_ms::Result<Ve
 }
 
 impl Case {
-    fn new(medium: &'static Medium, layout: Option<VolumeLayout>, step: Step, seed: u64) -> Self {
+    fn new(medium: &'static Medium, layout: Option<VolumeLayout>, closes: bool, seed: u64) -> Self {
         let home = tempfile::tempdir().unwrap();
         let image = home.path().join("disc.img");
         // Gaps between sessions take most of it.
@@ -102,12 +92,11 @@ impl Case {
         drop((result, first, disc));
 
         let old_end = blocks(&image);
-        let defaults = Defaults { closes_session: step == Step::AppendAndClose, ..defaults };
-        let context = format!("{}, {layout:?}, {step:?}, seed {seed}", medium.name);
+        let defaults = Defaults { closes_session: closes, ..defaults };
+        let context = format!("{}, {layout:?}, closes {closes}, seed {seed}", medium.name);
         let mut case = Self {
             home,
             defaults,
-            step,
             after: Model::new(),
             before: numbered(before),
             writes: 0,
@@ -158,7 +147,7 @@ impl Case {
         image.add_bytes("/added", vec![6; 300_000], Conflict::Error).map_err(told)?;
         let result = image.create_result().map_err(told)?;
         write(&disc, &result).map_err(told)?;
-        if result.closes_session() || self.step == Step::AppendAndClose && disc.medium().is_sequential() {
+        if result.closes_session() {
             Recordable::close_session(&disc, &mut |_| ()).map_err(|error| error.to_string())?;
         }
         Ok(())
@@ -248,12 +237,11 @@ impl Case {
             mkudf_ms::Result::Ok(result.closes_session())
         };
         let closes = match self.import(&disc).and_then(add) {
-            Err(Error::Build(BuildError::SessionOpen { .. })) => {
-                Recordable::close_session(&disc, &mut |_| ()).unwrap();
-                self.import(&disc).and_then(add)
-            }
-            // The partition of a session that was to be closed ends with it.
-            Err(error) if error.to_string().contains("close the session first") => {
+            // What broke off cannot be continued, or the partition of a session that was to be closed ends with it.
+            Err(error)
+                if matches!(error, Error::Build(BuildError::SessionOpen { .. }))
+                    || error.to_string().contains("close the session first") =>
+            {
                 Recordable::close_session(&disc, &mut |_| ()).unwrap();
                 self.import(&disc).and_then(add)
             }
@@ -314,11 +302,10 @@ fn copy_sparse(from: &Path, to: &Path) {
 fn meet_all(media: &[&str], layout: Option<VolumeLayout>) {
     for (row, name) in (0..).zip(media) {
         let medium = Medium::find(name).unwrap();
-        let steps =
-            [(Step::Append, 0), (Step::Append, 1), (Step::AppendAndClose, 0), (Step::AppendAndClose, 1)];
+        let steps = [(false, 0), (false, 1), (true, 0), (true, 1)];
         let steps = if medium.is_sequential() { &steps[..] } else { &steps[..1] };
         let cases: Vec<_> =
-            steps.iter().map(|(step, odd)| Case::new(medium, layout, *step, 20 * row + odd)).collect();
+            steps.iter().map(|(closes, odd)| Case::new(medium, layout, *closes, 20 * row + odd)).collect();
         let (mut old, mut new) = (0, 0);
         for point in 0..POINTS {
             let case = &cases[usize::try_from(point / 4).unwrap() % cases.len()];
