@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use udf::read::ReadAt;
 
-use super::SimulatedMedium;
 use super::faults::Faults;
 use super::replies::{inquiry, speeds};
+use super::{SimulatedMedium, bytes_there};
 use crate::device::mmc::command::{self, Command};
 use crate::device::mmc::{Answer, Data, Profile, SECTOR_BYTES, Sense, Transport};
 use crate::device::{WriteAt, lock};
@@ -174,9 +174,7 @@ impl SimulatedDrive {
         let offset_bytes = u64::from(word(block, 2)) * SECTOR_BYTES as u64;
         let about = Sense { sector: Some(word(block, 2)), ..CANNOT_READ };
         if !self.medium.medium().is_sequential() {
-            // What was never written is zeros there.
-            let there = self.medium.size_bytes().saturating_sub(offset_bytes).min(bytes.len() as u64);
-            let there = usize::try_from(there).unwrap_or(0);
+            let there = bytes_there(self.medium.size_bytes(), offset_bytes, &bytes);
             self.medium.read_at(offset_bytes, &mut bytes[..there]).map_err(|_| about)?;
             return Ok(bytes);
         }

@@ -53,10 +53,6 @@ impl Recordable for SimulatedMedium {
         self.format()
     }
 
-    fn set_speed(&self, _kilobytes_per_second: u32) -> io::Result<Option<u32>> {
-        Ok(None)
-    }
-
     fn after_closing(&self, more_sectors: u32) -> io::Result<Sequential> {
         self.after_closing(more_sectors)
     }

@@ -7,7 +7,7 @@ use udf::read::ReadAt;
 
 use super::commands::SimulatedDrive;
 use super::state::State;
-use super::{SimulatedMedium, lock};
+use super::{SimulatedMedium, bytes_there, lock};
 use crate::device::mmc::Sense;
 
 /// What a drive says that does nothing any more.
@@ -98,7 +98,8 @@ impl Cache {
         let mut at_bytes = offset_bytes;
         while at_bytes < end_bytes {
             let mut unit = vec![0; usize::try_from(unit_bytes).map_err(io::Error::other)?];
-            read_up_to_the_end(medium, at_bytes, &mut unit)?;
+            let there = bytes_there(medium.size_bytes(), at_bytes, &unit);
+            medium.image.read_exact_at(&mut unit[..there], at_bytes)?;
             self.units.push((at_bytes, unit));
             at_bytes += unit_bytes;
         }
@@ -127,10 +128,4 @@ impl Cache {
         state.find_what_was_recorded(end_bytes);
         state.write(&medium.sidecar)
     }
-}
-
-fn read_up_to_the_end(medium: &SimulatedMedium, offset_bytes: u64, out: &mut [u8]) -> io::Result<()> {
-    let there_bytes = medium.size_bytes().saturating_sub(offset_bytes).min(out.len() as u64);
-    let there = usize::try_from(there_bytes).map_err(io::Error::other)?;
-    medium.image.read_exact_at(&mut out[..there], offset_bytes)
 }

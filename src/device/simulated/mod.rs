@@ -318,6 +318,11 @@ fn other_dvd_rw(medium: &Medium) -> Option<&'static Medium> {
     Medium::find(other)
 }
 
+/// How many bytes of `out` a medium has, of so many bytes, from an offset on; what was never written is zeros.
+fn bytes_there(medium_bytes: u64, offset_bytes: u64, out: &[u8]) -> usize {
+    usize::try_from(medium_bytes.saturating_sub(offset_bytes)).unwrap_or(usize::MAX).min(out.len())
+}
+
 /// What a drive says of a sector that is damaged, or was never recorded.
 fn medium_error(what: &str, sector: u32) -> io::Error {
     io::Error::other(format!("sector {sector} cannot be {what}"))
@@ -364,10 +369,9 @@ impl WriteAt for SimulatedMedium {
         self.image.sync_data()?;
         let mut state = lock(&self.state);
         let blocks = state.medium.block_size.blocks_for(self.image.metadata()?.len());
-        if u64::from(state.next_writable) == blocks && blocks > 0 && state.link_blocks() > 0 {
+        if u64::from(state.next_writable) == blocks && blocks > 0 {
             let end = state.next_writable;
-            state.links.push(end);
-            state.next_writable = end.saturating_add(state.link_blocks());
+            state.link_behind(end);
         }
         state.write(&self.sidecar)
     }

@@ -94,17 +94,13 @@ impl SimulatedDrive {
         Ok(track.as_bytes().to_vec())
     }
 
-    /// With the blocks in which a session's writing ran out, which drives count as recorded.
+    /// Of a session's last track with the blocks in which the writing ran out, which drives count as recorded.
     fn last_told(&self, track: Track) -> Option<u32> {
-        let sessions = Drive::sessions(self.medium());
         let index = usize::from(track.session).checked_sub(1)?;
-        let end = sessions.get(index).filter(|_| self.ends_its_session(track));
-        end.map(|end| end.1.0).or(track.last)
-    }
-
-    fn ends_its_session(&self, track: Track) -> bool {
-        let of_same = |other: &Track| other.session == track.session && other.start > track.start;
-        !self.tracks().iter().any(of_same)
+        let session = self.medium().closed_sessions().get(index).copied();
+        let ends = session.is_some_and(|session| track.last == Some(session.last));
+        let told = Drive::sessions(self.medium()).get(index).map(|session| session.1.0);
+        if ends { told } else { track.last }
     }
 
     /// READ TOC, format 1: the first track of the last closed session.

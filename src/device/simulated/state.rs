@@ -161,16 +161,20 @@ impl State {
         let blocks = self.medium.block_size.blocks_for(image_bytes);
         let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
         if blocks > self.next_writable {
-            let end = blocks.next_multiple_of(self.medium.write_unit_blocks);
-            if self.link_blocks() > 0 {
-                self.links.push(end);
-            }
-            self.next_writable = end.saturating_add(self.link_blocks());
+            self.link_behind(blocks.next_multiple_of(self.medium.write_unit_blocks));
         }
     }
 
+    /// What was written in one go ends here: the next write begins behind a link, where the medium has any.
+    pub(super) fn link_behind(&mut self, end: u32) {
+        if self.link_blocks() > 0 {
+            self.links.push(end);
+        }
+        self.next_writable = end.saturating_add(self.link_blocks());
+    }
+
     /// Between what is written in one go and the next.
-    pub(super) fn link_blocks(&self) -> u32 {
+    fn link_blocks(&self) -> u32 {
         self.medium.sessions.map_or(0, |sessions| sessions.link_blocks)
     }
 
