@@ -21,7 +21,8 @@ MUST_WORK = {0x2A: "WRITE", 0x35: "SYNCHRONIZE CACHE", 0x5B: "CLOSE", 0x55: "MOD
 # which discs a command is for (the clause of each in MMC-6); BLANK is refused by the drive where it is tried on purpose
 ONLY = {0x04: ("FORMAT UNIT", ("dvd-rw", "dvd+rw", "dvd-ram", "bd-re")),
         0x55: ("MODE SELECT", ("cd-r", "cd-rw", "dvd-r", "dvd-rw")), 0x54: ("SEND OPC INFORMATION", ("cd-r", "cd-rw", "dvd-r", "dvd-rw")),
-        0x5B: ("CLOSE TRACK SESSION", SEQUENTIAL), 0xBB: ("SET CD SPEED", ("cd-r", "cd-rw")),
+        # the kernel ends what it wrote to a DVD+RW with it (drivers/cdrom: "dirty DVD+RW media, finalizing"), as MMC-6 allows
+        0x5B: ("CLOSE TRACK SESSION", (*SEQUENTIAL, "dvd+rw")), 0xBB: ("SET CD SPEED", ("cd-r", "cd-rw")),
         0xB6: ("SET STREAMING", ("dvd-r", "dvd-rw", "dvd+r", "dvd+rw", "dvd-ram", "bd-r", "bd-re")), 0x53: ("RESERVE TRACK", ())}
 LINE = re.compile(r"^((?:[0-9a-f]{2} ?)+) out=(\d+) alloc=\d+ -> (.*)$")
 
