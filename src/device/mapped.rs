@@ -1,4 +1,4 @@
-//! Writing a file's pages to a device from where the page cache has them: nobody copies them.
+//! A file's pages as the page cache has them, and writing them to a device from there: nobody copies them.
 
 use std::fs::File;
 use std::io;
@@ -24,8 +24,6 @@ pub(super) fn write_from(
         return 0;
     }
     let Ok(pages) = map(file, file_offset_bytes, length(bytes)) else { return 0 };
-    // Read ahead as a whole; page by page the device would wait for every one. If it cannot be, the write still works.
-    let _ = pages.advise(Advice::WillNeed);
     let mut done = 0;
     while done < pages.len() {
         match target.write_at(&pages[done..], offset_bytes + done as u64) {
@@ -40,11 +38,18 @@ pub(super) fn write_from(
     left_bytes.min(done as u64)
 }
 
+/// A part of a file, mapped, and being read ahead as a whole: page by page the device would wait for every one.
+///
+/// Only for the kernel: what is in it may change or go at any time, and who looks at a page that is gone is killed.
 #[expect(unsafe_code, reason = "a mapping of a file is unsafe to make")]
-fn map(file: &File, offset_bytes: u64, bytes: usize) -> io::Result<Mmap> {
+pub(super) fn map(file: &File, offset_bytes: u64, bytes: usize) -> io::Result<Mmap> {
     // SAFETY: The bytes of the mapping may change, or go, at any time. No code of this process reads them: the mapping is
-    // handed to the kernel by `write_from` alone, which takes what is there at that moment and fails where nothing is.
-    unsafe { MmapOptions::new().offset(offset_bytes).len(bytes).map(file) }
+    // handed to the kernel by `write_from`, and by `Disc::copy_from` where the transport does no more than that, which takes
+    // what is there at that moment and fails where nothing is.
+    let pages = unsafe { MmapOptions::new().offset(offset_bytes).len(bytes).map(file) }?;
+    // If it cannot be, writing still works.
+    let _ = pages.advise(Advice::WillNeed);
+    Ok(pages)
 }
 
 #[cfg(test)]

@@ -73,7 +73,8 @@ pub trait WriteAt: Send + Sync {
         None
     }
 
-    /// Writes that begin and end on multiples of this, from memory aligned to it, take the fastest way. Others work too.
+    /// Writes that begin and end on multiples of this take the fastest way; what [`copy_from`](Self::copy_from) is asked for
+    /// does. Others work too.
     fn alignment_bytes(&self) -> usize {
         4096
     }

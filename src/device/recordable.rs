@@ -20,6 +20,8 @@ pub struct WriteTimes {
     pub writing: Duration,
     /// Between one and the next, without a barrier in between: nothing was there to be written yet.
     pub waiting: Duration,
+    /// How many bytes the drive took from pages of files, as they lay in the host's cache.
+    pub from_pages_bytes: u64,
 }
 
 /// A disc that can be written to.

@@ -3,26 +3,40 @@
 use udf::BlockSize;
 
 use super::chunk::Piece;
-use crate::device::Taking;
 use crate::device::buffer::ALIGNMENT_BYTES;
+use crate::device::{Order, Taking, WriteAt};
 use crate::plan::{self, Fetch, From};
 use crate::render::Render;
 use crate::tree::{self, InodeId, Tree};
 
-/// How long stretches may be, in bytes. Shorter ones are read and written; longer ones are taken in parts.
-struct Lengths {
+/// What stretches must be like, in bytes.
+struct Fit {
+    /// Shorter ones are read and written; longer ones are taken in parts.
     least: u64,
     most: u64,
+    /// Where they may begin and end on the device, and begin in the file.
+    unit: u64,
+    file_unit: u64,
 }
 
-fn lengths(taking: Taking) -> Option<Lengths> {
-    match taking {
-        Taking::Nothing => None,
+/// What a drive's memory must be aligned to, so that the kernel lends it as it is: linux/block/blk-settings.c.
+const DRIVE_ALIGNMENT_BYTES: u64 = 512;
+
+fn fit(block_size: BlockSize, device: &dyn WriteAt) -> Option<Fit> {
+    let (least, most) = match device.taking() {
+        Taking::Nothing => return None,
         // An extent of its own for each short one would cost more than it saves; whoever cancels need not wait for long ones.
-        Taking::Shared => Some(Lengths { least: 256 << 10, most: 256 << 20 }),
+        Taking::Shared => (256 << 10, 256 << 20),
         // Page tables cost about as much as a copy of a MiB within the processor's cache. What is mapped counts as memory used.
-        Taking::Mapped => Some(Lengths { least: 1 << 20, most: 8 << 20 }),
-    }
+        Taking::Mapped => (1 << 20, 8 << 20),
+    };
+    let page = ALIGNMENT_BYTES as u64;
+    let (unit, file_unit) = match device.order() {
+        Order::Any => (page, page),
+        // What goes before and after has to be whole write units as well.
+        Order::Ascending => (device.alignment_bytes() as u64, DRIVE_ALIGNMENT_BYTES),
+    };
+    Some(Fit { least, most, unit: unit.max(block_size.bytes().into()), file_unit })
 }
 
 /// Blocks that are wholly a part of one file.
@@ -38,19 +52,19 @@ pub(super) fn split<R: Render + ?Sized>(
     plan: &R,
     tree: &Tree,
     pieces: Vec<Piece>,
-    taking: Taking,
+    device: &dyn WriteAt,
 ) -> (Vec<Stretch>, Vec<Piece>) {
-    let Some(lengths) = lengths(taking) else { return (Vec::new(), pieces) };
+    let Some(fit) = fit(plan.block_size(), device) else { return (Vec::new(), pieces) };
     let (mut stretches, mut rest) = (Vec::new(), Vec::new());
     for piece in &pieces {
         let mut left = *piece;
         // Only data are written as they are fetched; a twin would have to be taken once more.
         if matches!(piece.segment.content, plan::Content::Data { .. }) && piece.segment.twin.is_none() {
             plan.fetches(tree, &piece.segment, piece.first, piece.blocks, &mut |fetch| {
-                let Some(stretch) = stretch(plan.block_size(), tree, piece, fetch, &lengths) else { return };
+                let Some(stretch) = stretch(plan.block_size(), tree, piece, fetch, &fit) else { return };
                 rest.push(left.head(stretch.piece.first - left.first));
                 left = left.tail(stretch.piece.first + stretch.piece.blocks - left.first);
-                stretches.extend(parts(plan.block_size(), stretch, &lengths));
+                stretches.extend(parts(plan.block_size(), stretch, &fit));
             });
         }
         rest.push(left);
@@ -61,21 +75,14 @@ pub(super) fn split<R: Render + ?Sized>(
 
 /// The aligned middle of what is to be fetched, if it comes from a file, lies there as it will lie on the device, and is
 /// long enough.
-fn stretch(
-    block_size: BlockSize,
-    tree: &Tree,
-    piece: &Piece,
-    fetch: Fetch,
-    lengths: &Lengths,
-) -> Option<Stretch> {
+fn stretch(block_size: BlockSize, tree: &Tree, piece: &Piece, fetch: Fetch, fit: &Fit) -> Option<Stretch> {
     let From::File { inode, offset_bytes } = fetch.from else { return None };
-    let unit_bytes = u64::from(block_size.bytes()).max(ALIGNMENT_BYTES as u64);
     let place = block_size.offset_of(piece.start()) + fetch.at_bytes;
-    let skip_bytes = place.next_multiple_of(unit_bytes) - place;
-    let bytes = fetch.bytes.saturating_sub(skip_bytes) / unit_bytes * unit_bytes;
+    let skip_bytes = place.next_multiple_of(fit.unit) - place;
+    let bytes = fetch.bytes.saturating_sub(skip_bytes) / fit.unit * fit.unit;
     let offset_bytes = offset_bytes + skip_bytes;
-    let is_fit = bytes >= lengths.least
-        && offset_bytes.is_multiple_of(ALIGNMENT_BYTES as u64)
+    let is_fit = bytes >= fit.least
+        && offset_bytes.is_multiple_of(fit.file_unit)
         && matches!(tree.inode(inode).content, tree::Content::Host(_));
     if !is_fit {
         return None;
@@ -85,8 +92,8 @@ fn stretch(
     Some(Stretch { piece, inode, offset_bytes })
 }
 
-fn parts(block_size: BlockSize, whole: Stretch, lengths: &Lengths) -> impl Iterator<Item = Stretch> + use<> {
-    let most = u32::try_from(lengths.most / u64::from(block_size.bytes())).unwrap_or(u32::MAX);
+fn parts(block_size: BlockSize, whole: Stretch, fit: &Fit) -> impl Iterator<Item = Stretch> + use<> {
+    let most = u32::try_from(fit.most / u64::from(block_size.bytes())).unwrap_or(u32::MAX);
     (0..whole.piece.blocks).step_by(most as usize).map(move |skip| {
         let rest = whole.piece.tail(skip);
         let offset_bytes = whole.offset_bytes + block_size.bytes_in(skip);

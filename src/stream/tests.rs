@@ -64,6 +64,12 @@ proptest! {
         let cloning = Cloning::new(MemoryDevice::new());
         prop_assert_eq!(run(&fake, host, &cloning, MANY).unwrap(), []);
         prop_assert!(fake::is_prefix(&cloning.inner.into_bytes(), &expected), "a device that takes files");
+
+        for unit_bytes in [2048, 32_768, 65_536] {
+            let drive = Cloning::in_order(unit_bytes);
+            prop_assert_eq!(run(&fake, host, &drive, MANY).unwrap(), []);
+            prop_assert!(fake::is_prefix(&drive.inner.into_bytes(), &expected), "a drive with units of {} bytes", unit_bytes);
+        }
     }
 
     #[test]
@@ -165,6 +171,19 @@ fn long_stretches_of_files_are_taken_by_devices_that_share_them() {
     assert_eq!(calls.asked_bytes, Host::LARGEST_BYTES / 4096 * 4096);
     assert!(calls.taken_bytes > 0 && calls.taken_bytes < calls.asked_bytes);
     assert!(fake::is_prefix(&device.inner.into_bytes(), &fake.expected(host)));
+}
+
+#[test]
+fn drives_take_whole_write_units_from_files_in_their_turn() {
+    let host = Host::shared();
+    let fake = Fake::new(&[Blueprint::metadata(3), Blueprint::file(Host::LARGEST), Blueprint::data(3)], host);
+    let device = Cloning::in_order(32_768);
+    run(&fake, host, &device, MANY).unwrap();
+    let calls = device.calls();
+    let first_unit_bytes = 32_768 - 3 * 2048;
+    assert_eq!(calls.asked_bytes, (Host::LARGEST_BYTES - first_unit_bytes) / 32_768 * 32_768);
+    assert!(calls.taken_bytes > 0 && calls.taken_bytes < calls.asked_bytes);
+    assert!(device.inner.into_bytes() == fake.expected(host));
 }
 
 #[test]

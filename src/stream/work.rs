@@ -1,5 +1,9 @@
 //! Writes one step: the threads, and what each does.
 
+use std::fs::File;
+use std::num::NonZero;
+
+use rustix::fs::Advice;
 use udf::Sector;
 use udf::read::ReadAt;
 
@@ -9,7 +13,7 @@ use super::source::Sources;
 use super::take::{Stretch, split};
 use super::turn::{StopOnPanic, Ticket, Turns};
 use crate::device::buffer::{Buffer, length};
-use crate::device::{Order, Taking, WriteAt};
+use crate::device::{Order, WriteAt};
 use crate::error::{Error, Result};
 use crate::plan::{Content, Step};
 use crate::progress::Progress;
@@ -46,8 +50,7 @@ impl<R: Render + ?Sized> Writer<'_, R> {
             let blocks = zeros.map(|piece| u64::from(piece.blocks)).sum::<u64>();
             self.progress.add_bytes(blocks * u64::from(self.plan.block_size().bytes()));
         }
-        let taking = if is_ordered { Taking::Nothing } else { self.device.taking() };
-        let (stretches, rest) = split(self.plan, self.tree, pieces, taking);
+        let (stretches, rest) = split(self.plan, self.tree, pieces, self.device);
         let jobs = ascending(stretches, Chunks::new(rest, self.plan.block_size()));
         let turns = Turns::new(jobs, is_ordered);
         std::thread::scope(|scope| {
@@ -110,11 +113,19 @@ impl<R: Render + ?Sized> Writer<'_, R> {
         let Stretch { piece, inode, offset_bytes: from_bytes } = *stretch;
         let block_size = self.plan.block_size();
         let (offset_bytes, bytes) = (block_size.offset_of(piece.start()), block_size.bytes_in(piece.blocks));
+        if self.device.order() == Order::Ascending {
+            // Who waits for a turn has the host read meanwhile.
+            self.sources.with_file(inode, |file| announce(file, from_bytes, bytes));
+        }
+        if !turns.wait(ticket) {
+            return Ok(());
+        }
         let taken = self
             .sources
             .with_file(inode, |file| self.device.copy_from(offset_bytes, file, from_bytes, bytes));
         let taken_bytes =
             taken.unwrap_or(Ok(0)).map_err(|source| Error::Write { offset_bytes, bytes, source })?;
+        self.note_buffer_level();
         let blocks = u32::try_from(taken_bytes / u64::from(block_size.bytes())).unwrap_or(u32::MAX);
         self.progress.add_bytes(block_size.bytes_in(blocks.min(piece.blocks)));
         let rest = piece.tail(blocks.min(piece.blocks));
@@ -129,11 +140,20 @@ impl<R: Render + ?Sized> Writer<'_, R> {
         let offset_bytes = self.plan.block_size().offset_of(start);
         let failed = |source| Error::Write { offset_bytes, bytes: bytes.len() as u64, source };
         self.device.write_at(offset_bytes, bytes).map_err(failed)?;
+        self.note_buffer_level();
+        Ok(())
+    }
+
+    fn note_buffer_level(&self) {
         if let Some(percent) = self.device.buffer_level_percent() {
             self.progress.set_buffer_level(percent);
         }
-        Ok(())
     }
+}
+
+/// Has the host read a part of a file ahead, as far as it likes to.
+fn announce(file: &File, offset_bytes: u64, bytes: u64) {
+    let _ = rustix::fs::fadvise(file, offset_bytes, NonZero::new(bytes), Advice::WillNeed);
 }
 
 /// All work in the order of the device: heads that move have the less to do.

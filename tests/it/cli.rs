@@ -14,6 +14,7 @@ mod rescuing;
 mod searching;
 mod sessions;
 mod steps;
+mod stopping;
 
 use std::ffi::OsStr;
 use std::fs;

@@ -19,6 +19,7 @@ use crate::bar;
 use crate::flags::{Close, Effort, LayoutChoice, Place};
 use crate::job::Usage;
 use crate::report::{Ending, Report};
+use crate::stopped::Before;
 use crate::{flags, open};
 
 /// What a disc is opened for.
@@ -178,7 +179,12 @@ impl Blank<'_> {
                     .context("cannot make a blank disc")?,
             ),
         };
-        let done = write(&*disc).map_err(anyhow::Error::from).and_then(|done| {
+        let before = Before::of(&*disc);
+        let written = write(&*disc).map_err(anyhow::Error::from);
+        if let Some(error) = written.as_ref().err().filter(|_| !self.is_new) {
+            before.settle(&*disc, error, report);
+        }
+        let done = written.and_then(|done| {
             if closes {
                 end_session(&*disc, report)?;
             }
@@ -198,7 +204,10 @@ impl Blank<'_> {
 pub(crate) fn let_go(disc: &dyn Recordable, report: &Report) -> anyhow::Result<()> {
     if let Some(times) = disc.write_times() {
         let (wrote, idle) = (times.writing.as_secs_f64(), times.waiting.as_secs_f64());
-        report.detail(&format!("the drive took {wrote:.2} s to write, and waited {idle:.2} s for more"));
+        let pages_bytes = times.from_pages_bytes;
+        report.detail(&format!(
+            "the drive took {wrote:.2} s to write, and waited {idle:.2} s for more; {pages_bytes} bytes went from pages of files"
+        ));
     }
     disc.let_go().context("all is written, but the drive does not let go of the disc")
 }

@@ -23,6 +23,7 @@ use crate::job::Usage;
 use crate::open::Spot;
 use crate::read_back::read_back;
 use crate::report::{Ending, Report};
+use crate::stopped::{self, Before, State};
 use crate::summary::{self, Made};
 
 /// A session worked out, and what was noticed.
@@ -120,16 +121,26 @@ impl Growth<'_> {
         if self.effort.dry_run {
             return self.dry_run(&FileReader::open(self.image)?, &ground, planning);
         }
-        if fixed_size {
-            let device = BlockDevice::open(self.image).context("cannot open the device")?;
-            return self.write(&device, &device, &ground, planning);
-        }
-        let image = ImageFile::open(self.image).context("cannot open the image")?;
-        let written = self.write(&image, &image, &ground, planning)?;
-        if written.done.is_some() {
-            image.commit().context("cannot make the image durable")?;
-        }
-        Ok(written)
+        let write = || {
+            if fixed_size {
+                let device = BlockDevice::open(self.image).context("cannot open the device")?;
+                let written = self.write(&device, &device, &ground, planning);
+                if written.is_err() {
+                    // What was written until then is of no use, but should be on the device before somebody takes that away.
+                    let _ = device.flush();
+                }
+                return written;
+            }
+            let image = ImageFile::open(self.image).context("cannot open the image")?;
+            let written = self.write(&image, &image, &ground, planning)?;
+            if written.done.is_some() {
+                image.commit().context("cannot make the image durable")?;
+            }
+            Ok(written)
+        };
+        let before = State::of(&FileReader::open(self.image)?, &ground.newest);
+        // What was behind the volume and could be taken back is gone by then.
+        write().inspect_err(|error| stopped::tell(self.image, (before, &ground.newest), error, self.report))
     }
 
     fn ground(&self, fixed_size: bool, write_unit_blocks: u32) -> Ground {
@@ -156,7 +167,10 @@ impl Growth<'_> {
         if self.effort.dry_run {
             return self.dry_run(&disc, &ground, planning);
         }
-        let written = self.write(&disc, &disc, &ground, planning)?;
+        let before = Before::of(disc);
+        let written = self
+            .write(&disc, &disc, &ground, planning)
+            .inspect_err(|error| before.settle(disc, error, self.report))?;
         if target.closes_session && written.done.is_some() {
             disc::end_session(disc, self.report)?;
         }
@@ -173,7 +187,9 @@ impl Growth<'_> {
         if self.effort.dry_run {
             return self.dry_run(&disc, &ground, planning);
         }
-        self.write(&disc, &WholeUnits::of(disc), &ground, planning)
+        let before = State::of(&disc, &ground.newest);
+        let written = self.write(&disc, &WholeUnits::of(disc), &ground, planning);
+        written.inspect_err(|error| stopped::tell(self.image, (before, &ground.newest), error, self.report))
     }
 
     /// Plans and writes.

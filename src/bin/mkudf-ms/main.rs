@@ -28,6 +28,7 @@ mod rescue;
 mod revert;
 mod sessions;
 mod start_new;
+mod stopped;
 mod summary;
 mod text;
 mod values;

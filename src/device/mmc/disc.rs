@@ -3,12 +3,11 @@
 use std::fmt::Debug;
 use std::io;
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
 
 use udf::read::ReadAt;
 use udf::{BoxedError, Sector};
 
-use crate::device::{Order, Recordable, Told, WriteAt, WriteTimes, lock, no_space};
+use crate::device::{Recordable, Told, WriteTimes, lock};
 use crate::media::multisession::{MediumState, Multisession, Sequential};
 use crate::media::{Drive, Medium};
 
@@ -18,6 +17,7 @@ use super::reply::FormatCapacity;
 use super::state::{DiscState, Track};
 use super::transport::Transport;
 use super::unit::{Closing, Result, SECTOR_BYTES, Unit};
+use super::writing::Written;
 
 /// Kinds of formats that discs are given, the best first, by kind of disc (MMC-6 table 250).
 #[rustfmt::skip]
@@ -29,27 +29,11 @@ const FORMATS: &[(Profile, &[u8])] = &[
     (Profile::DVD_RW_RESTRICTED_OVERWRITE, &[0x15, 0x10, 0x13, 0x00]),
 ];
 
-/// How often a drive is asked how full its buffer is.
-const BUFFER_INTERVAL: Duration = Duration::from_secs(1);
-
 /// A disc in a drive.
 #[derive(Debug)]
 pub struct Disc<T: Transport> {
-    unit: Unit<T>,
-    state: Mutex<Written>,
-}
-
-#[derive(Debug)]
-struct Written {
-    state: DiscState,
-    /// How the drive writes was settled, and the tray locked.
-    is_prepared: bool,
-    is_calibrated: bool,
-    /// How full the buffer was, in percent, and when that was asked; no more is asked of a drive that does not know.
-    buffer: Option<(Option<u8>, Instant)>,
-    times: WriteTimes,
-    /// When the last write ended, unless something else came after it.
-    last_write_end: Option<Instant>,
+    pub(super) unit: Unit<T>,
+    pub(super) state: Mutex<Written>,
 }
 
 impl<T: Transport> Disc<T> {
@@ -92,31 +76,6 @@ impl<T: Transport> Disc<T> {
             fitting.or(offered.last().map(|one| one.kilobytes_per_second)).unwrap_or(kilobytes_per_second);
         self.unit.set_write_speed(speed, state.capacity_blocks.saturating_sub(1), is_cd(state.medium))?;
         Ok(speed)
-    }
-
-    /// Before the first write: the tray is locked, and discs that are written in several ways are told which.
-    fn prepare(&self, written: &mut Written, is_last_session: bool) -> Result<()> {
-        if written.is_prepared {
-            return Ok(());
-        }
-        let medium = written.state.medium;
-        // Drives that cannot lock their tray write all the same.
-        let _ = self.unit.prevent_removal(true);
-        if written.state.profile.has_write_parameters() {
-            let parameters = self.unit.write_parameters()?;
-            self.unit.set_write_parameters(&parameters.incremental(is_cd(medium), is_last_session))?;
-        }
-        written.is_prepared = true;
-        Ok(())
-    }
-
-    /// Before the first write, and not again when a session is closed: discs have room for so many calibrations only.
-    fn calibrate(&self, written: &mut Written) {
-        if !written.is_calibrated && written.state.profile.has_write_parameters() {
-            // Drives calibrate by themselves when they must, and some cannot be asked to.
-            let _ = self.unit.calibrate();
-        }
-        written.is_calibrated = true;
     }
 
     fn close(&self, finalizes: bool, told: &mut dyn FnMut(u16)) -> Result<()> {
@@ -171,15 +130,6 @@ impl<T: Transport> Disc<T> {
         self.unit.load()?;
         self.unit.wait_until_ready()
     }
-
-    fn sectors(offset_bytes: u64, bytes: usize) -> io::Result<u32> {
-        let size = SECTOR_BYTES as u64;
-        if !offset_bytes.is_multiple_of(size) || !bytes.is_multiple_of(SECTOR_BYTES) {
-            let why = "discs are written in whole sectors of 2048 bytes";
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
-        }
-        u32::try_from(offset_bytes / size).map_err(|_| no_space())
-    }
 }
 
 /// Which of the offered formats suits the kind of disc best.
@@ -188,7 +138,7 @@ fn best_format(profile: Profile, offered: &[FormatCapacity]) -> Option<FormatCap
     kinds.iter().find_map(|kind| offered.iter().find(|one| one.kind == *kind)).copied()
 }
 
-fn is_cd(medium: &Medium) -> bool {
+pub(super) fn is_cd(medium: &Medium) -> bool {
     medium.name.starts_with("cd-")
 }
 
@@ -268,95 +218,6 @@ impl<T: Transport + Debug> Recordable for Disc<T> {
     /// The tray goes out and in, since the kernel remembers how much was on the disc before.
     fn let_go(&self) -> io::Result<()> {
         Ok(self.reload()?)
-    }
-}
-
-impl<T: Transport> WriteAt for Disc<T> {
-    fn order(&self) -> Order {
-        if self.medium().is_sequential() { Order::Ascending } else { Order::Any }
-    }
-
-    fn capacity_bytes(&self) -> Option<u64> {
-        Some(u64::from(self.capacity_blocks()) * SECTOR_BYTES as u64)
-    }
-
-    fn write_at(&self, offset_bytes: u64, bytes: &[u8]) -> io::Result<()> {
-        let mut sector = Self::sectors(offset_bytes, bytes.len())?;
-        let mut written = lock(&self.state);
-        self.prepare(&mut written, false)?;
-        self.calibrate(&mut written);
-        if written.state.medium.is_sequential() {
-            let next = written.state.writable_track().and_then(|track| track.next_writable);
-            if next != Some(sector) {
-                let next = next.map_or(String::from("none"), |next| next.to_string());
-                let why = format!("sector {sector} is not the next one that can be written, which is {next}");
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
-            }
-        }
-        let unit_bytes = written.state.medium.write_unit_blocks as usize * SECTOR_BYTES;
-        let step = (self.unit.transport().transfer_bytes() / unit_bytes).max(1) * unit_bytes;
-        for piece in bytes.chunks(step) {
-            let begin = Instant::now();
-            let result = self.unit.write(sector, piece);
-            written.took(begin);
-            if let Err(error) = result {
-                drop(written);
-                // Where the disc is written next now, only the drive knows.
-                let _ = self.look_again();
-                return Err(error.into());
-            }
-            sector += u32::try_from(piece.len() / SECTOR_BYTES).unwrap_or(0);
-            written.wrote_up_to(sector);
-        }
-        Ok(())
-    }
-
-    /// Asked of the drive once a second.
-    fn buffer_level_percent(&self) -> Option<u8> {
-        let mut written = lock(&self.state);
-        match written.buffer {
-            Some((None, _)) => return None,
-            Some((level, when)) if when.elapsed() < BUFFER_INTERVAL => return level,
-            _ => {}
-        }
-        let level = self.unit.buffer_capacity().ok().and_then(|buffer| buffer.level_percent());
-        written.buffer = Some((level, Instant::now()));
-        level
-    }
-
-    fn flush(&self) -> io::Result<()> {
-        lock(&self.state).last_write_end = None;
-        self.unit.synchronize_cache()?;
-        Ok(self.look_again()?)
-    }
-}
-
-impl Written {
-    fn new(state: DiscState) -> Self {
-        let times = WriteTimes::default();
-        Self { state, is_prepared: false, is_calibrated: false, buffer: None, times, last_write_end: None }
-    }
-
-    /// What a write took, and how long the drive had waited for it.
-    fn took(&mut self, begin: Instant) {
-        let end = Instant::now();
-        self.times.writing += end.saturating_duration_since(begin);
-        if let Some(last) = self.last_write_end.replace(end) {
-            self.times.waiting += begin.saturating_duration_since(last);
-        }
-    }
-
-    /// What the drive will say of the track that was written to.
-    fn wrote_up_to(&mut self, end: u32) {
-        let tracks = self.state.tracks.iter_mut().rev();
-        if let Some(track) =
-            tracks.into_iter().find(|track| track.next_writable.is_some() && !track.is_reserved)
-        {
-            let more = end.saturating_sub(track.next_writable.unwrap_or(end));
-            track.next_writable = Some(end);
-            track.free_blocks = track.free_blocks.saturating_sub(more);
-            track.is_blank = false;
-        }
     }
 }
 

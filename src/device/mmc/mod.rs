@@ -24,6 +24,7 @@ mod state;
 mod tests;
 mod transport;
 mod unit;
+mod writing;
 
 pub use configuration::{Configuration, Feature};
 pub use disc::Disc;

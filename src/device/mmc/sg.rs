@@ -114,6 +114,11 @@ impl Transport for ScsiGeneric {
         self.transfer_bytes
     }
 
+    /// `SG_IO` maps the pages for the drive, or copies them within the kernel.
+    fn takes_pages(&self) -> bool {
+        true
+    }
+
     fn execute(&self, command: &[u8], data: Data<'_>, timeout: Duration) -> io::Result<Answer> {
         let mut sense = [0; 64];
         let (direction, pointer, length) = match data {

@@ -10,7 +10,7 @@ use udf::read::ReadAt;
 
 use super::*;
 use crate::device::simulated::{SimulatedDrive, SimulatedMedium};
-use crate::device::{Recordable, WriteAt};
+use crate::device::{Recordable, Taking, WriteAt};
 use crate::media::multisession::{MediumState, Sequential};
 use crate::media::{Drive, Medium};
 
@@ -310,6 +310,53 @@ impl Transport for Stubborn {
         let milliseconds = u64::try_from(time.as_millis()).expect("a short time");
         self.waited_milliseconds.fetch_add(milliseconds, Ordering::Relaxed);
     }
+}
+
+/// A drive at whose transport pages may be gone.
+#[derive(Debug)]
+struct Paging<'a> {
+    drive: &'a SimulatedDrive,
+    writes_left: AtomicU64,
+}
+
+impl Transport for Paging<'_> {
+    fn execute(&self, command: &[u8], data: Data<'_>, timeout: Duration) -> io::Result<Answer> {
+        let is_write = command[0] == 0x2A;
+        if is_write && self.writes_left.fetch_sub(1, Ordering::Relaxed) == 0 {
+            return Err(rustix::io::Errno::FAULT.into());
+        }
+        self.drive.execute(command, data, timeout)
+    }
+
+    fn takes_pages(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn pages_of_files_are_taken_up_to_those_that_are_gone() {
+    let content: Vec<u8> = (0..40_u32 * 32_768).map(|at| (at % 251) as u8).collect();
+    let mut file = tempfile::tempfile().unwrap();
+    io::Write::write_all(&mut file, &content).unwrap();
+    for (writes, expected) in [(0, 0), (3, 3 * 65_536), (100, 20 * 65_536)] {
+        let tray = Tray::blank(Medium::find("dvd+r").unwrap());
+        let disc = Disc::open(Paging { drive: &tray.drive, writes_left: writes.into() }).unwrap().unwrap();
+        assert_eq!((disc.taking(), disc.alignment_bytes()), (Taking::Mapped, 32_768));
+        let taken = disc.copy_from(0, &file, 0, 20 * 65_536).unwrap();
+        assert_eq!((taken, disc.write_times().unwrap().from_pages_bytes), (expected, expected));
+        let rest = &content[usize::try_from(taken).unwrap()..20 * 65_536];
+        if !rest.is_empty() {
+            disc.write_at(taken, rest).unwrap();
+        }
+        disc.flush().unwrap();
+        let mut back = vec![0; 20 * 65_536];
+        disc.read_at(0, &mut back).unwrap();
+        assert!(back == content[..20 * 65_536], "{writes} writes");
+        let error = disc.copy_from(0, &file, 0, 65_536).unwrap_err();
+        assert!(error.to_string().contains("not the next one"), "{error}");
+    }
+    let tray = Tray::blank(Medium::find("dvd+r").unwrap());
+    assert_eq!(tray.disc().taking(), Taking::Nothing, "a simulated drive would look at pages that are gone");
 }
 
 #[test]

@@ -38,6 +38,12 @@ pub trait Transport: Send + Sync {
         1 << 16
     }
 
+    /// Whether what goes out is only lent to the kernel: nobody in this process looks at it, so that it may lie in pages of a file
+    /// that others change or cut. Of pages that are gone the error is `EFAULT`, and nothing was sent.
+    fn takes_pages(&self) -> bool {
+        false
+    }
+
     /// Waits. What only simulates drives need not.
     fn pause(&self, time: Duration) {
         std::thread::sleep(time);
@@ -51,6 +57,10 @@ impl<T: Transport + ?Sized> Transport for &T {
 
     fn transfer_bytes(&self) -> usize {
         (**self).transfer_bytes()
+    }
+
+    fn takes_pages(&self) -> bool {
+        (**self).takes_pages()
     }
 
     fn pause(&self, time: Duration) {

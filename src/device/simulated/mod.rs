@@ -345,9 +345,15 @@ impl WriteAt for SimulatedMedium {
             state.write(&self.sidecar)?;
         }
         let Some(bad) = state.unwritable(start, end) else {
-            self.image.write_all_at(bytes, offset_bytes)?;
-            state.next_writable = state.next_writable.max(end);
-            return Ok(());
+            let written = self.image.write_all_at(bytes, offset_bytes);
+            if written.is_ok() {
+                state.next_writable = state.next_writable.max(end);
+            } else if state.medium.is_sequential() {
+                // The host has no room for more: what it took of it is on the disc.
+                state.find_what_was_recorded(self.image.metadata()?.len());
+                state.write(&self.sidecar)?;
+            }
+            return written;
         };
         // What comes before the write unit of the defect is recorded; the unit is lost.
         let unit = state.medium.write_unit_blocks;

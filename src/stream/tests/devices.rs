@@ -5,12 +5,15 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::device::{MemoryDevice, Taking, WriteAt};
+use crate::device::{MemoryDevice, Order, Taking, WriteAt};
 use crate::progress::Progress;
 
 /// Takes bytes from files, but never all at once, and at times none.
 pub(super) struct Cloning {
     pub(super) inner: MemoryDevice,
+    /// What is taken begins and ends on multiples of this.
+    unit_bytes: u64,
+    file_unit_bytes: u64,
     asked_bytes: AtomicU64,
     taken_bytes: AtomicU64,
 }
@@ -23,7 +26,18 @@ pub(super) struct Calls {
 
 impl Cloning {
     pub(super) fn new(inner: MemoryDevice) -> Self {
-        Self { inner, asked_bytes: AtomicU64::new(0), taken_bytes: AtomicU64::new(0) }
+        Self {
+            inner,
+            unit_bytes: 4096,
+            file_unit_bytes: 4096,
+            asked_bytes: AtomicU64::new(0),
+            taken_bytes: AtomicU64::new(0),
+        }
+    }
+
+    /// A drive that is written from its beginning on, in units of so many bytes.
+    pub(super) fn in_order(unit_bytes: u64) -> Self {
+        Self { unit_bytes, file_unit_bytes: 512, ..Self::new(MemoryDevice::ascending()) }
     }
 
     pub(super) fn calls(&self) -> Calls {
@@ -34,6 +48,14 @@ impl Cloning {
 }
 
 impl WriteAt for Cloning {
+    fn order(&self) -> Order {
+        self.inner.order()
+    }
+
+    fn alignment_bytes(&self) -> usize {
+        usize::try_from(self.unit_bytes).unwrap()
+    }
+
     fn reserve(&self, end_bytes: u64) -> io::Result<()> {
         self.inner.reserve(end_bytes)
     }
@@ -43,7 +65,7 @@ impl WriteAt for Cloning {
     }
 
     fn taking(&self) -> Taking {
-        Taking::Shared
+        if self.order() == Order::Ascending { Taking::Mapped } else { Taking::Shared }
     }
 
     fn copy_from(
@@ -53,9 +75,14 @@ impl WriteAt for Cloning {
         file_offset_bytes: u64,
         bytes: u64,
     ) -> io::Result<u64> {
-        assert_eq!((offset_bytes % 4096, file_offset_bytes % 4096), (0, 0));
+        assert_eq!((offset_bytes % self.unit_bytes, file_offset_bytes % self.file_unit_bytes), (0, 0));
+        assert_eq!(bytes % self.unit_bytes, 0);
         self.asked_bytes.fetch_add(bytes, Ordering::Relaxed);
-        let mut out = vec![0; usize::try_from(bytes * 2 / 3 + 1).unwrap()];
+        let mut wanted_bytes = bytes * 2 / 3 + 1;
+        if self.order() == Order::Ascending {
+            wanted_bytes -= wanted_bytes % self.unit_bytes;
+        }
+        let mut out = vec![0; usize::try_from(wanted_bytes).unwrap()];
         let taken = file.read_at(&mut out, file_offset_bytes)?;
         self.inner.write_at(offset_bytes, &out[..taken])?;
         self.taken_bytes.fetch_add(taken as u64, Ordering::Relaxed);

@@ -1,7 +1,7 @@
 #!/bin/bash
-# drive.sh MKUDF-MS KIND STAGES, in a guest with a burner at /dev/sr0.  Owns: a disc's life in a drive: blank, created, grown, closed,
+# drive.sh MKUDF-MS KIND STAGES LOG, in a guest with a burner at /dev/sr0 and its LOG.  Owns: a disc's life in a drive: blank, created, grown, closed,
 # grown in a session of its own, closed for good; after each step the kernel and we ourselves read what STAGES/N holds.
-tool=$1 kind=$2 stages=$3
+tool=$1 kind=$2 stages=$3 log=$4
 work=$(mktemp -d /run/drive.XXXXXX)
 . "$(dirname "$0")/steps.sh"
 sequential=true
@@ -24,6 +24,10 @@ for n in 2 3 4; do
   try append-$n "$tool" append -q --verify --mirror $drive "$stages/$n" && same appended-$n $n
 done
 for n in 1 2 3 4; do extracted session-$n $n --session $n; done
+# somebody cancels: a table that others look for at the end is there once more
+out=$(python3 "$(dirname "$0")/cancel.py" "$log" 10 "$tool" append $drive "$stages/large" 2>&1)
+[ $? = 130 ] && grep -q "what it held before" <<< "$out" && ok cancelled || fail cancelled "$out"
+same cancelled 4
 try check "$tool" check $drive
 out=$("$tool" devices --json $drive) && grep -q "\"label\":\"DRIVE $kind\"" <<< "$out" && ok devices || fail devices "$out"
 if $sequential; then

@@ -28,7 +28,7 @@ LINE = re.compile(r"^((?:[0-9a-f]{2} ?)+) out=(\d+) alloc=\d+ -> (.*)$")
 
 
 def stages(folder):
-    """Four states of a tree, each with something new, something changed and something gone."""
+    """Four states of a tree, each with something new, something changed and something gone; and something that takes a while."""
     content = lambda name, size: (name.encode() * (size // len(name) + 1))[:size]
     files = {f"a/file {n}": content(f"first {n} ", 7001 * n) for n in range(1, 6)} | {"large": content("large ", 3_000_001), "empty": b""}
     for number in range(1, 5):
@@ -41,6 +41,9 @@ def stages(folder):
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with open(path, "wb") as f:
                 f.write(body)
+    os.makedirs(f"{folder}/large")
+    with open(f"{folder}/large/file", "wb") as f:
+        f.write(content("takes a while ", 120_000_000))
 
 
 def commands(path):
@@ -110,9 +113,8 @@ def live(context, work, disc, script):
 
 def life(context, work, kind):
     """One that is only ours, so that its log of commands can be held against us."""
-    report, name = context.report, f"drive/{kind}"
-    live(context, work, (kind, name), ["drive.sh", context.product.path, kind, f"{context.work}/drive/stages"])
-    log = f"{work}/drive0.log"
+    report, name, log = context.report, f"drive/{kind}", f"{work}/drive0.log"
+    live(context, work, (kind, name), ["drive.sh", context.product.path, kind, f"{context.work}/drive/stages", log])
     report.verdict(f"{name}/commands", misdeeds(kind, commands(log)) if os.path.exists(log) else ["the burner left no log"])
 
 
