@@ -64,6 +64,7 @@ fn spec() -> Spec {
         embed: true,
         device_blocks: None,
         rewritable_blocks: None,
+        packet_blocks: None,
     }
 }
 

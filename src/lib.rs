@@ -60,6 +60,7 @@
 //!     embed: true,
 //!     device_blocks: None,
 //!     rewritable_blocks: None,
+//!     packet_blocks: None,
 //! };
 //! let plan = Plan::create(&tree, &spec)?;
 //! let device = MemoryDevice::new();

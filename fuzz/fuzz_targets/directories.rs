@@ -65,6 +65,7 @@ fn make() -> Template {
         embed: false,
         device_blocks: None,
         rewritable_blocks: None,
+        packet_blocks: None,
     };
     let plan = Plan::create(&tree, &spec).expect("a plan");
     let device = MemoryDevice::new();

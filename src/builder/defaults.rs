@@ -7,7 +7,7 @@ use udf::{BlockSize, Revision};
 use super::BuildError;
 use crate::device::WriteAt;
 use crate::error::Result;
-use crate::media::{Medium, VolumeLayout};
+use crate::media::{Medium, VolumeLayout, Writing};
 use crate::plan::{Identifiers, Plan, SequentialTarget, Spec, Uuid};
 use crate::session::{ImportOptions, Manner};
 use crate::tree::{Attributes, Tree};
@@ -37,6 +37,8 @@ pub struct Defaults {
     /// A new volume is made to be changed in place, and takes so many blocks ([`Spec::rewritable_blocks`]); `None` for one that
     /// grows by sessions.
     pub rewritable_blocks: Option<u32>,
+    /// Such a volume has spare packets for those that wear out, each of so many blocks ([`Spec::packet_blocks`]).
+    pub packet_blocks: Option<u16>,
     /// The target is a device of just `capacity_blocks` blocks, and not a file that ends where the volume ends.
     pub is_device: bool,
     /// Where the medium goes on, if it is one that is written one sector after the other. A drive says so
@@ -61,6 +63,7 @@ impl Defaults {
     /// [`Identifiers::uuid`].
     #[must_use]
     pub fn for_medium(medium: &Medium, label: &str, now: Moment) -> Self {
+        let in_packets = medium.writing == Writing::Packet;
         Self {
             revision: medium.revision,
             block_size: medium.block_size,
@@ -81,7 +84,8 @@ impl Defaults {
             embed: true,
             capacity_blocks: medium.capacity_blocks,
             write_unit_blocks: medium.write_unit_blocks,
-            rewritable_blocks: None,
+            rewritable_blocks: medium.capacity_blocks.filter(|_| in_packets),
+            packet_blocks: u16::try_from(medium.write_unit_blocks).ok().filter(|_| in_packets),
             is_device: false,
             sequential: None,
             layout: None,
@@ -130,6 +134,7 @@ impl Defaults {
             embed: self.embed,
             device_blocks: self.capacity_blocks.filter(|_| self.is_device),
             rewritable_blocks: self.rewritable_blocks,
+            packet_blocks: self.packet_blocks,
         }
     }
 
@@ -147,6 +152,7 @@ impl Defaults {
                 Plan::create_with_table(tree, &spec, &self.target(target))
             }
             (None, None | Some(VolumeLayout::Session)) => Plan::create(tree, &spec),
+            (None, Some(VolumeLayout::Sparable)) if self.packet_blocks.is_some() => Plan::create(tree, &spec),
             (_, Some(layout)) => Err(BuildError::LayoutNotSupported { layout }.into()),
         }
     }

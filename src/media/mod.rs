@@ -102,6 +102,11 @@ impl Medium {
         ALL.iter().filter(|medium| medium.writing == Writing::Random)
     }
 
+    /// Those that are written in packets, in place.
+    pub fn in_packets() -> impl Iterator<Item = &'static Self> {
+        ALL.iter().filter(|medium| medium.writing == Writing::Packet)
+    }
+
     /// Those that are written one sector after the other, in sessions.
     pub fn sequential() -> impl Iterator<Item = &'static Self> {
         ALL.iter().filter(|medium| medium.is_sequential())

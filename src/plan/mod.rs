@@ -20,6 +20,7 @@ mod room;
 mod segment;
 mod sequential;
 mod space;
+mod sparable;
 mod spec;
 mod table;
 
@@ -41,6 +42,7 @@ pub(crate) use room::joined;
 pub use segment::{Content, Fetch, From, Mirror, Segment, Step};
 pub use sequential::SequentialTarget;
 pub use space::{Chain, DirectoryBody, MARK_EVERY, NOWHERE, Place, Shape, Spaces, Upper, is_embedded};
+pub(crate) use sparable::Sparing;
 pub use spec::{Identifiers, Spec, Uuid};
 pub(crate) use table::{EXTENSION_LEN, Extension, Table};
 
@@ -51,6 +53,9 @@ use ground::Ground;
 use order::FIRST_UNIQUE_ID;
 use outset::{Laid, Outset};
 use rewritable::Ample;
+
+/// A directory, and one stream in it.
+const SYSTEM_STREAM_BLOCKS: u32 = 2;
 
 /// What is asked of a further session, beside its tree.
 #[derive(Clone, Debug)]
@@ -94,6 +99,8 @@ pub struct Plan {
     pub(crate) data_bytes: u64,
     /// Bitmaps of free space, if the volume can be changed in place: the last is the one that stays.
     pub(crate) bitmaps: Vec<Bitmap>,
+    /// Where a new sparable volume has spare packets and sparing tables.
+    pub(crate) sparing: Option<Sparing>,
     /// Blocks that are ready to be written.
     pub(crate) prepared: Vec<u8>,
     steps: Vec<Step>,
@@ -116,7 +123,8 @@ impl Plan {
             upper: if rules.metadata_partition { Upper::Metadata } else { Upper::None },
             rewritable: spec.rewritable_blocks.is_some(),
         };
-        let ample = Ample::of(spec)?;
+        let sparing = Sparing::of(spec)?;
+        let ample = Ample::of(spec, sparing.as_ref())?;
         let first = ample.map_or(0, |ample| ample.bitmap_blocks);
         let mut order = order::walk(tree, true)?;
         let (counts, latest) = ((order.fresh_files, order.fresh_directories), order.latest);
@@ -128,7 +136,7 @@ impl Plan {
             order,
             &mut unique_ids,
             shape,
-            Ground::Open(first, shape.file_set_blocks()),
+            Ground::Open(first, shape.file_set_blocks() + sparing.map_or(0, |_| SYSTEM_STREAM_BLOCKS)),
             &kept,
             None,
         )?;
@@ -145,11 +153,15 @@ impl Plan {
             .collect();
         let partition_start = target.map_or(Ok(frame::PARTITION_START), SequentialTarget::partition_start)?;
         let slot = frame::reserve_slots(spec.block_size).next();
-        let frame = frame_of(&layout, partition_start, slot, target)?;
-        let partition_blocks = target.map(|_| layout.end);
+        let frame = match &sparing {
+            Some(sparing) => Frame::after(sparing.end(), slot).ok_or_else(|| too_large(sparing.end()))?,
+            None => frame_of(&layout, partition_start, slot, target)?,
+        };
+        let partition_blocks =
+            target.map(|_| layout.end).or(sparing.map(|sparing| sparing.partition_blocks()));
         let outset = Outset::of_new_volume(spec, Heads::new(spec)?, partition_start, latest);
         let laid = Laid { shape, spaces, unique_ids, layout, frame, counts };
-        let mut plan = Self { partition_blocks, bitmaps, ..Self::begun(tree, outset, laid) };
+        let mut plan = Self { partition_blocks, bitmaps, sparing, ..Self::begun(tree, outset, laid) };
         match target {
             Some(target) => plan.steps_of_sequential_session(target)?,
             None => plan.steps_of_new_volume(spec.device_blocks)?,
@@ -268,6 +280,7 @@ impl Plan {
         let mut segments = self.frame.head(self.shape.block_size);
         segments.extend(self.partition_segments());
         segments.extend(self.frame.trailer(self.shape.block_size));
+        segments.extend(self.sparing.iter().flat_map(Sparing::segments));
         if let Some(blocks) = device_blocks {
             self.check_fits(blocks)?;
             let mut tiled = frame::tile(segments, 0, self.end_blocks);
@@ -404,6 +417,14 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// Behind the file set, the directory of the system's streams and the Non-Allocatable Space in it, if there are any new ones.
+    pub(crate) fn system_streams(&self) -> std::ops::Range<u32> {
+        let first = self.file_set_block.saturating_add(self.shape.file_set_blocks());
+        first..first.saturating_add(self.sparing.map_or(0, |_| SYSTEM_STREAM_BLOCKS))
+    }
+}
+
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (files, directories) = self.counts();
@@ -430,11 +451,12 @@ fn frame_of(
     if let Some(target) = target {
         return Frame::around(target.next_writable, end, target.write_unit_blocks);
     }
-    Frame::after(end, slot).ok_or(Error::Limit {
-        what: "blocks of the volume",
-        value: u64::from(end) + u64::from(frame::TRAILER_BLOCKS),
-        limit: u64::from(u32::MAX) - 1,
-    })
+    Frame::after(end, slot).ok_or_else(|| too_large(end))
+}
+
+fn too_large(end: u32) -> Error {
+    let value = u64::from(end) + u64::from(frame::TRAILER_BLOCKS);
+    Error::Limit { what: "blocks of the volume", value, limit: u64::from(u32::MAX) - 1 }
 }
 
 fn data_bytes(tree: &Tree, spaces: &Spaces) -> u64 {

@@ -16,7 +16,7 @@ use udf::file::SpaceBitmapDescriptor;
 use super::bitmap::Bitmap;
 use super::frame::{self, CLUSTER_BLOCKS, TRAILER_BLOCKS};
 use super::space::{Spaces, add_blocks};
-use super::{Content, Layout, Plan, Segment, Spec, room};
+use super::{Content, Layout, Plan, Segment, Sparing, Spec, room};
 use crate::error::{Error, Result};
 use crate::tree::{InodeId, Tree};
 
@@ -31,7 +31,7 @@ pub(super) struct Ample {
 
 impl Ample {
     /// The partition of a volume of this specification, if it is to be changed in place.
-    pub(super) fn of(spec: &Spec) -> Result<Option<Self>> {
+    pub(super) fn of(spec: &Spec, sparing: Option<&Sparing>) -> Result<Option<Self>> {
         let Some(total) = spec.rewritable_blocks else { return Ok(None) };
         if spec.revision.rules().metadata_partition {
             return Err(Error::refused(
@@ -41,6 +41,7 @@ impl Ample {
         }
         let end = total.saturating_sub(TRAILER_BLOCKS).saturating_add(1) / CLUSTER_BLOCKS * CLUSTER_BLOCKS;
         let blocks = end.saturating_sub(frame::PARTITION_START.0 + 1);
+        let blocks = sparing.map_or(blocks, Sparing::partition_blocks);
         let bitmap = SpaceBitmapDescriptor::blocks(blocks, spec.block_size);
         let bitmap_blocks = add_blocks(0, u64::from(bitmap).next_multiple_of(CLUSTER_BLOCKS.into()))?;
         Ok(Some(Self { blocks, bitmap_blocks }))

@@ -36,6 +36,8 @@ pub enum Content {
     Anchor,
     /// A volume descriptor sequence.
     Sequence,
+    /// A copy of the sparing table.
+    SparingTable,
     /// The logical volume integrity sequence.
     Integrity,
     /// The entry of the metadata file (`false`) or of its mirror (`true`), with its allocation extents.

@@ -25,6 +25,9 @@ pub struct Spec {
     /// The volume takes so many blocks, whatever is in it, and can be changed in place; `None` for one that ends behind its
     /// content and grows by sessions. Up to 2.01.
     pub rewritable_blocks: Option<u32>,
+    /// Its partition is sparable: packets of so many blocks, 16 or 32, a few of them spare for those that wear out (UDF 2.2.9).
+    /// Only with `rewritable_blocks`; 2.00 and 2.01.
+    pub packet_blocks: Option<u16>,
 }
 
 /// The texts by which a volume is known.

@@ -4,6 +4,7 @@ mod directory;
 mod entry;
 mod in_place;
 mod metadata;
+mod sparable;
 mod table;
 mod volume;
 
@@ -65,6 +66,7 @@ impl Render for Plan {
             Content::Recognition => self.recognition(first, out),
             Content::Anchor => self.anchor(segment.start, out),
             Content::Sequence => self.sequence(segment.start, first, out),
+            Content::SparingTable => self.sparing_table(segment.start, out),
             Content::Integrity => self.integrity(segment.start, first, out),
             Content::Table { first: base } => self.table_body(base + first, out),
             Content::TableEntry => self.table_entries(segment.start, first, out),

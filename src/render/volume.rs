@@ -89,6 +89,7 @@ impl Plan {
         let bitmap = self.bitmaps.last();
         let access = match (&self.table, bitmap) {
             (Some(_), _) => AccessType::WriteOnce,
+            (None, Some(_)) if self.sparing.is_some() => AccessType::Rewritable,
             (None, Some(_)) => AccessType::Overwritable,
             (None, None) => AccessType::ReadOnly,
         };
@@ -115,7 +116,10 @@ impl Plan {
     }
 
     fn logical_volume(&self, number: u32) -> (LogicalVolumeDescriptor, Vec<u8>) {
-        let mut maps = PhysicalPartitionMap::new(self.partition_number).as_bytes().to_vec();
+        let mut maps = match &self.sparing {
+            Some(sparing) => self.sparable_map(sparing).as_bytes().to_vec(),
+            None => PhysicalPartitionMap::new(self.partition_number).as_bytes().to_vec(),
+        };
         let mut count = 1;
         if let Some(map) = self.metadata_map() {
             maps.extend_from_slice(map.as_bytes());
@@ -292,7 +296,7 @@ impl Plan {
             root_directory_icb: LongAd::default(),
             domain_identifier: EntityIdentifier::domain(self.revision()),
             next_extent: LongAd::default(),
-            system_stream_directory_icb: LongAd::default(),
+            system_stream_directory_icb: self.system_stream_icb(),
             reserved: [0; 32],
         }
     }

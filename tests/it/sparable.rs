@@ -1,21 +1,23 @@
-//! Sparable volumes that another program made, changed in place on a medium that becomes damaged: packets that cannot be written
-//! are relocated, and nothing is lost.
+//! Sparable volumes, of another program and our own, changed in place on a medium that becomes damaged: packets that cannot be
+//! written are relocated, and nothing is lost.
 
 use std::fs;
 use std::process::Command;
 
 use mkudf_ms::Warning;
 use mkudf_ms::device::{Faulty, MemoryDevice, Sparing};
-use mkudf_ms::plan::Plan;
+use mkudf_ms::plan::{Plan, Spec};
 use mkudf_ms::progress::Progress;
 use mkudf_ms::scan::Outcome;
 use mkudf_ms::session::{Import, ImportOptions, Manner};
 use mkudf_ms::stream::{StreamOptions, read_back, stream};
-use mkudf_ms::tree::Tree;
+use mkudf_ms::tree::{Attributes, Tree};
 use udf::check::{Severity, check};
-use udf::read::{OpenOptions, Volume};
+use udf::partition::SparingEntry;
+use udf::read::{OpenOptions, PartitionKind, Volume};
+use udf::{BlockSize, Revision};
 
-use crate::support::build::{Append, plan_append_with};
+use crate::support::build::{Append, plan_append_with, spec};
 
 const BLOCK: u64 = 2048;
 
@@ -42,6 +44,33 @@ fn made(revision: &str) -> Option<MemoryDevice> {
     Some(MemoryDevice::from(fs::read(image).unwrap()))
 }
 
+/// An empty volume of our own, in packets of so many blocks.
+fn ours(revision: Revision, packet_blocks: u16) -> MemoryDevice {
+    let spec = Spec {
+        rewritable_blocks: Some(12_288),
+        packet_blocks: Some(packet_blocks),
+        ..spec(revision, BlockSize::B2048)
+    };
+    let tree = Tree::new(Attributes::default());
+    let plan = Plan::create(&tree, &spec).unwrap();
+    let memory = MemoryDevice::with_capacity(12_288 * BLOCK);
+    stream(&plan, &tree, &memory, None, &Progress::new(), &StreamOptions::default()).unwrap();
+    memory
+}
+
+/// Theirs and ours.
+fn volumes() -> Vec<(String, MemoryDevice)> {
+    let theirs = ["1.50", "2.01"]
+        .into_iter()
+        .filter_map(|revision| Some((format!("mkudffs {revision}"), made(revision)?)));
+    let ours = [(Revision::V2_00, 32), (Revision::V2_01, 32), (Revision::V2_01, 16)].map(
+        |(revision, packet_blocks)| {
+            (format!("ours {revision}, {packet_blocks}"), ours(revision, packet_blocks))
+        },
+    );
+    theirs.chain(ours).collect()
+}
+
 /// What a change writes, with the sectors of its files' data.
 fn planned(device: &Damaged<'_>, folder: &std::path::Path) -> (Tree, Plan) {
     let request = Append { folder, mirror: true, update: true, fixed_size: false };
@@ -57,8 +86,7 @@ fn is_its_own(finding: &udf::check::Finding) -> bool {
 
 #[test]
 fn packets_that_cannot_be_written_are_relocated_and_nothing_is_lost() {
-    for revision in ["1.50", "2.01"] {
-        let Some(memory) = made(revision) else { return };
+    for (revision, memory) in volumes() {
         let before = check(&memory, &OpenOptions::default(), &mut |_| ());
         let before: Vec<_> =
             before.findings.iter().filter(|one| !is_its_own(one)).map(|one| one.rule).collect();
@@ -128,4 +156,34 @@ fn what_says_which_blocks_can_never_be_used_is_not_removed() {
     import.remove(&mut tree, name).unwrap();
     let error = import.finish(&mut tree, &Outcome::default()).unwrap_err();
     assert!(error.to_string().contains("can never be used"), "{error}");
+}
+
+#[test]
+fn new_sparable_volumes_are_sound_and_have_room_for_what_fails() {
+    for (revision, packet_blocks) in [(Revision::V2_00, 32), (Revision::V2_01, 32), (Revision::V2_01, 16)] {
+        let memory = ours(revision, packet_blocks);
+        let report = check(&memory, &OpenOptions::default(), &mut |_| ());
+        assert_eq!(report.findings, [], "{revision}, {packet_blocks}");
+        let volume = Volume::open(&memory, &OpenOptions { strict: true, ..OpenOptions::default() }).unwrap();
+        let [partition] = volume.partitions() else { panic!("{revision}: one partition") };
+        let PartitionKind::Sparable(sparable) = &partition.kind else { panic!("{revision}: it is sparable") };
+        assert_eq!(sparable.copies.len(), 2);
+        assert!(sparable.copies.iter().all(|copy| copy.entries.iter().all(SparingEntry::is_available)));
+        assert_eq!(sparable.entries().len(), 12_288 / usize::from(packet_blocks) / 32);
+        let spared = sparable.entries().iter().map(|entry| entry.mapped_location.get());
+        let end = partition.start().unwrap().0 + partition.length_blocks;
+        assert!(spared.clone().all(|sector| sector >= end), "behind the partition");
+        assert!(spared.clone().all(|sector| sector.is_multiple_of(packet_blocks.into())));
+    }
+    for (revision, blocks) in [(Revision::V1_50, 12_288), (Revision::V2_50, 12_288), (Revision::V2_01, 700)] {
+        let spec = Spec {
+            rewritable_blocks: Some(blocks),
+            packet_blocks: Some(32),
+            ..spec(revision, BlockSize::B2048)
+        };
+        assert!(
+            Plan::create(&Tree::new(Attributes::default()), &spec).is_err(),
+            "{revision}, {blocks} blocks"
+        );
+    }
 }

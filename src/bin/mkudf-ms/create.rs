@@ -87,7 +87,9 @@ fn spec(job: &Create, flags: &flags::Create, target: &Target<'_>) -> anyhow::Res
     let device_blocks = target.size_bytes().map(|bytes| bytes / u64::from(block_size.bytes()));
     // Beyond 2^32 blocks a device is used as far as they go.
     let device_blocks = device_blocks.map(|blocks| u32::try_from(blocks).unwrap_or(u32::MAX));
-    let rewritable_blocks = flags.rewritable.then(|| rewritable(job, flags, block_size, device_blocks));
+    let is_sparable = job.layout == VolumeLayout::Sparable;
+    let is_rewritable = flags.rewritable || is_sparable;
+    let rewritable_blocks = is_rewritable.then(|| rewritable(job, flags, block_size, device_blocks));
     Ok(Spec {
         revision: job.revision,
         block_size,
@@ -98,7 +100,14 @@ fn spec(job: &Create, flags: &flags::Create, target: &Target<'_>) -> anyhow::Res
         embed: !flags.effort.no_embed,
         device_blocks,
         rewritable_blocks: rewritable_blocks.transpose()?,
+        packet_blocks: is_sparable.then(|| packet_blocks(job)),
     })
+}
+
+/// Packets are those of the medium, but before 2.01 there are none but of 32 blocks (UDF 2.00 2.2.9).
+fn packet_blocks(job: &Create) -> u16 {
+    let blocks = if job.revision < udf::Revision::V2_01 { 32 } else { job.medium.write_unit_blocks };
+    u16::try_from(blocks).unwrap_or(u16::MAX)
 }
 
 /// Blocks of a volume that is changed in place.
@@ -155,6 +164,14 @@ impl<'a> Target<'a> {
         }
         // From here on the drive is a block device, which nobody else must have open.
         if let Some(disc) = drive {
+            if disc.medium().is_sequential() {
+                let reason = format!(
+                    "the {} in the drive is written in sessions, not in packets",
+                    disc.medium().description
+                );
+                let hint = "format it, if it can be: mkudf-ms format; or leave out --layout sparable";
+                return Err(Error::refused(reason, hint).into());
+            }
             disc::unless_unformatted(&*disc).with_context(|| flags.output.display().to_string())?;
         }
         if flags.format.close {

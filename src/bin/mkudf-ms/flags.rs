@@ -154,7 +154,7 @@ pub(crate) struct Create {
     #[arg(long)]
     pub(crate) force: bool,
     /// Folders and files, or DST=SRC for a place of their own
-    #[arg(value_name = "SOURCE", required_unless_present_any = ["files_from", "rewritable"])]
+    #[arg(value_name = "SOURCE")]
     pub(crate) sources: Vec<OsString>,
     /// A volume that is changed in place, by this command, Linux and others: it fills the device, or takes as much as --capacity or
     /// the medium says (up to 2.01)
@@ -255,10 +255,10 @@ pub(crate) struct Format {
     #[arg(short, long, value_name = "BYTES", value_parser = values::block_size)]
     pub(crate) block_size: Option<BlockSize>,
     /// What it is for: image, hd, hd4k, flash, dvd-ram, dvd+rw, dvd-rw, bd-re; or a simulated disc: cd-r, cd-rw, dvd-r,
-    /// dvd-rw-seq, dvd+r, dvd+r-dl, bd-r (see mkudf-ms media)
+    /// dvd-rw-seq, dvd+r, dvd+r-dl, bd-r; or in packets: cd-rw-packet, dvd-rw-packet (see mkudf-ms media)
     #[arg(short, long, value_name = "NAME")]
     pub(crate) medium: Option<String>,
-    /// How it grows: auto, session, vat
+    /// How it grows: auto, session, vat; sparable: in place, with spare packets (cd-rw, dvd-rw)
     #[arg(long, value_name = "HOW", default_value = "auto", hide_possible_values = true)]
     pub(crate) layout: LayoutChoice,
     /// On a disc that is written in sessions: close the session behind it

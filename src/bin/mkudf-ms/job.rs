@@ -82,6 +82,12 @@ impl Create {
                 named
             }
         };
+        let is_sparable = flags.format.layout == flags::LayoutChoice::Sparable;
+        let medium = if is_sparable { in_packets(medium)? } else { medium };
+        let may_be_empty = flags.rewritable || medium.writing == Writing::Packet;
+        if flags.sources.is_empty() && flags.selection.files_from.is_none() && !may_be_empty {
+            return usage("nothing to do: name a SOURCE");
+        }
         let block_size = flags.format.block_size;
         if block_size.is_some_and(|size| size > BlockSize::B4096) {
             return usage("volumes are made with blocks of 512 to 4096 bytes");
@@ -175,21 +181,41 @@ impl Times {
 /// The medium of a name, if volumes can be made for it.
 pub(crate) fn medium(name: &str) -> anyhow::Result<&'static Medium> {
     let names = || {
-        Medium::random().chain(Medium::sequential()).map(|medium| medium.name).collect::<Vec<_>>().join(", ")
+        Medium::random()
+            .chain(Medium::sequential())
+            .chain(Medium::in_packets())
+            .map(|medium| medium.name)
+            .collect::<Vec<_>>()
+            .join(", ")
     };
     match Medium::find(name) {
         None => usage(format!("no such medium: {name}; known are {}", names())),
         Some(medium) => match medium.writing {
-            Writing::Random | Writing::Sequential | Writing::SequentialErasable => Ok(medium),
+            Writing::Random | Writing::Sequential | Writing::SequentialErasable | Writing::Packet => {
+                Ok(medium)
+            }
             Writing::Never => {
                 usage(format!("{} is pressed, not written: make an image (-m image)", medium.description))
             }
-            _ => usage(format!(
+            Writing::PseudoOverwrite => usage(format!(
                 "volumes for {} are not written yet; those for {} are",
                 medium.description,
                 names()
             )),
         },
+    }
+}
+
+/// The same disc, written in packets.
+fn in_packets(medium: &'static Medium) -> anyhow::Result<&'static Medium> {
+    let short = medium.name.trim_end_matches("-seq");
+    match Medium::in_packets().find(|packets| packets.name.trim_end_matches("-packet") == short) {
+        Some(found) => Ok(found),
+        None if medium.writing == Writing::Packet => Ok(medium),
+        None => usage(format!(
+            "--layout sparable: {} is not written in packets; cd-rw and dvd-rw are",
+            medium.description
+        )),
     }
 }
 
@@ -410,8 +436,7 @@ mod tests {
     #[test]
     fn media_that_cannot_be_written_are_refused_by_name() {
         assert_eq!(medium("BDRE").unwrap().name, "bd-re");
-        for (name, word) in
-            [("cd-rw-packet", "not written yet"), ("dvd", "pressed"), ("tape", "no such medium")]
+        for (name, word) in [("bd-r-pow", "not written yet"), ("dvd", "pressed"), ("tape", "no such medium")]
         {
             let error = medium(name).unwrap_err();
             assert!(error.is::<Usage>() && error.to_string().contains(word), "{error}");

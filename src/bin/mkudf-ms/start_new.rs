@@ -93,6 +93,7 @@ impl Planning for Fresh<'_> {
             embed: !flags.effort.no_embed,
             device_blocks: None,
             rewritable_blocks: None,
+            packet_blocks: None,
         };
         let plan = match self.layout {
             VolumeLayout::Vat => Plan::create_with_table(&tree, &spec, &self.target)?,

@@ -71,3 +71,40 @@ fn what_cannot_be_is_refused_with_the_way_out() {
     bench.done(["append", "--layout", "session", "--force", "v.udf", "-l", "Closed", "src"]);
     assert!(bench.done(["info", "v.udf"]).contains("accesstype=readonly\n"));
 }
+
+#[test]
+fn discs_in_packets_are_made_sparable_and_grow_in_place() {
+    for (medium, options) in [
+        ("cd-rw", &["--layout", "sparable"][..]),
+        ("dvd-rw", &["--layout", "sparable"]),
+        ("cd-rw-packet", &[]),
+    ] {
+        let bench = Bench::new();
+        bench.done([&["create", "-m", medium, "--capacity", "30M", "-o", "d.udf", "src"], options].concat());
+        assert!(bench.done(["info", "d.udf"]).contains("accesstype=rewritable"), "{medium}");
+        bench.write("more/new.txt", "new");
+        bench.done(["append", "d.udf", "--remove", "/sub", "more"]);
+        bench.done(["check", "d.udf"]);
+        assert_eq!(bench.paths(&["d.udf"]), ["/a.txt", "/link", "/new.txt"], "{medium}");
+        assert_eq!(bench.read("d.udf").len(), 30 << 20, "{medium}");
+    }
+    let bench = Bench::new();
+    for (medium, revision, code) in [("dvd+rw", "2.01", 2), ("cd-rw", "1.50", 1), ("cd-rw", "2.50", 1)] {
+        let words = [
+            "create",
+            "-m",
+            medium,
+            "-r",
+            revision,
+            "--layout",
+            "sparable",
+            "--capacity",
+            "30M",
+            "-o",
+            "x",
+            "src",
+        ];
+        bench.fails(code, words);
+        assert!(!bench.path("x").exists(), "{medium}, {revision}");
+    }
+}

@@ -37,6 +37,7 @@ pub(crate) fn spec(revision: Revision, block_size: BlockSize) -> Spec {
         embed: true,
         device_blocks: None,
         rewritable_blocks: None,
+        packet_blocks: None,
     }
 }
 

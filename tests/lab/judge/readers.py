@@ -19,6 +19,9 @@ LIMITS = [
     ("libudfread", {"block": (512, 1024, 4096)}, "libudfread knows blocks of 2048 bytes only"),
     ("grub", {"metadata": (True,)}, "GRUB knows partition maps of type 1 only"),
     ("grub", {"virtual": (True,)}, "GRUB knows partition maps of type 1 only"),
+    ("grub", {"sparable": (True,)}, "GRUB knows partition maps of type 1 only"),
+    ("7zz", {"sparable": (True,)}, "7-Zip knows no sparable partitions"),
+    ("libudfread", {"sparable": (True,)}, "libudfread knows no sparable partitions"),
     ("7zz", {"virtual": (True,)}, "7-Zip knows no virtual partitions"),
     ("libudfread", {"virtual": (True,)}, "libudfread knows no virtual partitions"),
 ]
@@ -29,7 +32,8 @@ READERS = {"udfinfo": tools.udfinfo, "blkid": tools.blkid, "udfdump": tools.udfd
 PROGRAMS = {"grub": "grub-fstest", "libudfread": "gcc"}
 
 
-# Write-once discs with a virtual allocation table: (medium, revision)
+# Discs written in packets, with a sparable partition; write-once discs with a virtual allocation table: (medium, revision)
+PACKETS = [("cd-rw-packet", "2.00"), ("dvd-rw-packet", "2.01")]
 DISCS = [("cd-r", "1.50"), ("dvd-r", "2.00"), ("dvd+r", "2.01"), ("bd-r", "2.50"), ("bd-r", "2.60")]
 
 
@@ -43,13 +47,13 @@ def facts_of(image, revision, block):
     with open(image, "rb") as f:
         start = f.read(4 << 20)
     return {"revision": revision, "block": block, "metadata": b"*UDF Metadata Partition" in start,
-            "virtual": b"*UDF Virtual Partition" in start}
+            "virtual": b"*UDF Virtual Partition" in start, "sparable": b"*UDF Sparing Table" in start}
 
 
 def judge(context):
     report, work = context.report, f"{context.work}/readers"
     volumes = [(r, b, None) for r in REVISIONS for b in BLOCKS if not report.quick or (r, b) in QUICK]
-    volumes += [(r, 2048, medium) for medium, r in DISCS]
+    volumes += [(r, 2048, medium) for medium, r in DISCS + PACKETS]
     configs = [one for one in volumes if any(report.wanted(f"readers/{reader}/{called(*one)}") for reader in READERS)]
     if not configs:
         return
@@ -96,11 +100,12 @@ def make(context, work, revision, block, medium):
     image = f"{work}/{name}.udf"
     try:
         first = listing.walk(sources["plain"])
-        context.product.create(image, sources["plain"], revision=revision, block=block, medium=medium, label="LAB é")
+        size = ("--capacity", "96M") if (medium, revision) in PACKETS else ()
+        context.product.create(image, sources["plain"], revision=revision, block=block, medium=medium, label="LAB é", options=size)
         made.append((name, image, first))
         appended = f"{work}/{name}-appended.udf"
         subprocess.run(["cp", "--sparse=always", image, appended], check=True)
-        if medium:
+        if os.path.exists(f"{image}.media"):
             shutil.copy(f"{image}.media", f"{appended}.media")
         context.product.append(appended, sources["plain_additions"], remove=REMOVED)
         made.append((f"{name}-appended", appended, compare.overlay(compare.without(first, REMOVED), listing.walk(sources["plain_additions"]))))

@@ -13,7 +13,8 @@ ROUNDS, QUICK = 50, 12
 # medium, revision, block size: what the kernel writes to
 VOLUMES = [("hd", "1.50", 512), ("hd", "2.01", 512), ("hd", "1.02", 2048), ("hd", "2.01", 2048), ("hd", "2.00", 4096),
            ("cdrw", "1.50", 2048), ("cdrw", "2.01", 2048), ("dvdram", "2.01", 2048)]
-OURS = [("1.02", 2048), ("1.50", 512), ("2.00", 4096), ("2.01", 2048)]
+OURS = [("1.02", 2048, None), ("1.50", 512, None), ("2.00", 4096, None), ("2.01", 2048, None),
+        ("2.00", 2048, "cd-rw"), ("2.01", 2048, "cd-rw"), ("2.01", 2048, "dvd-rw")]
 VOLUME_BYTES = 24 << 20
 
 
@@ -25,10 +26,12 @@ def judge(context):
         return report.lacking("rewrite", reason)
     if not shutil.which("mkudffs"):
         return report.lacking("rewrite", "udftools is not installed")
-    volumes = [(f"mkudffs-{medium}-{revision}-{block}", medium, revision, block) for medium, revision, block in VOLUMES]
-    volumes += [(f"ours-{revision}-{block}", None, revision, block) for revision, block in OURS]
+    volumes = [(f"mkudffs-{medium}-{revision}-{block}", medium, revision, block, ()) for medium, revision, block in VOLUMES]
+    for revision, block, packets in OURS:
+        options = ("-m", packets, "--layout", "sparable") if packets else ("--rewritable",)
+        volumes.append((f"ours-{packets + '-' if packets else ''}{revision}-{block}", None, revision, block, options))
     jobs = []
-    for number, (name, medium, revision, block) in enumerate(volumes):
+    for number, (name, medium, revision, block, options) in enumerate(volumes):
         if not report.wanted(f"rewrite/{name}"):
             continue
         folder = f"{work}/{name}"
@@ -37,8 +40,7 @@ def judge(context):
             image, _ = foreign.mkudffs(folder, medium, revision, block, VOLUME_BYTES // block)
         else:
             image = f"{folder}/{name}.udf"
-            options = ("--rewritable", "--capacity", VOLUME_BYTES)
-            context.product.create(image, revision=revision, block=block, options=options)
+            context.product.create(image, revision=revision, block=block, options=(*options, "--capacity", VOLUME_BYTES))
         jobs.append({"id": name, "image": image, "sector": block, "seed": 50 + number,
                      "rounds": QUICK if report.quick else ROUNDS})
     halves(work, jobs, lambda work, half: judge_half(context, work, half))

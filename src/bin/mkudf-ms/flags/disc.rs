@@ -69,6 +69,8 @@ pub(crate) enum LayoutChoice {
     Session,
     /// A virtual allocation table at the end
     Vat,
+    /// In place, with spare packets: CD-RW and DVD-RW
+    Sparable,
 }
 
 impl LayoutChoice {
@@ -78,6 +80,7 @@ impl LayoutChoice {
             Self::Auto => None,
             Self::Session => Some(VolumeLayout::Session),
             Self::Vat => Some(VolumeLayout::Vat),
+            Self::Sparable => Some(VolumeLayout::Sparable),
         }
     }
 }

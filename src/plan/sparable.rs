@@ -1,0 +1,90 @@
+//! New sparable volumes: a partition of whole packets, spare ones behind it, and two copies of the table that says which stand for
+//! which (UDF 2.60 2.2.9, 2.2.12).
+//!
+//! ```text
+//!   32       64             256   288 = P
+//!   | reserve | sparing table | A | partition, in packets | spare packets | sparing table | trailer
+//! ```
+//!
+//! The copies lie far apart, each in a packet of its own. Nothing of the partition is unusable when the volume is made, so the
+//! Non-Allocatable Space is an empty stream of the system.
+
+use udf::Sector;
+use udf::partition::SparingEntry;
+use zerocopy::IntoBytes;
+
+use super::frame::{self, CLUSTER_BLOCKS, TRAILER_BLOCKS};
+use super::{Content, Segment, Spec};
+use crate::error::{Error, Result};
+
+/// One in so many packets is a spare one; the discs last for about a thousand writes.
+const PACKETS_TO_A_SPARE: u32 = 32;
+/// What fits a table of one block, which is as much as Linux reads: 56 bytes and 8 for each.
+const MOST_SPARES: u32 = 249;
+const FEWEST_SPARES: u32 = 4;
+
+/// Where a new sparable volume has what.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sparing {
+    /// Blocks of a packet.
+    pub(crate) packet_blocks: u16,
+    /// The copies of the sparing table.
+    pub(crate) tables: [Sector; 2],
+    /// The first spare packet; the others follow.
+    pub(crate) first_spare: Sector,
+    /// How many there are.
+    pub(crate) spares: u32,
+}
+
+impl Sparing {
+    /// The places on a volume of this specification, if it is to be sparable.
+    pub(super) fn of(spec: &Spec) -> Result<Option<Self>> {
+        let (Some(packet_blocks), Some(total)) = (spec.packet_blocks, spec.rewritable_blocks) else {
+            return Ok(None);
+        };
+        let rules = spec.revision.rules();
+        if !rules.streams || rules.metadata_partition {
+            return Err(Error::refused(
+                format!("sparable volumes of revision {} are not made", spec.revision),
+                "choose 2.01 or 2.00 (-r 2.01)",
+            ));
+        }
+        let slot = frame::reserve_slots(spec.block_size).nth(1);
+        let slot = slot.ok_or_else(|| Error::Options("sparable volumes have blocks of 2048 bytes".into()))?;
+        let packet = u32::from(packet_blocks.max(1));
+        let spares = (total / packet / PACKETS_TO_A_SPARE).clamp(FEWEST_SPARES, MOST_SPARES);
+        // The trailer begins with the last block of a cluster; what is before that is a table's.
+        let trailer =
+            total.saturating_sub(TRAILER_BLOCKS).saturating_add(1) / CLUSTER_BLOCKS * CLUSTER_BLOCKS;
+        let table = trailer.saturating_sub(2 * CLUSTER_BLOCKS);
+        let first_spare = table.saturating_sub(spares * packet) / CLUSTER_BLOCKS * CLUSTER_BLOCKS;
+        let tables = [slot, Sector(table)];
+        Ok(Some(Self { packet_blocks, tables, first_spare: Sector(first_spare), spares }))
+    }
+
+    /// Blocks of the partition.
+    pub(super) fn partition_blocks(&self) -> u32 {
+        self.first_spare.0.saturating_sub(frame::PARTITION_START.0)
+    }
+
+    /// Where the trailer may begin.
+    pub(super) fn end(&self) -> u32 {
+        self.tables[1].0.saturating_add(CLUSTER_BLOCKS)
+    }
+
+    /// The copies of the table.
+    pub(super) fn segments(&self) -> impl Iterator<Item = Segment> + use<> {
+        let segment = |start| Segment { start, blocks: 1, twin: None, content: Content::SparingTable };
+        self.tables.into_iter().map(segment)
+    }
+
+    /// The entries of the table: all spare packets can be used.
+    pub(crate) fn entries(&self) -> Vec<u8> {
+        let packet = u32::from(self.packet_blocks);
+        let entry = |number: u32| SparingEntry {
+            original_location: SparingEntry::AVAILABLE.into(),
+            mapped_location: (self.first_spare.0 + number * packet).into(),
+        };
+        (0..self.spares).flat_map(|number| entry(number).as_bytes().to_vec()).collect()
+    }
+}
