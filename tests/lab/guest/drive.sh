@@ -4,7 +4,7 @@
 tool=$1 kind=$2 stages=$3 log=$4
 work=$(mktemp -d /run/drive.XXXXXX)
 . "$(dirname "$0")/steps.sh"
-sequential=true
+sequential=true stage=4
 case $kind in dvd-ram | dvd+rw | bd-re) sequential=false ;; esac
 case $kind in
   dvd-ram) refused append-nothing "no UDF volume found" "$tool" append $drive "$stages/1" ;; # sold formatted
@@ -40,12 +40,21 @@ if $sequential; then
   esac
   out=$(xorriso -dev $drive -toc 2>&1) && grep -q "Media summary" <<< "$out" && ok xorriso || fail xorriso "$out"
   try finalize "$tool" close --finalize $drive && same finalized 3
+  stage=3
   refused append-finalized "closed for good" "$tool" append $drive "$stages/1"
   case $kind in
-    cd-rw | dvd-rw) try blank "$tool" blank --yes $drive && try create-blanked "$tool" create -q -o $drive "$stages/2" && same blanked 2 ;;
+    cd-rw | dvd-rw) try blank "$tool" blank --yes $drive && try create-blanked "$tool" create -q -o $drive "$stages/2" && same blanked 2; stage=2 ;;
     *) refused blank "" "$tool" blank --yes $drive ;;
   esac
 fi
+# a third reader speaks to the drive itself; its commands are not ours
+cp "$log" "${log%.log}.ours.log"
+mkdir "$work/got"
+out=$(udfclient $drive <<< "quit" 2>&1)
+volume=$(sed -n 's/^d[rwx-]*  *[-0-9]*  *[-0-9]*  *[0-9]*  *//p' <<< "$out" | head -1)
+{ for top in "$stages/$stage"/*; do top=${top##*/}; echo "get \"/$volume/$top\" \"$top\""; done; echo quit; } > "$work/script"
+out=$(cd "$work/got" && udfclient $drive < "$work/script" 2>&1)
+if why=$(diff -r "$stages/$stage" "$work/got" 2>&1); then ok udfclient; else fail udfclient "$out $why"; fi
 # the scratch is in the one large file of the first session
 echo "bad-read 1000 1003" > /run/ctl0
 sleep 1

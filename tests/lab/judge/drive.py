@@ -115,7 +115,8 @@ def life(context, work, kind):
     """One that is only ours, so that its log of commands can be held against us."""
     report, name, log = context.report, f"drive/{kind}", f"{work}/drive0.log"
     live(context, work, (kind, name), ["drive.sh", context.product.path, kind, f"{context.work}/drive/stages", log])
-    report.verdict(f"{name}/commands", misdeeds(kind, commands(log)) if os.path.exists(log) else ["the burner left no log"])
+    ours = f"{work}/drive0.ours.log"
+    report.verdict(f"{name}/commands", misdeeds(kind, commands(ours)) if os.path.exists(ours) else ["the burner left no log"])
 
 
 def judge(context):
@@ -123,7 +124,7 @@ def judge(context):
     kinds = [kind for kind in (QUICK if report.quick else KINDS) if report.wanted(f"drive/{kind}")]
     if not kinds:
         return
-    if lacking(report, "drive", "xorriso", "dvd+rw-mediainfo"):
+    if lacking(report, "drive", "xorriso", "dvd+rw-mediainfo", "udfclient"):
         return
     stages(f"{context.work}/drive/stages")
 
