@@ -22,6 +22,8 @@ const PACKETS_TO_A_SPARE: u32 = 32;
 /// What fits a table of one block, which is as much as Linux reads: 56 bytes and 8 for each.
 const MOST_SPARES: u32 = 249;
 const FEWEST_SPARES: u32 = 4;
+/// The one kind of packets that there was first.
+const OLD_PACKET_BLOCKS: u16 = 32;
 
 /// Where a new sparable volume has what.
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +53,8 @@ impl Sparing {
         }
         let slot = frame::reserve_slots(spec.block_size).nth(1);
         let slot = slot.ok_or_else(|| Error::Options("sparable volumes have blocks of 2048 bytes".into()))?;
-        let packet = u32::from(packet_blocks.max(1));
+        let packet_blocks = if rules.packet_is_ecc_block { packet_blocks.max(1) } else { OLD_PACKET_BLOCKS };
+        let packet = u32::from(packet_blocks);
         let spares = (total / packet / PACKETS_TO_A_SPARE).clamp(FEWEST_SPARES, MOST_SPARES);
         // The trailer begins with the last block of a cluster; what is before that is a table's.
         let trailer =

@@ -41,6 +41,8 @@ pub struct Rules {
     pub metadata_partition: bool,
     /// The form of virtual allocation tables, if there are any (UDF 2.2.11).
     pub virtual_table: Option<VirtualTableForm>,
+    /// Packets of sparable partitions are ECC blocks; before, there were none but of 32 blocks (UDF 2.2.9).
+    pub packet_is_ecc_block: bool,
     /// "No attribute of this kind" in an extended attribute header is 0xFFFFFFFF, else the space's length (UDF 3.3.4.1).
     pub absent_attribute_is_ones: bool,
     /// The CRC of an allocation extent descriptor covers its allocation descriptors (UDF 2.3.11).
@@ -80,6 +82,7 @@ const V1_02: Rules = Rules {
     streams: false,
     metadata_partition: false,
     virtual_table: None,
+    packet_is_ecc_block: false,
     absent_attribute_is_ones: false,
     allocation_extent_crc_is_full: false,
     blank_sector_after_recognition: false,
@@ -115,6 +118,7 @@ const V2_00: Rules = Rules {
 };
 const V2_01: Rules = Rules {
     number: 0x0201,
+    packet_is_ecc_block: true,
     allocation_extent_crc_is_full: true,
     blank_sector_after_recognition: true,
     path_limit_bytes: None,

@@ -100,14 +100,8 @@ fn spec(job: &Create, flags: &flags::Create, target: &Target<'_>) -> anyhow::Res
         embed: !flags.effort.no_embed,
         device_blocks,
         rewritable_blocks: rewritable_blocks.transpose()?,
-        packet_blocks: is_sparable.then(|| packet_blocks(job)),
+        packet_blocks: u16::try_from(job.medium.write_unit_blocks).ok().filter(|_| is_sparable),
     })
-}
-
-/// Packets are those of the medium, but before 2.01 there are none but of 32 blocks (UDF 2.00 2.2.9).
-fn packet_blocks(job: &Create) -> u16 {
-    let blocks = if job.revision < udf::Revision::V2_01 { 32 } else { job.medium.write_unit_blocks };
-    u16::try_from(blocks).unwrap_or(u16::MAX)
 }
 
 /// Blocks of a volume that is changed in place.

@@ -56,7 +56,7 @@ fn what_cannot_be_is_refused_with_the_way_out() {
         (1, &["--rewritable", "--capacity", "8M", "-r", "2.50", "src"], "-r 2.01"),
         (2, &["--rewritable", "-m", "bd-r", "src"], "not written in any order"),
         (1, &["--rewritable", "--capacity", "1M", "src"], "bytes"),
-        (2, &[], "required"),
+        (2, &[], "name a SOURCE"),
     ] {
         let refusal = bench.fails(code, [&["create", "-o", "w.udf"], options].concat());
         assert!(refusal.contains(expected), "{options:?}: {refusal}");
