@@ -4,20 +4,24 @@
 use std::fs;
 use std::process::Command;
 
-use mkudf_ms::Warning;
-use mkudf_ms::device::{Faulty, MemoryDevice, Sparing};
+use mkudf_ms::device::{Event, Faulty, MemoryDevice, Recorder, Sparing};
 use mkudf_ms::plan::{Plan, Spec};
 use mkudf_ms::progress::Progress;
 use mkudf_ms::scan::Outcome;
 use mkudf_ms::session::{Import, ImportOptions, Manner};
 use mkudf_ms::stream::{StreamOptions, read_back, stream};
 use mkudf_ms::tree::{Attributes, Tree};
+use mkudf_ms::{Warning, repair};
 use udf::check::{Severity, check};
 use udf::partition::SparingEntry;
 use udf::read::{OpenOptions, PartitionKind, Volume};
 use udf::{BlockSize, Revision};
 
 use crate::support::build::{Append, plan_append_with, spec};
+use crate::support::folder::Folder;
+use crate::support::manifest::{self, Manifest, assert_same};
+use crate::support::random::Random;
+use crate::support::writes::{apply, groups};
 
 const BLOCK: u64 = 2048;
 
@@ -186,4 +190,113 @@ fn new_sparable_volumes_are_sound_and_have_room_for_what_fails() {
             "{revision}, {blocks} blocks"
         );
     }
+}
+
+/// A change under which packets fail, and what was there before and after it.
+struct Relocating {
+    name: String,
+    folder: Folder,
+    bad: Vec<u32>,
+    old_bytes: Vec<u8>,
+    old: Manifest,
+    new: Manifest,
+    events: Vec<Event>,
+}
+
+impl Relocating {
+    fn of(seed: u64, (name, memory): (String, MemoryDevice)) -> Self {
+        let mut folder = Folder::new(seed);
+        folder.change(20);
+        change(&damaged(&memory, &[]), folder.path());
+        let old = manifest::of_volume(&Volume::open(&memory, &OpenOptions::default()).unwrap());
+        let old_bytes = memory.into_bytes();
+        fs::write(folder.path().join("large"), vec![7; 300_000]).unwrap();
+        folder.change(10);
+        let memory = MemoryDevice::from(old_bytes.clone());
+        let (tree, plan) = planned(&damaged(&memory, &[]), folder.path());
+        let bad: Vec<_> =
+            plan.files(&tree).map(|(_, start, blocks)| start.0 + blocks / 2).step_by(2).collect();
+        let device = Recorder::new(damaged(&memory, &bad));
+        let volume = Volume::open(&device, &OpenOptions::default()).unwrap();
+        let sparing = Sparing::find(&volume, &device, Some(&device)).unwrap();
+        stream(&plan, &tree, &sparing, Some(&sparing), &Progress::new(), &StreamOptions::default()).unwrap();
+        assert!(!sparing.warnings().is_empty(), "{name}: nothing was relocated");
+        let (_, events) = device.into_parts();
+        let new =
+            manifest::of_volume(&Volume::open(damaged(&memory, &bad), &OpenOptions::default()).unwrap());
+        assert!(new != old, "{name}");
+        Self { name, folder, bad, old_bytes, old, new, events }
+    }
+
+    /// The old tree or the new one; from either the next change comes to the new one.
+    fn judge(&self, bytes: Vec<u8>, is_to_go_on: bool, context: &str) {
+        let context = format!("{}, {context}", self.name);
+        let memory = MemoryDevice::from(bytes);
+        let device = damaged(&memory, &self.bad);
+        let shown = || {
+            let volume = Volume::open(&device, &OpenOptions::default());
+            manifest::of_volume(&volume.unwrap_or_else(|error| panic!("{context}: {error}")))
+        };
+        let found = shown();
+        assert!(found == self.new || found == self.old, "{context}: neither the old tree nor the new one");
+        if is_to_go_on {
+            let plan = repair::plan(&device, &OpenOptions::default()).unwrap();
+            repair::apply(&plan, &device).unwrap_or_else(|error| panic!("{context}: {error}"));
+            change(&device, self.folder.path());
+            assert_same(&self.new, &shown(), &format!("{context}, changed again"));
+        }
+    }
+
+    fn try_states(&self, subsets: usize, random: &mut Random) -> usize {
+        let (mut durable, mut states) = (self.old_bytes.clone(), 0);
+        for (number, group) in groups(&self.events).iter().enumerate() {
+            for end in 0..group.len() {
+                let mut bytes = durable.clone();
+                group[..end].iter().for_each(|(offset, piece)| apply(&mut bytes, *offset, piece));
+                self.judge(bytes, end == 0, &format!("group {number}, the first {end} writes"));
+            }
+            for subset in 0..subsets {
+                let mut bytes = durable.clone();
+                for (offset, piece) in group {
+                    match random.below(3) {
+                        0 => apply(&mut bytes, *offset, piece),
+                        1 => {}
+                        // Whole packets are lost, with whatever else is in them.
+                        _ => {
+                            let packet = 32 * 2048;
+                            let end = (offset + piece.len()).next_multiple_of(packet).min(bytes.len());
+                            bytes[offset / packet * packet..end].fill(0xA5);
+                        }
+                    }
+                }
+                self.judge(bytes, subset == 0, &format!("group {number}, subset {subset}"));
+            }
+            group.iter().for_each(|(offset, piece)| apply(&mut durable, *offset, piece));
+            states += group.len() + subsets;
+        }
+        self.judge(durable, true, "everything");
+        states
+    }
+}
+
+/// Changes a volume by way of its spare packets.
+fn change(device: &Damaged<'_>, folder: &std::path::Path) {
+    let request = Append { folder, mirror: true, update: true, fixed_size: false };
+    let options =
+        ImportOptions { manner: Manner::InPlace, write_unit_blocks: 32, ..ImportOptions::default() };
+    let (tree, plan) = plan_append_with(device, &request, &options).unwrap();
+    let volume = Volume::open(device, &OpenOptions::default()).unwrap();
+    let sparing = Sparing::find(&volume, device, Some(device)).unwrap();
+    stream(&plan, &tree, &sparing, Some(&sparing), &Progress::new(), &StreamOptions::default()).unwrap();
+}
+
+#[test]
+fn a_change_with_relocations_is_all_or_nothing() {
+    let subsets = std::env::var("CRASH_STATES").ok().and_then(|text| text.parse().ok()).unwrap_or(8);
+    let mut random = Random::new(1);
+    let states = (1..)
+        .zip(volumes())
+        .map(|(seed, volume)| Relocating::of(seed, volume).try_states(subsets, &mut random));
+    let states: usize = states.sum();
+    assert!(states > 200, "only {states} states");
 }
