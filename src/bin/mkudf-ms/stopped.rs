@@ -79,9 +79,11 @@ pub(crate) struct Before {
 
 impl Before {
     pub(crate) fn of(disc: &dyn Recordable) -> Self {
-        let open = disc::newest(&disc::whole(disc), None);
         let next_writable = disc::facts(disc).ok().map(|facts| facts.next_writable);
-        Self { state: State::of(&disc, &open), next_writable }
+        // Drives search long for what was never written.
+        let is_blank = disc.medium_state().is_blank;
+        let state = if is_blank { None } else { State::of(&disc, &disc::newest(&disc::whole(disc), None)) };
+        Self { state, next_writable }
     }
 
     /// Makes of a disc what can be made of it, tells what that is, and lets go of it.
