@@ -271,7 +271,9 @@ impl Relocating {
                 }
                 self.judge(bytes, subset == 0, &format!("group {number}, subset {subset}"));
             }
-            group.iter().for_each(|(offset, piece)| apply(&mut durable, *offset, piece));
+            for (offset, piece) in group {
+                apply(&mut durable, *offset, piece);
+            }
             states += group.len() + subsets;
         }
         self.judge(durable, true, "everything");
