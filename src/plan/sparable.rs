@@ -9,8 +9,8 @@
 //! The copies lie far apart, each in a packet of its own. Nothing of the partition is unusable when the volume is made, so the
 //! Non-Allocatable Space is an empty stream of the system.
 
-use udf::Sector;
-use udf::partition::SparingEntry;
+use udf::partition::{SparingEntry, SparingTable};
+use udf::{BlockSize, Sector};
 use zerocopy::IntoBytes;
 
 use super::frame::{self, CLUSTER_BLOCKS, TRAILER_BLOCKS};
@@ -19,8 +19,6 @@ use crate::error::{Error, Result};
 
 /// One in so many packets is a spare one; the discs last for about a thousand writes.
 const PACKETS_TO_A_SPARE: u32 = 32;
-/// What fits a table of one block, which is as much as Linux reads: 56 bytes and 8 for each.
-const MOST_SPARES: u32 = 249;
 const FEWEST_SPARES: u32 = 4;
 /// The one kind of packets that there was first.
 const OLD_PACKET_BLOCKS: u16 = 32;
@@ -38,6 +36,12 @@ pub(crate) struct Sparing {
     pub(crate) spares: u32,
 }
 
+/// What fits a table of one block, which is as much as Linux reads: 249 on a disc.
+fn most_spares(block_size: BlockSize) -> u32 {
+    let room = block_size.len() - size_of::<SparingTable>();
+    u32::try_from(room / size_of::<SparingEntry>()).unwrap_or(u32::MAX)
+}
+
 impl Sparing {
     /// The places on a volume of this specification, if it is to be sparable.
     pub(super) fn of(spec: &Spec) -> Result<Option<Self>> {
@@ -52,10 +56,11 @@ impl Sparing {
             ));
         }
         let slot = frame::reserve_slots(spec.block_size).nth(1);
-        let slot = slot.ok_or_else(|| Error::Options("sparable volumes have blocks of 2048 bytes".into()))?;
+        let slot =
+            slot.ok_or_else(|| Error::Options("no room for a table before the first anchor".into()))?;
         let packet_blocks = if rules.packet_is_ecc_block { packet_blocks.max(1) } else { OLD_PACKET_BLOCKS };
         let packet = u32::from(packet_blocks);
-        let spares = (total / packet / PACKETS_TO_A_SPARE).clamp(FEWEST_SPARES, MOST_SPARES);
+        let spares = (total / packet / PACKETS_TO_A_SPARE).clamp(FEWEST_SPARES, most_spares(spec.block_size));
         // The trailer begins with the last block of a cluster; what is before that is a table's.
         let trailer =
             total.saturating_sub(TRAILER_BLOCKS).saturating_add(1) / CLUSTER_BLOCKS * CLUSTER_BLOCKS;

@@ -50,14 +50,14 @@ fn made(revision: &str) -> Option<MemoryDevice> {
 
 /// An empty volume of our own, in packets of so many blocks.
 fn ours(revision: Revision, packet_blocks: u16) -> MemoryDevice {
-    let spec = Spec {
-        rewritable_blocks: Some(12_288),
-        packet_blocks: Some(packet_blocks),
-        ..spec(revision, BlockSize::B2048)
-    };
+    made_by_us(12_288, packet_blocks, &spec(revision, BlockSize::B2048))
+}
+
+fn made_by_us(blocks: u32, packet_blocks: u16, spec: &Spec) -> MemoryDevice {
+    let spec = Spec { rewritable_blocks: Some(blocks), packet_blocks: Some(packet_blocks), ..spec.clone() };
     let tree = Tree::new(Attributes::default());
     let plan = Plan::create(&tree, &spec).unwrap();
-    let memory = MemoryDevice::with_capacity(12_288 * BLOCK);
+    let memory = MemoryDevice::with_capacity(spec.block_size.bytes_in(blocks));
     stream(&plan, &tree, &memory, None, &Progress::new(), &StreamOptions::default()).unwrap();
     memory
 }
@@ -178,6 +178,20 @@ fn new_sparable_volumes_are_sound_and_have_room_for_what_fails() {
         let end = partition.start().unwrap().0 + partition.length_blocks;
         assert!(spared.clone().all(|sector| sector >= end), "behind the partition");
         assert!(spared.clone().all(|sector| sector.is_multiple_of(packet_blocks.into())));
+    }
+    // As many spare packets as a table of one block has room for.
+    for (block_size, most) in
+        [(BlockSize::B512, 57), (BlockSize::B1024, 121), (BlockSize::B2048, 249), (BlockSize::B4096, 505)]
+    {
+        let memory = made_by_us(600_000, 16, &spec(Revision::V2_01, block_size));
+        let options = OpenOptions { block_size: Some(block_size), ..OpenOptions::default() };
+        let volume = Volume::open(&memory, &options).unwrap();
+        let [partition] = volume.partitions() else { panic!("{block_size}: one partition") };
+        let PartitionKind::Sparable(sparable) = &partition.kind else {
+            panic!("{block_size}: it is sparable")
+        };
+        assert_eq!(sparable.entries().len(), most, "{block_size}");
+        assert_eq!(check(&memory, &options, &mut |_| ()).findings, [], "{block_size}");
     }
     for (revision, blocks) in [(Revision::V1_50, 12_288), (Revision::V2_50, 12_288), (Revision::V2_01, 700)] {
         let spec = Spec {
