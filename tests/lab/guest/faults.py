@@ -9,6 +9,9 @@ import subprocess
 import sys
 import time
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import files  # noqa: E402
+
 DRIVE, CONTROL = "/dev/sr0", "/run/ctl0"
 RANDOM = ("dvd+rw", "dvd-ram", "bd-re")
 PATIENCE = 60
@@ -27,9 +30,7 @@ class Disc:
         self.states = {name: content for name, content in states()}
         for name, content in self.states.items():
             for path, body in content.items():
-                os.makedirs(os.path.dirname(f"{self.room}/{name}/{path}"), exist_ok=True)
-                with open(f"{self.room}/{name}/{path}", "wb") as file:
-                    file.write(body)
+                files.put(f"{self.room}/{name}", path, body)
 
     def run(self, *words, status=0):
         done = subprocess.run([self.tool, *words], stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE)
@@ -89,14 +90,8 @@ class Disc:
         out = f"{self.room}/out"
         shutil.rmtree(out, ignore_errors=True)
         told = self.run("extract", "-q", "-C", out, DRIVE, status=None if holes else 0).stderr.decode(errors="replace")
-        found = {}
-        for folder, _, files in os.walk(out):
-            for name in files:
-                path = os.path.relpath(f"{folder}/{name}", out)
-                if f"/{path}" in told:      # the reader was told that this one is not whole
-                    continue
-                with open(f"{folder}/{name}", "rb") as file:
-                    found[path] = file.read()
+        # without those of which the reader was told that they are not whole
+        found = {path: body for path, body in files.below(out).items() if f"/{path}" not in told}
         for name, content in self.states.items():
             if found == content or holes and all(content.get(path) == body for path, body in found.items()):
                 return name

@@ -11,7 +11,9 @@ import subprocess
 import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "judge"))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, f"{os.path.dirname(HERE)}/judge"]
+import files  # noqa: E402
 import writes  # noqa: E402
 
 SECTOR, BYTES = 2048, 24 << 20
@@ -34,18 +36,16 @@ def call(*words, status=0):
 
 def tree(name):
     """Two states of a folder, and what each must show."""
-    dice, files = random.Random(7), {}
+    dice, content = random.Random(7), {}
     for number in range(12):
-        files[f"d{number % 3}/f{number}"] = dice.randbytes(1000 + number * 9000)
-    files["large"] = dice.randbytes(2_000_000)
+        content[f"d{number % 3}/f{number}"] = dice.randbytes(1000 + number * 9000)
+    content["large"] = dice.randbytes(2_000_000)
     if name == "new":
-        files = {path: body for path, body in files.items() if not path.endswith("3")}
-        files.update({"d1/f1": b"changed", "new/one": dice.randbytes(500_000), "new/two": b"two"})
-    for path, body in files.items():
-        os.makedirs(os.path.dirname(f"/run/{name}/{path}"), exist_ok=True)
-        with open(f"/run/{name}/{path}", "wb") as file:
-            file.write(body)
-    return files
+        content = {path: body for path, body in content.items() if not path.endswith("3")}
+        content.update({"d1/f1": b"changed", "new/one": dice.randbytes(500_000), "new/two": b"two"})
+    for path, body in content.items():
+        files.put(f"/run/{name}", path, body)
+    return content
 
 
 class Bench:
@@ -77,13 +77,9 @@ class Bench:
     def shown(self, device):
         shutil.rmtree("/run/out", ignore_errors=True)
         call(self.tool, "extract", "-q", "-C", "/run/out", device)
-        found = {}
-        for folder, _, names in os.walk("/run/out"):
-            for name in names:
-                with open(f"{folder}/{name}", "rb") as file:
-                    found[os.path.relpath(f"{folder}/{name}", "/run/out")] = file.read()
-        for name, files in self.states.items():
-            if found == files:
+        found = files.below("/run/out")
+        for name, content in self.states.items():
+            if found == content:
                 return name
         raise Wrong(f"neither old nor new: {sorted(found)}")
 
@@ -171,10 +167,9 @@ class Bench:
         code, text = call(self.tool, "extract", "-q", "-C", "/run/out2", device, status=None)
         if code != WARNINGS or '"/large": cannot read' not in text:
             raise Wrong(f"exit {code}, {text[-300:]}")
-        for path, body in self.states["old"].items():
-            with open(f"/run/out2/{path}", "rb") as file:
-                if path != "large" and file.read() != body:
-                    raise Wrong(f"{path} is not what it was")
+        whole = {path: body for path, body in files.below("/run/out2").items() if path != "large"}
+        if {**whole, "large": self.states["old"]["large"]} != self.states["old"]:
+            raise Wrong("what can be read is not what it was")
 
     def dust(self):
         self.fresh()

@@ -14,6 +14,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import driver  # noqa: E402
+import files  # noqa: E402
 
 POINT, SOURCE, OUT = "/run/m", "/run/source", "/run/out"
 HIDDEN = "Non-Allocatable Space"     # of sparable volumes before 2.00 (UDF 1.50 2.3.13): no file of the story's
@@ -31,23 +32,9 @@ def run(*words, status=0):
     return done.stdout.decode("utf-8", "replace")
 
 
-def put(root, path, body):
-    where = os.path.join(root, path)
-    os.makedirs(os.path.dirname(where), exist_ok=True)
-    with open(where, "wb") as file:
-        file.write(body)
-
-
-def files_below(root):
-    found = {}
-    for folder, _, names in os.walk(root):
-        for name in names:
-            if name == HIDDEN:
-                continue
-            path = os.path.join(folder, name)
-            with open(path, "rb") as file:
-                found[os.path.relpath(path, root)] = file.read()
-    return found
+def of_story(root):
+    """What there is below a folder, without what is no file of the story's."""
+    return {path: body for path, body in files.below(root).items() if os.path.basename(path) != HIDDEN}
 
 
 class Story:
@@ -88,7 +75,7 @@ class Story:
         for path in gone:
             del self.files[path]
         for path, body in new.items():
-            put(SOURCE, path, body)
+            files.put(SOURCE, path, body)
         self.files.update(new)
         removals = [word for path in gone for word in ("--remove", "/" + path)]
         run(self.product, "append", self.image, "--in-place", *removals, SOURCE)
@@ -100,7 +87,7 @@ class Story:
                 path, deed = self.some_path(), self.dice.choice("wwwdra")
                 if deed == "w" or not self.files:
                     self.files[path] = self.some_body()
-                    put(POINT, path, self.files[path])
+                    files.put(POINT, path, self.files[path])
                     continue
                 old = self.dice.choice(sorted(self.files))
                 if deed == "d":
@@ -121,11 +108,11 @@ class Story:
         self.mounted(act, writable=True)
 
     def agree(self):
-        shown = self.mounted(lambda: files_below(POINT))
+        shown = self.mounted(lambda: of_story(POINT))
         self.same("the kernel", shown)
         shutil.rmtree(OUT, ignore_errors=True)
         run(self.product, "extract", "-C", OUT, self.image)
-        self.same("the command", files_below(OUT))
+        self.same("the command", of_story(OUT))
         self.unless_faulty()
 
     def unless_faulty(self):

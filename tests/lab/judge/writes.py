@@ -19,8 +19,7 @@ def entries(path):
         log.seek(sector)
         for _ in range(count):
             head = log.read(sector)
-            first, sectors, flags, mark_bytes = struct.unpack("<QQQQ", head[:32])
-            del mark_bytes
+            first, sectors, flags = struct.unpack("<QQQ", head[:24])
             data = b"" if flags & (DISCARD | MARK) else log.read(sectors * sector)
             found.append(Entry(first * sector, flags, data))
     return found
