@@ -19,14 +19,9 @@ use crate::support::build::{Append, create, plan_append_with, spec};
 use crate::support::folder::Folder;
 use crate::support::manifest::{self, Manifest, assert_same};
 use crate::support::random::Random;
-use crate::support::writes::{Group, apply, groups};
+use crate::support::writes::{Group, apply, groups, subsets};
 
 const REVISIONS: [Revision; 4] = [Revision::V1_02, Revision::V1_50, Revision::V2_00, Revision::V2_01];
-
-/// States tried between two flushes; by hand, `CRASH_STATES` says how many.
-fn subsets() -> usize {
-    std::env::var("CRASH_STATES").ok().and_then(|text| text.parse().ok()).unwrap_or(40)
-}
 
 fn rewritable(revision: Revision, block_size: BlockSize, blocks: u32) -> Spec {
     Spec { rewritable_blocks: Some(blocks), ..spec(revision, block_size) }
@@ -286,7 +281,7 @@ impl Case {
                 self.judge(bytes, end == 0, &format!("group {number}, the first {end} writes"));
                 states += 1;
             }
-            for subset in 0..subsets() {
+            for subset in 0..subsets(40) {
                 let bytes = self.torn(&durable, group, &mut random);
                 self.judge(bytes, subset % 8 == 0, &format!("group {number}, subset {subset}"));
                 states += 1;

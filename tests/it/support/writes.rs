@@ -21,6 +21,11 @@ pub(crate) fn groups(events: &[Event]) -> Vec<Group<'_>> {
     groups
 }
 
+/// How many states to try between two flushes: so many, or as many as `CRASH_STATES` says, by hand.
+pub(crate) fn subsets(usual: usize) -> usize {
+    std::env::var("CRASH_STATES").ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+}
+
 /// A write arrives; an image grows with it.
 pub(crate) fn apply(bytes: &mut Vec<u8>, start: usize, piece: &[u8]) {
     bytes.resize(bytes.len().max(start + piece.len()), 0);
