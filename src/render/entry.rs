@@ -329,6 +329,21 @@ impl Plan {
         }
     }
 
+    /// The beginnings of an entry that belongs to the volume itself.
+    pub(super) fn nobodys_entry(&self) -> ExtendedFileEntry {
+        let now = Timestamp::new(self.now, self.zone_minutes);
+        let mut entry = ExtendedFileEntry::new_zeroed();
+        entry.uid = u32::MAX.into();
+        entry.gid = u32::MAX.into();
+        entry.access_date_and_time = now;
+        entry.modification_date_and_time = now;
+        entry.creation_date_and_time = now;
+        entry.attribute_date_and_time = now;
+        entry.checkpoint = 1.into();
+        entry.implementation_identifier = developer();
+        entry
+    }
+
     /// The entry of the metadata file or of its mirror (UDF 2.2.13.1): it belongs to nobody and has no name.
     pub(super) fn metadata_file_entry(&self, mirror: bool, out: &mut [u8]) {
         let Some(file) = &self.layout.metadata else { return };
@@ -342,18 +357,8 @@ impl Plan {
                 ShortAd::new(ExtentKind::Recorded, length, run.block).as_bytes().to_vec()
             })
             .collect();
-        let now = Timestamp::new(self.now, self.zone_minutes);
-        let mut entry = ExtendedFileEntry::new_zeroed();
         let information_length = size.bytes_in(file.blocks);
-        entry.uid = u32::MAX.into();
-        entry.gid = u32::MAX.into();
-        entry.access_date_and_time = now;
-        entry.modification_date_and_time = now;
-        entry.creation_date_and_time = now;
-        entry.attribute_date_and_time = now;
-        entry.checkpoint = 1.into();
-        entry.implementation_identifier = developer();
-        write_fixed(out, &entry);
+        write_fixed(out, &self.nobodys_entry());
         let kind = if mirror { FileType::METADATA_MIRROR } else { FileType::METADATA };
         let icb_tag = IcbTag::new(kind, AllocationForm::Short, 0);
         let body = Body {

@@ -1,20 +1,15 @@
 //! What only sparable volumes have: the map, the sparing table, and the streams of the system with the Non-Allocatable Space in it.
 
-use udf::BlockAddress;
-use udf::Sector;
 use udf::file::{
-    AllocationForm, ExtendedFileEntry, FileIdentifierDescriptor, FileType, IcbTag, characteristics, flags,
-    permissions,
+    AllocationForm, ExtendedFileEntry, FileIdentifierDescriptor, FileType, IcbTag, NON_ALLOCATABLE_SPACE,
+    characteristics, flags, permissions,
 };
-use udf::general::{Descriptor, EntityIdentifier, LongAd, Tag, Timestamp, text};
+use udf::general::{Descriptor, EntityIdentifier, LongAd, Tag, text};
 use udf::partition::{SparablePartitionMap, SparingTable};
-use zerocopy::FromZeros;
+use udf::{BlockAddress, Sector};
 
-use crate::plan::record::developer;
+use super::entry::{Body, Head, embedded, write_fixed};
 use crate::plan::{Plan, Sparing};
-
-/// The name of the stream (UDF 3.3.7.2).
-const NON_ALLOCATABLE: &str = "*UDF Non-Allocatable Space";
 
 impl Plan {
     /// The map, which takes the place of the physical partition's (UDF 2.2.9).
@@ -61,48 +56,35 @@ impl Plan {
 
     /// The directory of the system's streams, or the one stream in it, by its block behind the file set (UDF 3.3.5, 3.3.7.2).
     pub(super) fn system_stream(&self, number: u32, out: &mut [u8]) {
-        let block = |number: u32| self.system_streams().start + number;
-        let icb = |number| {
-            let address = BlockAddress::new(self.metadata_reference(), block(number));
-            LongAd::icb(self.block_size().bytes(), address, 0)
-        };
-        let mut names = Vec::new();
-        let (kind, more_flags, form) = if number == 0 {
-            let parent = characteristics::PARENT | characteristics::DIRECTORY;
-            FileIdentifierDescriptor::new(parent, icb(0)).append_to(
-                &[],
-                &[],
-                &mut names,
-                self.seal,
-                block(0),
-            );
-            let name = text::encode(NON_ALLOCATABLE);
-            FileIdentifierDescriptor::new(characteristics::METADATA, icb(1)).append_to(
-                &[],
-                &name,
-                &mut names,
-                self.seal,
-                block(0),
-            );
-            (FileType::STREAM_DIRECTORY, 0, AllocationForm::Embedded)
+        let location = self.system_streams().start + number;
+        let (kind, more_flags, body) = if number == 0 {
+            (FileType::STREAM_DIRECTORY, 0, embedded(self.system_stream_names(location)))
         } else {
-            (FileType::REGULAR, flags::STREAM | flags::SYSTEM, AllocationForm::Short)
+            let (form, bytes) = (AllocationForm::Short, Some(Vec::new()));
+            let body = Body { form, bytes, length: 0, information_length: 0, blocks_recorded: 0 };
+            (FileType::REGULAR, flags::STREAM | flags::SYSTEM, body)
         };
-        let stamp = Timestamp::new(self.now, self.zone_minutes);
-        let mut entry = ExtendedFileEntry::new_zeroed();
-        entry.icb_tag = IcbTag::new(kind, form, more_flags);
-        entry.file_link_count = 1.into();
-        (entry.uid, entry.gid) = (u32::MAX.into(), u32::MAX.into());
-        entry.permissions = permissions::from_mode(0o444).into();
-        entry.access_date_and_time = stamp;
-        entry.modification_date_and_time = stamp;
-        entry.creation_date_and_time = stamp;
-        entry.attribute_date_and_time = stamp;
-        entry.checkpoint = 1.into();
-        entry.implementation_identifier = developer();
-        let length = names.len() as u64;
-        (entry.information_length, entry.object_size) = (length.into(), length.into());
-        entry.length_of_allocation_descriptors = u32::try_from(length).unwrap_or(0).into();
-        entry.write(&names, out, self.seal, block(number));
+        let entry =
+            ExtendedFileEntry { permissions: permissions::from_mode(0o444).into(), ..self.nobodys_entry() };
+        write_fixed(out, &entry);
+        let icb_tag = IcbTag::new(kind, body.form, more_flags);
+        let head = Head { icb_tag, links: 1, attributes: None, attributes_len: 0 };
+        self.finish(out, &head, &body, location);
+    }
+
+    /// What is in that directory, which is its own parent: the Non-Allocatable Space, in the block behind it.
+    fn system_stream_names(&self, directory: u32) -> Vec<u8> {
+        let bytes = self.block_size().bytes();
+        let icb = |block| LongAd::icb(bytes, BlockAddress::new(self.metadata_reference(), block), 0);
+        let parent = characteristics::PARENT | characteristics::DIRECTORY;
+        let mut names = Vec::new();
+        for (flags, block, name) in [
+            (parent, directory, Vec::new()),
+            (characteristics::METADATA, directory + 1, text::encode(NON_ALLOCATABLE_SPACE)),
+        ] {
+            let identifier = FileIdentifierDescriptor::new(flags, icb(block));
+            identifier.append_to(&[], &name, &mut names, self.seal, directory);
+        }
+        names
     }
 }

@@ -32,7 +32,7 @@ pub enum Conflict {
 
 /// Names in the root directory that are the volume's own, and no files of the sources': its checksums, and, up to 1.50, what says
 /// which blocks of a sparable one can never be used (UDF 1.50 2.3.13).
-pub const OWN_NAMES: &[&str] = &["mkudf-ms.sha256", "mkudf-ms.blake3", "Non-Allocatable Space"];
+pub const OWN_NAMES: &[&str] = &["mkudf-ms.sha256", "mkudf-ms.blake3", udf::file::NON_ALLOCATABLE_FILE];
 
 /// How a scan goes.
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]

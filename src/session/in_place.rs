@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use udf::file::NON_ALLOCATABLE_FILE;
 use udf::general::{ExtentAd, ExtentKind, LongAd, Tag, TagIdentifier};
 use udf::read::{Entry, FreeForm, Freedom, PartitionKind, ReadAt, Volume};
 use udf::volume::AccessType;
@@ -15,8 +16,6 @@ use crate::tree::{Content, Tree};
 
 /// A volume has one partition here, and file set, entries and data in it.
 const PARTITION: PartitionReference = PartitionReference(0);
-/// The name of that file in the root directory.
-const NON_ALLOCATABLE: &str = "Non-Allocatable Space";
 /// Longer sequences than any writer makes are not held in memory.
 const LONGEST_SEQUENCE_BYTES: u32 = 1 << 20;
 
@@ -79,9 +78,11 @@ impl<R: ReadAt> Import<R> {
         if !volume.partitions().iter().any(|partition| is_sparable(&partition.kind)) {
             return Ok(());
         }
-        match volume.child(&volume.root()?, NON_ALLOCATABLE)? {
+        match volume.child(&volume.root()?, NON_ALLOCATABLE_FILE)? {
             Some(found) if found.is_hidden() && lost.contains(&found.icb.start()) => Err(Error::refused(
-                format!("the file {NON_ALLOCATABLE:?} says which blocks of the medium can never be used"),
+                format!(
+                    "the file {NON_ALLOCATABLE_FILE:?} says which blocks of the medium can never be used"
+                ),
                 "leave it where it is",
             )),
             _ => Ok(()),

@@ -7,19 +7,15 @@ use super::files::Files;
 use super::role::Role;
 use alloc::vec::Vec;
 
-use crate::file::characteristics;
+use crate::file::{NON_ALLOCATABLE_FILE, NON_ALLOCATABLE_SPACE, characteristics};
 use crate::general::ExtentKind;
 use crate::read::ReadAt;
 
 /// Streams of the volume (UDF 3.3.7).
 const SYSTEM: [&str; 4] =
-    ["*UDF Unique ID Mapping Data", NON_ALLOCATABLE, "*UDF Power Cal Table", "*UDF Backup"];
+    ["*UDF Unique ID Mapping Data", NON_ALLOCATABLE_SPACE, "*UDF Power Cal Table", "*UDF Backup"];
 /// Streams of files (UDF 3.3.8).
 const OF_FILES: [&str; 4] = ["*UDF Macintosh Resource Fork", "*UDF OS/2 EA", "*UDF NT ACL", "*UDF UNIX ACL"];
-
-const NON_ALLOCATABLE: &str = "*UDF Non-Allocatable Space";
-/// What takes its place in the root directory where there are no streams (UDF 1.50, 2.3.13).
-const NON_ALLOCATABLE_FILE: &str = "Non-Allocatable Space";
 
 /// Whether a stream may have this name: names that begin with `*UDF` are reserved.
 pub(super) fn is_legal(name: &str, system: bool) -> bool {
@@ -30,7 +26,7 @@ pub(super) fn is_legal(name: &str, system: bool) -> bool {
 impl<R: ReadAt> Files<'_, R> {
     /// Whether a name is that of the Non-Allocatable Space.
     pub(super) fn names_non_allocatable(&self, child: &Child, role: Role, in_root: bool) -> bool {
-        let is_stream = role == Role::SystemStream && &*child.name == NON_ALLOCATABLE;
+        let is_stream = role == Role::SystemStream && &*child.name == NON_ALLOCATABLE_SPACE;
         let is_file = in_root && !self.context.rules().streams && &*child.name == NON_ALLOCATABLE_FILE;
         is_stream || is_file
     }

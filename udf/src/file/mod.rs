@@ -16,4 +16,4 @@ pub use entry::{ExtendedFileEntry, FileEntry, UnallocatedSpaceEntry, permissions
 pub use icb::{AllocationForm, FileType, IcbTag, IndirectEntry, Strategy, TerminalEntry, flags};
 pub use identifier::{FileIdentifier, FileIdentifierDescriptor, characteristics};
 pub use known_attribute::KnownAttribute;
-pub use set::FileSetDescriptor;
+pub use set::{FileSetDescriptor, NON_ALLOCATABLE_FILE, NON_ALLOCATABLE_SPACE};

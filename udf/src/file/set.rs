@@ -7,6 +7,11 @@ use crate::general::{
     CharSpec, DString, Descriptor, EntityIdentifier, LongAd, Tag, TagIdentifier, Timestamp,
 };
 
+/// The stream of the system that has the blocks that can never be used (UDF 3.3.7.2).
+pub const NON_ALLOCATABLE_SPACE: &str = "*UDF Non-Allocatable Space";
+/// The hidden file in the root directory that has them where there are no streams (UDF 1.50, 2.3.13).
+pub const NON_ALLOCATABLE_FILE: &str = "Non-Allocatable Space";
+
 /// One in each logical volume.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
