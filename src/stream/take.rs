@@ -30,13 +30,13 @@ fn fit(block_size: BlockSize, device: &dyn WriteAt) -> Option<Fit> {
         // Page tables cost about as much as a copy of a MiB within the processor's cache. What is mapped counts as memory used.
         Taking::Mapped => (1 << 20, 8 << 20),
     };
-    let page = ALIGNMENT_BYTES as u64;
-    let (unit, file_unit) = match device.order() {
-        Order::Any => (page, page),
-        // What goes before and after has to be whole write units as well.
-        Order::Ascending => (device.alignment_bytes() as u64, DRIVE_ALIGNMENT_BYTES),
+    // On drives what goes before and after has to be whole write units as well.
+    let unit = u64::max(device.alignment_bytes() as u64, block_size.bytes().into());
+    let file_unit = match device.order() {
+        Order::Any => ALIGNMENT_BYTES as u64,
+        Order::Ascending => DRIVE_ALIGNMENT_BYTES,
     };
-    Some(Fit { least, most, unit: unit.max(block_size.bytes().into()), file_unit })
+    Some(Fit { least, most, unit, file_unit })
 }
 
 /// Blocks that are wholly a part of one file.

@@ -10,7 +10,7 @@ use mkudf_ms::scan::{self, FileId, Source};
 use mkudf_ms::session::{Import, ImportOptions, Manner};
 use mkudf_ms::stream::StreamOptions;
 use udf::Revision;
-use udf::read::{OpenOptions, ReadAt};
+use udf::read::ReadAt;
 
 use crate::bar;
 use crate::flags::LayoutChoice;
@@ -42,8 +42,7 @@ pub(crate) fn run(flags: &flags::Append, report: &Report) -> anyhow::Result<Endi
         && disc.medium().is_sequential()
     {
         let fresh = start_new::Fresh::find(flags, &job, &*disc, (report, &progress)).with_context(name)?;
-        let newest = OpenOptions::default();
-        let written = growth.disc(&*disc, fresh.target, newest, &fresh).with_context(name)?;
+        let written = growth.disc(&*disc, fresh.target, fresh.hidden, &fresh).with_context(name)?;
         // It is opened once more to be read back.
         drop(disc);
         return growth.conclude(&written).with_context(name);

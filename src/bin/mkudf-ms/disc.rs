@@ -179,7 +179,7 @@ impl Blank<'_> {
                     .context("cannot make a blank disc")?,
             ),
         };
-        let before = Before::of(&*disc);
+        let before = Before::of(&*disc, None);
         let written = write(&*disc).map_err(anyhow::Error::from);
         if let Some(error) = written.as_ref().err().filter(|_| !self.is_new) {
             before.settle(&*disc, error, report);

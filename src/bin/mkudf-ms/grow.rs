@@ -167,7 +167,7 @@ impl Growth<'_> {
         if self.effort.dry_run {
             return self.dry_run(&disc, &ground, planning);
         }
-        let before = Before::of(disc);
+        let before = Before::of(disc, Some(&newest));
         let written = self
             .write(&disc, &disc, &ground, planning)
             .inspect_err(|error| before.settle(disc, error, self.report))?;

@@ -24,6 +24,8 @@ pub(crate) struct Fresh<'a> {
     block_size: udf::BlockSize,
     progress: &'a Progress,
     pub(crate) target: SequentialTarget,
+    /// How the volume is opened that will be hidden.
+    pub(crate) hidden: OpenOptions,
 }
 
 impl<'a> Fresh<'a> {
@@ -57,7 +59,16 @@ impl<'a> Fresh<'a> {
         };
         let closes_session = flags.format.close || layout == VolumeLayout::Session;
         let target = SequentialTarget { closes_session, ..SequentialTarget::of(&facts) };
-        Ok(Self { flags, job, layout, revision, block_size: medium.block_size, progress, target })
+        Ok(Self {
+            flags,
+            job,
+            layout,
+            revision,
+            block_size: medium.block_size,
+            progress,
+            target,
+            hidden: open,
+        })
     }
 }
 

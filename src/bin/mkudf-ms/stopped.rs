@@ -78,18 +78,14 @@ pub(crate) struct Before {
 }
 
 impl Before {
-    pub(crate) fn of(disc: &dyn Recordable) -> Self {
-        let next_writable = disc::facts(disc).ok().map(|facts| facts.next_writable);
-        // Drives search long for what was never written.
-        let is_blank = disc.medium_state().is_blank;
-        let state = if is_blank { None } else { State::of(&disc, &disc::newest(&disc::whole(disc), None)) };
-        Self { state, next_writable }
+    /// A disc whose newest session is opened so; `None` if it is blank: drives search long for what was never written.
+    pub(crate) fn of(disc: &dyn Recordable, newest: Option<&OpenOptions>) -> Self {
+        Self { state: newest.and_then(|newest| State::of(&disc, newest)), next_writable: next_writable(disc) }
     }
 
     /// Makes of a disc what can be made of it, tells what that is, and lets go of it.
     pub(crate) fn settle(self, disc: &dyn Recordable, error: &anyhow::Error, report: &Report) {
-        let next_writable = || disc::facts(disc).ok().map(|facts| facts.next_writable);
-        if !is_so(error) && next_writable() == self.next_writable {
+        if !is_so(error) && next_writable(disc) == self.next_writable {
             return;
         }
         let told = match disc.flush() {
@@ -105,7 +101,7 @@ impl Before {
     }
 
     fn settled(self, disc: &dyn Recordable) -> String {
-        let now = Self::of(disc);
+        let now = Self::of(disc, Some(&disc::newest(&disc::whole(disc), None)));
         let whole = "the disc holds what it held before";
         match now.state {
             _ if now.next_writable == self.next_writable => String::from("nothing was written to the disc"),
@@ -125,6 +121,10 @@ impl Before {
             },
         }
     }
+}
+
+fn next_writable(disc: &dyn Recordable) -> Option<u32> {
+    disc::facts(disc).ok().map(|facts| facts.next_writable)
 }
 
 /// Writes the newest table once more, behind what belongs to no state: the last thing on the disc is where others look for one.
