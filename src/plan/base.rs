@@ -7,9 +7,10 @@ use udf::general::{DString, ExtentAd, Moment, Seal};
 use udf::volume::{ImplementationUseVolumeDescriptor, PrimaryVolumeDescriptor};
 use udf::{BlockSize, Revision, Sector};
 
-use super::SequentialTarget;
 use super::order::Order;
 use super::space::Shape;
+use super::upper_in_place::MetadataInPlace;
+use super::{Mirror, SequentialTarget};
 use crate::error::{Error, Result};
 use crate::tree::{Attributes, InodeId, NodeId};
 
@@ -56,12 +57,14 @@ pub struct Base {
     pub device_blocks: Option<u32>,
     /// Its file set descriptor: where on the device, in bytes.
     pub file_set_offset_bytes: u64,
+    /// Where it is once more, if it is and the volume is changed in place.
+    pub file_set_mirror: Option<Mirror>,
     /// Where the next logical session goes, on a medium that is written one sector after the other. A virtual allocation
     /// table has its own.
     pub sequential: Option<SequentialTarget>,
     /// Its virtual allocation table, if it has one.
     pub table: Option<BaseTable>,
-    /// Its metadata partition, if it has one.
+    /// Its metadata partition, if it has one and grows by sessions.
     pub metadata: Option<BaseMetadata>,
     /// What is known of it beside all that, if it is changed in place.
     pub in_place: Option<BaseInPlace>,
@@ -131,6 +134,8 @@ pub struct BaseInPlace {
     pub reserve: Recorded,
     /// The logical volume integrity descriptor.
     pub integrity: Recorded,
+    /// The metadata partition, if there is one.
+    pub metadata: Option<MetadataInPlace>,
 }
 
 /// Whole sectors, as they are recorded.
@@ -142,7 +147,7 @@ pub struct Recorded {
     pub bytes: Vec<u8>,
 }
 
-/// The metadata partition of the previous session.
+/// The metadata partition of the previous state.
 #[derive(Clone, Debug)]
 pub struct BaseMetadata {
     /// Which block of it the file set descriptor is.
@@ -180,6 +185,8 @@ impl Run {
 pub struct KeptEntry {
     /// Where on the device it lies.
     pub offset_bytes: u64,
+    /// Where it lies once more, if it does and the volume is changed in place.
+    pub mirror: Option<Mirror>,
     /// Bytes in it for a body or for allocation descriptors.
     pub capacity_bytes: u32,
     /// Its attributes.

@@ -1,4 +1,5 @@
-//! Bitmaps of free space: where they lie, and what they call free (ECMA-167 4/14.12, UDF 2.3.8).
+//! Bitmaps of free space, that of a metadata partition in a file: where they lie, and what they call free (ECMA-167 4/14.12,
+//! UDF 2.3.8, 2.2.13.2).
 
 use std::ops::Range;
 
@@ -13,7 +14,7 @@ use super::{Content, Plan, Segment};
 /// A bitmap.
 #[derive(Debug)]
 pub(crate) struct Bitmap {
-    /// Its blocks in the partition: at least as many as it needs.
+    /// Its blocks in the partition: at least as many as it needs; of a file, with its entry before them.
     pub(crate) place: Range<u32>,
     /// What it calls free; ascending and apart.
     pub(crate) free: Vec<Range<u32>>,
@@ -38,30 +39,39 @@ impl Bitmap {
             ..PartitionHeaderDescriptor::NONE
         }
     }
+}
 
-    /// What it begins with, for a partition of so many blocks.
-    pub(crate) fn head(&self, bits: u32, seal: Seal) -> Vec<u8> {
-        let head = SpaceBitmapDescriptor {
-            tag: Tag::default(),
-            number_of_bits: bits.into(),
-            number_of_bytes: bits.div_ceil(8).into(),
-        };
-        let mut bytes = head.as_bytes().to_vec();
-        let crc_bytes = bytes.len() - Tag::LEN;
-        Tag::seal_partly(&mut bytes, SpaceBitmapDescriptor::IDENTIFIER, seal, self.place.start, crc_bytes);
-        bytes
-    }
+/// What a bitmap begins with that is about so many blocks and lies at `location`.
+pub(crate) fn head(bits: u32, seal: Seal, location: u32) -> Vec<u8> {
+    let head = SpaceBitmapDescriptor {
+        tag: Tag::default(),
+        number_of_bits: bits.into(),
+        number_of_bytes: bits.div_ceil(8).into(),
+    };
+    let mut bytes = head.as_bytes().to_vec();
+    let crc_bytes = bytes.len() - Tag::LEN;
+    Tag::seal_partly(&mut bytes, SpaceBitmapDescriptor::IDENTIFIER, seal, location, crc_bytes);
+    bytes
+}
+
+/// Blocks of a bitmap file that is about so many blocks: its entry, and the bitmap behind it.
+pub(super) fn file_blocks(bits: u32, block_size: BlockSize) -> u32 {
+    SpaceBitmapDescriptor::blocks(bits, block_size).saturating_add(1)
 }
 
 impl Plan {
-    /// The segments of the bitmaps, in their order.
+    /// The segments of the bitmaps and bitmap files, in their order.
     pub(super) fn bitmap_segments(&self) -> Vec<Segment> {
-        let segment = |(which, bitmap): (usize, &Bitmap)| Segment {
+        let segment = |bitmap: &Bitmap, content| Segment {
             start: Sector(self.partition_start.0 + bitmap.place.start),
             blocks: bitmap.blocks(),
             twin: None,
-            content: Content::Bitmap { which, first: 0 },
+            content,
         };
-        self.bitmaps.iter().enumerate().map(segment).collect()
+        let bitmaps = self.bitmaps.iter().enumerate();
+        let bitmaps = bitmaps.map(|(which, bitmap)| segment(bitmap, Content::Bitmap { which, first: 0 }));
+        let files = self.metadata_bitmaps.iter().enumerate();
+        let files = files.map(|(which, file)| segment(file, Content::MetadataBitmap { which, first: 0 }));
+        bitmaps.chain(files).collect()
     }
 }

@@ -14,24 +14,44 @@ use crate::tree::{InodeId, Tree};
 pub(super) enum Ground {
     /// Nothing is there: from this block on, so many for the file set, and then all the rest.
     Open(u32, u32),
-    /// Blocks of this room, so many of them for the file set.
-    Room(Room, u32),
+    /// Blocks of these rooms, so many of them for the file set.
+    Rooms(Rooms, u32),
+}
+
+/// Where blocks are taken from that lie wherever they are free.
+#[derive(Debug)]
+pub struct Rooms {
+    /// Those of the partition.
+    pub(crate) partition: Room,
+    /// Those of the metadata partition upon it; `None` if there is none, and metadata lies among the data.
+    pub(crate) metadata: Option<Room>,
+}
+
+impl Rooms {
+    /// The room that metadata has its blocks in.
+    pub(crate) fn of_metadata(&self) -> &Room {
+        self.metadata.as_ref().unwrap_or(&self.partition)
+    }
+
+    pub(super) fn of_metadata_mut(&mut self) -> &mut Room {
+        self.metadata.as_mut().unwrap_or(&mut self.partition)
+    }
 }
 
 impl Spaces {
     /// Blocks for all new entries, which need not lie together.
     pub(super) fn take_entries(&mut self) -> Result<u32> {
         let blocks = self.entries.len() as u64;
-        match &mut self.room {
-            Some(room) => room.take(Purpose::Metadata, blocks),
+        match &mut self.rooms {
+            Some(rooms) => rooms.of_metadata_mut().take(Purpose::Metadata, blocks),
             None => self.take_metadata(blocks),
         }
     }
 
     /// Blocks of the metadata space that lie together.
     pub(super) fn take_metadata(&mut self, blocks: u64) -> Result<u32> {
-        if let Some(room) = &mut self.room {
-            return room.take_together(Purpose::Metadata, blocks);
+        if let Some(rooms) = &mut self.rooms {
+            return rooms.of_metadata_mut().take_together(Purpose::Metadata, blocks);
         }
         let first = self.metadata_end;
         self.metadata_end = add_blocks(first, blocks)?;
@@ -40,8 +60,8 @@ impl Spaces {
 
     /// Blocks of the data space, from a multiple of `aligned` on.
     pub(super) fn take_data(&mut self, blocks: u64, aligned: u32) -> Result<u32> {
-        if let Some(room) = &mut self.room {
-            return room.take(Purpose::Data, blocks);
+        if let Some(rooms) = &mut self.rooms {
+            return rooms.partition.take(Purpose::Data, blocks);
         }
         let first = add_blocks(0, u64::from(self.data_blocks).next_multiple_of(aligned.into()))?;
         self.data_blocks = add_blocks(first, blocks)?;
@@ -50,21 +70,21 @@ impl Spaces {
 
     /// Blocks of the data space that lie together.
     pub(super) fn take_data_together(&mut self, blocks: u64) -> Result<u32> {
-        match &mut self.room {
-            Some(room) => room.take_together(Purpose::Data, blocks),
+        match &mut self.rooms {
+            Some(rooms) => rooms.partition.take_together(Purpose::Data, blocks),
             None => self.take_data(blocks, 1),
         }
     }
 
     /// The block of a number of the metadata space.
     pub(crate) fn block(&self, number: u32) -> u32 {
-        self.room.as_ref().map_or(number, |room| room.block(number))
+        self.rooms.as_ref().map_or(number, |rooms| rooms.of_metadata().block(number))
     }
 
     /// Where blocks of the data space lie, `data` being where it begins if it lies together.
     pub(crate) fn data_runs(&self, data: u32, first: u32, blocks: u32) -> Vec<Run> {
-        match &self.room {
-            Some(room) => room.pieces(first..first + blocks).collect(),
+        match &self.rooms {
+            Some(rooms) => rooms.partition.pieces(first..first + blocks).collect(),
             None => vec![Run { first, block: data + first, blocks }],
         }
     }

@@ -1,14 +1,15 @@
 //! Changing a volume in place: all that is new goes to free blocks, and one sector decides which tree there is.
 //!
 //! ```text
-//!   1  free blocks           entries, directories, data, file set; bitmap A, which calls nothing free that is taken now
+//!   1  free blocks           entries, directories, data, file set; bitmap A, which calls nothing free that is taken now;
+//!                            of a metadata partition, its own bitmap A, and its files if it grows
 //!   2  integrity             open
 //!   3  reserve sequence      bitmap A, the new file set
-//!   4  main sequence         bitmap A
-//!   5  main sequence         the new file set: from here on there is the new tree
+//!   4  main sequence         bitmap A of the partition
+//!   5  main sequence         the new file set, and all that is new of a metadata partition: from here on there is the new tree
 //!   6  where the bitmap was  bitmap B, which calls free what is no longer used
 //!   7  reserve sequence      bitmap B
-//!   8  main sequence         bitmap B
+//!   8  main sequence         bitmap B, first that of a metadata partition, then that of the partition
 //!   9  integrity             closed: counts, free blocks, the next unique id
 //! ```
 //!
@@ -19,26 +20,24 @@ use std::ops::Range;
 
 use udf::file::SpaceBitmapDescriptor;
 use udf::general::{LongAd, Tag, TagIdentifier, Timestamp};
+use udf::partition::MetadataPartitionMap;
 use udf::volume::{
     ImplementationUseVolumeDescriptor, IntegrityImplementationUse, IntegrityType, LogicalVolumeDescriptor,
-    LogicalVolumeIntegrityDescriptor, PartitionDescriptor, PartitionHeaderDescriptor,
-    PrimaryVolumeDescriptor,
+    LogicalVolumeIntegrityDescriptor, PartitionDescriptor, PrimaryVolumeDescriptor,
 };
 use udf::{BlockAddress, Sector};
 use zerocopy::FromBytes;
 
+use super::attempt::{Bitmaps, Found, find_room};
 use super::base::{Base, BaseInPlace, Recorded};
 use super::bitmap::Bitmap;
-use super::frame::Frame;
-use super::ground::Ground;
 use super::heads::Heads;
-use super::order::{self, UniqueIds};
-use super::outset::{Laid, Outset};
+use super::layout::MetadataFile;
+use super::outset::Outset;
 use super::record::developer;
-use super::room::{self, Purpose, Room};
-use super::space::{Shape, Spaces, Upper};
-use super::{AppendSpec, Content, Layout, Plan, Segment, Step};
-use crate::error::{Error, Result};
+use super::room::{self, Purpose};
+use super::{AppendSpec, Content, Plan, Segment, Step};
+use crate::error::Result;
 use crate::tree::Tree;
 
 impl Plan {
@@ -49,66 +48,84 @@ impl Plan {
         base: Base,
         old: &BaseInPlace,
     ) -> Result<Self> {
-        let shape = Shape {
-            revision: base.revision,
-            block_size: base.block_size,
-            embed: spec.embed,
-            upper: Upper::None,
-            rewritable: true,
-        };
-        let usable = room::without(&old.free, &old.avoided);
-        let mut usable = room::whole_units(&usable, base.partition_start.0, old.write_unit_blocks);
-        let bitmaps = bitmaps(old, &base, &mut usable)?;
-        let end = old.partition_blocks;
-        let end_blocks = base.device_blocks.unwrap_or(end.saturating_add(base.partition_start.0));
-        let frame = Frame::with_sequences(base.session_start, base.sequences, end_blocks);
-        let lay_out = |is_ample| {
-            let mut order = order::walk(tree, true)?;
-            let (counts, latest) = (base.counts_with(&order), order.latest);
-            let further_names = std::mem::take(&mut order.further_names);
-            let mut unique_ids = UniqueIds::new(base.next_unique_id);
-            let room = Room::new(&usable, base.block_size, is_ample);
-            let ground = Ground::Room(room, shape.file_set_blocks());
-            let capacity_of = |inode| base.capacity_of(inode, shape);
-            let spaces = Spaces::lay_out(tree, order, &mut unique_ids, shape, ground, &capacity_of, None)?;
-            unique_ids.give_to(&further_names)?;
-            let (data, metadata, written, mirrored) = (0, None, Vec::new(), Vec::new());
-            let layout = Layout { data, metadata, written, mirrored, end };
-            let laid = Laid { shape, spaces, unique_ids, layout, frame, counts };
-            Ok((laid, latest))
-        };
-        // What is passed over to keep files together may be what the rest would need.
-        let (laid, latest) = match lay_out(true) {
-            Err(Error::NoSpace { .. }) => lay_out(false)?,
-            result => result?,
-        };
+        let Found { laid, latest, bitmaps, metadata_bitmaps } = find_room(tree, spec, &base, old)?;
         let heads = Heads::next(&base, spec)?;
         let outset = Outset::following(base, spec, heads, latest);
-        let mut plan = Self { partition_blocks: Some(end), ..Self::begun(tree, outset, laid) };
-        let free = plan.free_blocks(old, &bitmaps);
-        plan.bitmaps = bitmaps.into_iter().zip(free).map(|(place, free)| Bitmap { place, free }).collect();
+        let partition_blocks = Some(old.partition_blocks);
+        let mut plan = Self { partition_blocks, ..Self::begun(tree, outset, laid) };
+        let with = |places: Bitmaps, free: [Vec<Range<u32>>; 2]| {
+            places.into_iter().zip(free).map(|(place, free)| Bitmap { place, free }).collect()
+        };
+        let free = plan.free_blocks(old, &bitmaps, metadata_bitmaps.as_ref());
+        plan.bitmaps = with(bitmaps, free);
+        if let Some(places) = metadata_bitmaps {
+            let free = plan.free_metadata_blocks(old);
+            plan.metadata_bitmaps = with(places, free);
+        }
         plan.steps_in_place(old);
         Ok(plan)
     }
 
     /// What is free without what is taken; and with what is released, the first bitmap among that.
-    fn free_blocks(&self, old: &BaseInPlace, [first, second]: &[Range<u32>; 2]) -> [Vec<Range<u32>>; 2] {
+    fn free_blocks(
+        &self,
+        old: &BaseInPlace,
+        [first, second]: &Bitmaps,
+        of_metadata: Option<&Bitmaps>,
+    ) -> [Vec<Range<u32>>; 2] {
         let mut taken: Vec<_> = self.taken().map(|(_, run)| run.block..run.block + run.blocks).collect();
         taken.extend([first.clone(), second.clone()]);
+        let mut gone: Vec<_> = old.bitmap.iter().filter(|bitmap| *bitmap != second).cloned().collect();
+        gone.push(first.clone());
+        if let (Some(old), Some([first, second])) = (&old.metadata, of_metadata) {
+            taken.extend([first.clone(), second.clone()]);
+            gone.extend(room::without(&old.bitmap, std::slice::from_ref(second)));
+            gone.push(first.clone());
+            if let Some(file) = self.grown(Some(old)) {
+                let one = |block: u32| block..block + 1;
+                taken.extend([file.main_entry, file.mirror_entry].map(one));
+                taken.extend(file.extents_from(old.blocks()));
+                gone.extend([old.main_entry, old.mirror_entry].map(one));
+            }
+        }
         let careful = room::without(&old.free, &room::joined(taken));
-        let gone = old.bitmap.iter().filter(|bitmap| *bitmap != second).chain([first]);
-        let released = old.released.iter().chain(gone).cloned();
+        let released = old.released.iter().cloned().chain(gone);
         let presumed = 0..SpaceBitmapDescriptor::blocks(old.partition_blocks, self.block_size());
         let released = room::without(&room::joined(released.collect()), &[presumed]);
         let all = room::joined(careful.iter().cloned().chain(released).collect());
         [careful, all]
     }
 
-    fn taken(&self) -> impl Iterator<Item = (Purpose, super::Run)> + '_ {
-        self.spaces.room.iter().flat_map(Room::taken)
+    /// The same of the metadata partition.
+    fn free_metadata_blocks(&self, old: &BaseInPlace) -> [Vec<Range<u32>>; 2] {
+        let (Some(old), Some(file)) = (&old.metadata, &self.layout.metadata) else {
+            return Default::default();
+        };
+        let further = old.blocks()..file.blocks;
+        let free = room::joined(old.free.iter().cloned().chain([further]).collect());
+        let taken = self.taken_of_metadata().map(|run| run.block..run.block + run.blocks).collect();
+        let careful = room::without(&free, &room::joined(taken));
+        let all = room::joined(careful.iter().chain(&old.released).cloned().collect());
+        [careful, all]
     }
 
-    fn steps_in_place(&mut self, old: &BaseInPlace) {
+    /// The metadata file, if it is another one now.
+    fn grown(&self, old: Option<&super::MetadataInPlace>) -> Option<&MetadataFile> {
+        self.layout.metadata.as_ref().filter(|file| old.is_some_and(|old| old.main_entry != file.main_entry))
+    }
+
+    fn taken(&self) -> impl Iterator<Item = (Purpose, super::Run)> + '_ {
+        self.spaces.rooms.iter().flat_map(|rooms| rooms.partition.taken())
+    }
+
+    fn taken_of_metadata(&self) -> impl Iterator<Item = super::Run> + '_ {
+        let metadata = self.spaces.rooms.iter().filter_map(|rooms| rooms.metadata.as_ref());
+        metadata.flat_map(|room| room.taken().map(|(_, run)| run))
+    }
+
+    /// The segments of what is new, bitmaps aside.
+    fn new_segments(&self, old: &BaseInPlace) -> Vec<Segment> {
+        let at = |block: u32| self.partition_start.0 + block;
         let mut new: Vec<_> = self
             .taken()
             .map(|(purpose, run)| {
@@ -116,23 +133,45 @@ impl Plan {
                     Purpose::Metadata => Content::Metadata { first: run.first },
                     Purpose::Data => Content::Data { first: run.first },
                 };
-                segment(self.partition_start.0 + run.block, run.blocks, content)
+                segment(at(run.block), run.blocks, content)
             })
             .collect();
-        let mut bitmaps = self.bitmap_segments();
-        let is_over_old = old.bitmap.as_ref() == self.bitmaps.last().map(|bitmap| &bitmap.place);
-        let over_old = Step { segments: bitmaps.split_off(if is_over_old { 1 } else { 2 }) };
-        new.extend(bitmaps);
+        if let Some(file) = &self.layout.metadata {
+            for run in self.taken_of_metadata() {
+                let blocks = run.block..run.block + run.blocks;
+                new.extend(file.segments(&blocks, run.first, self.partition_start.0));
+            }
+        }
+        if let Some(file) = self.grown(old.metadata.as_ref()) {
+            let entry = |block, mirror| segment(at(block), 1, Content::MetadataEntry { mirror });
+            new.extend([entry(file.main_entry, false), entry(file.mirror_entry, true)]);
+        }
+        new
+    }
+
+    fn steps_in_place(&mut self, old: &BaseInPlace) {
+        let mut new = self.new_segments(old);
+        let old_entry = old.metadata.as_ref().map(|metadata| metadata.bitmap_entry);
+        // A second bitmap over the old one waits until nothing leads to that any more.
+        let is_over_old = |segment: &Segment| {
+            let block = segment.start.0 - self.partition_start.0;
+            match segment.content {
+                Content::Bitmap { .. } => old.bitmap.as_ref().is_some_and(|old| old.start == block),
+                _ => old_entry == Some(block),
+            }
+        };
+        let (over_old, bitmaps) = self.bitmap_segments().into_iter().partition(is_over_old);
+        let mut over_old = Step { segments: over_old };
+        over_old.segments.sort_by_key(|segment| segment.start);
+        new.extend::<Vec<_>>(bitmaps);
         new.sort_by_key(|segment| segment.start);
-        let header = |which: usize| self.bitmaps[which].header(self.block_size());
-        let (careful, all) = (header(0), header(1));
-        let reserve = [(&careful, true), (&all, true)]
-            .map(|(header, new)| self.sequence_with(&old.reserve, header, new));
-        let main = [(&careful, false), (&careful, true), (&all, true)]
-            .map(|(header, new)| self.sequence_with(&old.main, header, new));
-        let open = self.integrity_with(&old.integrity, IntegrityType::Open, None);
-        let free = self.bitmaps[1].free_blocks();
-        let closed = self.integrity_with(&old.integrity, IntegrityType::Close, Some(free));
+        let reserve = [(0, 0), (1, 1)]
+            .map(|(which, of_metadata)| self.sequence_with(&old.reserve, which, Some(of_metadata)));
+        // A bitmap of the partition calls nothing free that anything leads to, not even another bitmap.
+        let main = [(0, None), (0, Some(0)), (0, Some(1)), (1, Some(1))]
+            .map(|(which, of_metadata)| self.sequence_with(&old.main, which, of_metadata));
+        let open = self.integrity_with(&old.integrity, IntegrityType::Open);
+        let closed = self.integrity_with(&old.integrity, IntegrityType::Close);
         let mut prepared = Vec::new();
         let mut over = |changes: &[(&Recorded, &[u8], &[u8])]| self.write_over(changes, &mut prepared);
         let (main_at, reserve_at) = (&old.main, &old.reserve);
@@ -144,6 +183,7 @@ impl Plan {
             over_old,
             over(&[(reserve_at, &reserve[0], &reserve[1])]),
             over(&[(main_at, &main[1], &main[2])]),
+            over(&[(main_at, &main[2], &main[3])]),
             over(&[(&old.integrity, &open, &closed)]),
         ];
         self.steps = std::iter::once(Step { segments: new }).chain(steps).collect();
@@ -167,8 +207,11 @@ impl Plan {
         Step { segments }
     }
 
-    /// A volume descriptor sequence that leads to another bitmap, and if `is_new` to the new file set.
-    fn sequence_with(&self, old: &Recorded, header: &PartitionHeaderDescriptor, is_new: bool) -> Vec<u8> {
+    /// A volume descriptor sequence that leads to this of the new bitmaps; to the new file set, if it leads to a bitmap of the
+    /// metadata partition, which there need not be, as it is then.
+    fn sequence_with(&self, old: &Recorded, which: usize, of_metadata: Option<usize>) -> Vec<u8> {
+        let is_new = of_metadata.is_some();
+        let header = self.bitmaps[which].header(self.block_size());
         let mut bytes = old.bytes.clone();
         for block in bytes.chunks_mut(self.block_size().len()) {
             let Some(kind) = Tag::read(block).map(|tag| tag.kind()) else { continue };
@@ -177,13 +220,16 @@ impl Plan {
                 TagIdentifier::PARTITION => {
                     let Ok((partition, _)) = PartitionDescriptor::mut_from_prefix(block) else { continue };
                     if partition.partition_number.get() == self.partition_number {
-                        partition.partition_contents_use = *header;
+                        partition.partition_contents_use = header;
                     }
                 }
-                TagIdentifier::LOGICAL_VOLUME if is_new => {
-                    let Ok((logical, _)) = LogicalVolumeDescriptor::mut_from_prefix(block) else { continue };
+                TagIdentifier::LOGICAL_VOLUME if let Some(of_metadata) = of_metadata => {
+                    let Ok((logical, maps)) = LogicalVolumeDescriptor::mut_from_prefix(block) else {
+                        continue;
+                    };
+                    self.lead_to_metadata(of_metadata, maps);
                     let bytes = self.block_size().bytes() * self.shape.file_set_blocks();
-                    let file_set = BlockAddress::new(0, self.file_set_number());
+                    let file_set = BlockAddress::new(self.metadata_reference(), self.file_set_number());
                     logical.logical_volume_contents_use = LongAd::icb(bytes, file_set, 0);
                     logical.logical_volume_identifier = self.heads.label;
                 }
@@ -204,25 +250,49 @@ impl Plan {
         bytes
     }
 
-    /// The integrity descriptor, open or closed, and if that is known with so many free blocks and all that goes with them.
-    fn integrity_with(&self, old: &Recorded, kind: IntegrityType, free: Option<u32>) -> Vec<u8> {
+    /// The map of the metadata partition, which is the second one, leads to the metadata file as it is now, and to a bitmap of it.
+    fn lead_to_metadata(&self, which: usize, maps: &mut [u8]) {
+        let (Some(file), Some(bitmap)) = (&self.layout.metadata, self.metadata_bitmaps.get(which)) else {
+            return;
+        };
+        let first_map_len = maps.get(1).copied().unwrap_or(0);
+        let second = maps.get_mut(usize::from(first_map_len)..).unwrap_or_default();
+        if let Ok((map, _)) = MetadataPartitionMap::mut_from_prefix(second) {
+            map.metadata_file_location = file.main_entry.into();
+            map.metadata_mirror_file_location = file.mirror_entry.into();
+            map.metadata_bitmap_file_location = bitmap.place.start.into();
+        }
+    }
+
+    /// The integrity descriptor: marked as open, or closed with counts and all that goes with them.
+    fn integrity_with(&self, old: &Recorded, kind: IntegrityType) -> Vec<u8> {
         let mut bytes = old.bytes.clone();
         let Ok((fixed, tail)) = LogicalVolumeIntegrityDescriptor::mut_from_prefix(&mut bytes) else {
             return bytes;
         };
-        fixed.integrity_type = u32::from(kind == IntegrityType::Close).into();
+        let is_closed = kind == IntegrityType::Close;
+        fixed.integrity_type = u32::from(is_closed).into();
         fixed.recording_date_and_time = Timestamp::new(self.recorded, self.zone_minutes);
         let partitions = fixed.number_of_partitions.get() as usize;
-        if let Some(free) = free {
+        if is_closed {
             fixed.unique_id = self.unique_ids.next.into();
-            if let Some(count) = tail.get_mut(..4).filter(|_| partitions > 0) {
-                count.copy_from_slice(&free.to_le_bytes());
+            let free =
+                [&self.bitmaps, &self.metadata_bitmaps].into_iter().filter_map(|bitmaps| bitmaps.last());
+            let free: Vec<_> = free.map(Bitmap::free_blocks).collect();
+            let mut put = |index: usize, value: u32| {
+                if let Some(place) = tail.get_mut(4 * index..4 * index + 4) {
+                    place.copy_from_slice(&value.to_le_bytes());
+                }
+            };
+            free.iter().take(partitions).enumerate().for_each(|(index, free)| put(index, *free));
+            if let Some(file) = self.layout.metadata.as_ref().filter(|_| partitions > 1) {
+                put(partitions + 1, file.blocks);
             }
         }
         let of_udf = tail.get_mut(partitions.saturating_mul(8)..).unwrap_or_default();
         if let Ok((information, _)) = IntegrityImplementationUse::mut_from_prefix(of_udf) {
             information.implementation_id = developer();
-            if free.is_some() {
+            if is_closed {
                 information.number_of_files = self.files.into();
                 information.number_of_directories = self.directories.into();
             }
@@ -230,31 +300,6 @@ impl Plan {
         Tag::reseal(&mut bytes);
         bytes
     }
-}
-
-/// Where the two bitmaps go. The second is written over the old one, which nothing leads to by then, if that is alone in its
-/// write units; else it gets units of its own, where the next change finds it.
-fn bitmaps(old: &BaseInPlace, base: &Base, usable: &mut [Range<u32>]) -> Result<[Range<u32>; 2]> {
-    let least = SpaceBitmapDescriptor::blocks(old.partition_blocks, base.block_size);
-    let unit = old.write_unit_blocks.max(1);
-    let needed = least.checked_next_multiple_of(unit).unwrap_or(least);
-    let is_alone = |range: &Range<u32>| {
-        let begins_unit = |block: u32| (base.partition_start.0.saturating_add(block)).is_multiple_of(unit);
-        range.end - range.start >= least && begins_unit(range.start) && begins_unit(range.end)
-    };
-    let mut fresh = || -> Result<Range<u32>> {
-        let first = room::take_best(usable, needed).ok_or_else(|| Error::NoSpace {
-            needed_bytes: base.block_size.bytes_in(needed),
-            available_bytes: usable.iter().map(|run| base.block_size.bytes_in(run.end - run.start)).sum(),
-        })?;
-        Ok(first..first + needed)
-    };
-    let first = fresh()?;
-    let second = match old.bitmap.clone().filter(is_alone) {
-        Some(old) => old,
-        None => fresh()?,
-    };
-    Ok([first, second])
 }
 
 fn segment(start: u32, blocks: u32, content: Content) -> Segment {

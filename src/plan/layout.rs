@@ -111,7 +111,7 @@ pub(super) fn grown_metadata_file(
 }
 
 /// Allocation descriptors in the entry of a metadata file, which has no extended attributes.
-fn descriptors_in_entry(block_size: BlockSize) -> usize {
+pub(super) fn descriptors_in_entry(block_size: BlockSize) -> usize {
     (block_size.len() - size_of::<ExtendedFileEntry>()) / 8
 }
 
@@ -166,7 +166,7 @@ fn runs_of(units: &BTreeSet<u32>, unit: u32) -> Vec<Run> {
 }
 
 /// The extents of a metadata file in which `written` replaces or follows what was in `old`, cut to the longest extent.
-fn merge(old: &[Run], written: &[Run], block_size: BlockSize, unit: u32) -> Vec<Run> {
+pub(super) fn merge(old: &[Run], written: &[Run], block_size: BlockSize, unit: u32) -> Vec<Run> {
     let mut merged = Vec::new();
     let mut new = written.iter().copied().peekable();
     for run in old {

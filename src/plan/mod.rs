@@ -3,6 +3,7 @@
 //! Everything that can be known before the first byte is read or written is known here: every extent, every unique id, the
 //! exact size. No file is opened, no clock is asked, no thread started; same input, same plan.
 
+mod attempt;
 pub mod base;
 mod bitmap;
 mod extents;
@@ -23,6 +24,7 @@ mod space;
 mod sparable;
 mod spec;
 mod table;
+mod upper_in_place;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -45,10 +47,11 @@ pub use space::{Chain, DirectoryBody, MARK_EVERY, NOWHERE, Place, Shape, Spaces,
 pub(crate) use sparable::Sparing;
 pub use spec::{Identifiers, Spec, Uuid};
 pub(crate) use table::{EXTENSION_LEN, Extension, Table};
+pub use upper_in_place::MetadataInPlace;
 
 use crate::error::{Error, Result};
 use crate::tree::{InodeId, NodeId, Tree};
-pub(crate) use bitmap::Bitmap;
+pub(crate) use bitmap::{Bitmap, head as bitmap_head};
 use ground::Ground;
 use order::FIRST_UNIQUE_ID;
 use outset::{Laid, Outset};
@@ -99,6 +102,8 @@ pub struct Plan {
     pub(crate) data_bytes: u64,
     /// Bitmaps of free space, if the volume can be changed in place: the last is the one that stays.
     pub(crate) bitmaps: Vec<Bitmap>,
+    /// The same of the metadata partition.
+    pub(crate) metadata_bitmaps: Vec<Bitmap>,
     /// Where a new sparable volume has spare packets and sparing tables.
     pub(crate) sparing: Option<Sparing>,
     /// Blocks that are ready to be written.
@@ -125,7 +130,8 @@ impl Plan {
         };
         let sparing = Sparing::of(spec)?;
         let ample = Ample::of(spec, sparing.as_ref())?;
-        let first = ample.map_or(0, |ample| ample.bitmap_blocks);
+        // A metadata partition has numbers of its own.
+        let first = ample.filter(|_| !rules.metadata_partition).map_or(0, |ample| ample.bitmap_blocks);
         let mut order = order::walk(tree, true)?;
         let (counts, latest) = ((order.fresh_files, order.fresh_directories), order.latest);
         let further_names = std::mem::take(&mut order.further_names);
@@ -141,16 +147,16 @@ impl Plan {
             None,
         )?;
         unique_ids.give_to(&further_names)?;
-        let mut layout = if rules.metadata_partition {
-            layout::metadata_file(&spaces, spec.redundant_metadata, spec.block_size)?
-        } else {
-            layout::physical(&spaces, first, spec.block_size)?
+        let mut layout = match ample.filter(|_| rules.metadata_partition) {
+            Some(ample) => ample.metadata_file(&spaces, spec)?,
+            None if rules.metadata_partition => {
+                layout::metadata_file(&spaces, spec.redundant_metadata, spec.block_size)?
+            }
+            None => layout::physical(&spaces, first, spec.block_size)?,
         };
-        let bitmaps: Vec<_> = ample
-            .map(|ample| ample.fill(tree, &spaces, &mut layout, spec))
-            .transpose()?
-            .into_iter()
-            .collect();
+        let bitmap = ample.map(|ample| ample.fill(tree, &spaces, &mut layout, spec)).transpose()?;
+        let metadata_bitmap =
+            ample.and_then(|_| rewritable::metadata_bitmap(&spaces, &layout, spec.block_size));
         let partition_start = target.map_or(Ok(frame::PARTITION_START), SequentialTarget::partition_start)?;
         let slot = frame::reserve_slots(spec.block_size).next();
         let frame = match &sparing {
@@ -161,7 +167,10 @@ impl Plan {
             target.map(|_| layout.end).or(sparing.map(|sparing| sparing.partition_blocks()));
         let outset = Outset::of_new_volume(spec, Heads::new(spec)?, partition_start, latest);
         let laid = Laid { shape, spaces, unique_ids, layout, frame, counts };
-        let mut plan = Self { partition_blocks, bitmaps, sparing, ..Self::begun(tree, outset, laid) };
+        let bitmaps = Vec::from_iter(bitmap);
+        let metadata_bitmaps = Vec::from_iter(metadata_bitmap);
+        let begun = Self::begun(tree, outset, laid);
+        let mut plan = Self { partition_blocks, bitmaps, metadata_bitmaps, sparing, ..begun };
         match target {
             Some(target) => plan.steps_of_sequential_session(target)?,
             None => plan.steps_of_new_volume(spec.device_blocks)?,
@@ -275,7 +284,7 @@ impl Plan {
     }
 
     /// A new image is one ascending step. On a device, where an old volume may be, the anchors come when all else is durable, and
-    /// nothing is written where the partition is free up to its end.
+    /// nothing is written where much of a partition is free.
     fn steps_of_new_volume(&mut self, device_blocks: Option<u32>) -> Result<()> {
         let mut segments = self.frame.head(self.shape.block_size);
         segments.extend(self.partition_segments());
@@ -285,9 +294,7 @@ impl Plan {
             self.check_fits(blocks)?;
             let mut tiled = frame::tile(segments, 0, self.end_blocks);
             cut_out(&mut tiled, frame::first_anchor());
-            if let Some(free) = self.free_end() {
-                cut_out(&mut tiled, free);
-            }
+            self.free_segments().for_each(|free| cut_out(&mut tiled, free));
             let anchors = [frame::first_anchor()].into_iter().chain(self.anchors_at_end(blocks));
             self.steps = vec![Step { segments: tiled }, Step { segments: anchors.collect() }];
         } else {
@@ -463,13 +470,10 @@ fn data_bytes(tree: &Tree, spaces: &Spaces) -> u64 {
     spaces.entries.iter().map(|inode| tree.size_bytes(*inode)).sum()
 }
 
-/// Takes the blocks of `gap` out of the segment of zeros that they lie in.
+/// Takes the blocks of `gap` out of the segment of zeros that they lie in, if there is one.
 fn cut_out(segments: &mut Vec<Segment>, gap: Segment) {
-    let Some(index) =
-        segments.iter().position(|s| s.start <= gap.start && gap.start.0 < s.start.0 + s.blocks)
-    else {
-        return;
-    };
+    let covers = |s: &Segment| s.start <= gap.start && gap.start.0 + gap.blocks <= s.start.0 + s.blocks;
+    let Some(index) = segments.iter().position(|s| s.content == Content::Zeros && covers(s)) else { return };
     let whole = segments[index];
     let before = Segment { blocks: gap.start.0 - whole.start.0, ..whole };
     let after = Segment {

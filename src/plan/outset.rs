@@ -96,6 +96,7 @@ impl Plan {
             files,
             directories,
             bitmaps: Vec::new(),
+            metadata_bitmaps: Vec::new(),
             sparing: None,
             prepared: Vec::new(),
             steps: Vec::new(),

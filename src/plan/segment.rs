@@ -64,6 +64,13 @@ pub enum Content {
         /// Counted from the bitmap's first.
         first: u32,
     },
+    /// The bitmap file of a metadata partition, its entry first: the part of it that begins at this block of it.
+    MetadataBitmap {
+        /// Which of the plan's.
+        which: usize,
+        /// Counted from the entry.
+        first: u32,
+    },
     /// What is written over in place: blocks that the plan holds, from this one on.
     Prepared {
         /// Counted from the first that it holds.

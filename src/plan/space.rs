@@ -9,9 +9,9 @@ use udf::revision::Rules;
 use udf::{BlockSize, Revision};
 
 use super::extents;
-use super::ground::Ground;
+use super::ground::{Ground, Rooms};
 use super::order::{Order, Owner, UniqueIds, low_id};
-use super::room::{Purpose, Room};
+use super::room::Purpose;
 use crate::error::{Error, Result};
 use crate::tree::{Content, Inode, InodeId, Kind, NodeId, Tree};
 
@@ -89,9 +89,9 @@ pub struct Spaces {
     pub owners: HashMap<InodeId, Owner>,
     /// Bodies of symbolic links.
     pub targets: BTreeMap<InodeId, Vec<u8>>,
-    /// Where blocks of both spaces are taken from, if they lie wherever a partition has free ones: then both spaces are this
-    /// one, and their numbers are its.
-    pub room: Option<Room>,
+    /// Where blocks are taken from, if they lie wherever a partition has free ones: then the numbers of both spaces are those of
+    /// their rooms, or of the one that they have together.
+    pub rooms: Option<Rooms>,
 }
 
 /// What the spaces depend on beside the tree.
@@ -223,16 +223,17 @@ impl Spaces {
             data_blocks: 0,
             owners: order.owners,
             targets: BTreeMap::new(),
-            room: None,
+            rooms: None,
         };
         match ground {
             Ground::Open(first, reserved) => {
                 spaces.file_set = first;
                 spaces.metadata_end = add_blocks(first, reserved.into())?;
             }
-            Ground::Room(mut room, reserved) => {
-                spaces.file_set = room.take_together(Purpose::Metadata, reserved.into())?;
-                spaces.room = Some(room);
+            Ground::Rooms(mut rooms, reserved) => {
+                spaces.file_set =
+                    rooms.of_metadata_mut().take_together(Purpose::Metadata, reserved.into())?;
+                spaces.rooms = Some(rooms);
             }
         }
         spaces.first_entry = spaces.take_entries()?;
@@ -351,7 +352,7 @@ impl Spaces {
         }
         // A file below 16 GiB that lies together cannot need more descriptors than the smallest entry has.
         if size > 16 << 30
-            || self.room.is_some()
+            || self.rooms.is_some()
             || matches!(inode.content, Content::Host(crate::tree::HostFile { holes: Some(_), .. }))
         {
             self.place_chain(tree, id, capacity, shape)?;

@@ -109,6 +109,8 @@ impl Plan {
         let attributes_len = u32::try_from(head.attributes_len).unwrap_or(u32::MAX);
         macro_rules! common {
             ($entry:ident) => {
+                // Who changed it last (UDF 2.1.5).
+                $entry.implementation_identifier = developer();
                 $entry.icb_tag = head.icb_tag;
                 $entry.file_link_count = head.links.into();
                 $entry.information_length = body.information_length.into();

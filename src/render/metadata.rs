@@ -77,7 +77,8 @@ impl Plan {
             && self.old_runs().is_empty()
             && range.contains(&self.file_set_block)
         {
-            let from = From::Volume { offset_bytes: base.file_set_offset_bytes, mirror: None };
+            let (offset_bytes, mirror) = (base.file_set_offset_bytes, base.file_set_mirror);
+            let from = From::Volume { offset_bytes, mirror };
             each(Fetch { at_bytes: at(self.file_set_block), bytes: u64::from(size.bytes()), from });
         }
         for block in common(&range, &self.new_entries()) {
@@ -97,7 +98,7 @@ impl Plan {
         let inode = tree.inode(id);
         if inode.kept.is_some() {
             let entry = self.base.as_ref()?.entries.get(&id)?;
-            let from = From::Volume { offset_bytes: entry.offset_bytes, mirror: None };
+            let from = From::Volume { offset_bytes: entry.offset_bytes, mirror: entry.mirror };
             return Some((0, u64::from(self.block_size().bytes()), from));
         }
         if !matches!(inode.content, tree::Content::Host(_) | tree::Content::Input(_)) {

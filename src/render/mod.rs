@@ -73,6 +73,7 @@ impl Render for Plan {
             Content::MetadataEntry { mirror } => self.metadata_file_entry(mirror, out),
             Content::Metadata { first: base } => self.metadata(tree, base + first, out),
             Content::Bitmap { which, first: base } => self.space_bitmap(which, base + first, out),
+            Content::MetadataBitmap { which, first: base } => self.metadata_bitmap(which, base + first, out),
             Content::Prepared { first: base } => self.prepared(base + first, out),
             Content::Data { first: base } => {
                 let blocks = blocks_in(out, self.block_size());

@@ -155,6 +155,7 @@ impl Plan {
 
     fn metadata_map(&self) -> Option<MetadataPartitionMap> {
         let file = self.layout.metadata.as_ref()?;
+        let bitmap = self.metadata_bitmaps.last();
         Some(MetadataPartitionMap {
             partition_map_type: 2,
             partition_map_length: 64,
@@ -167,7 +168,7 @@ impl Plan {
             partition_number: self.partition_number.into(),
             metadata_file_location: file.main_entry.into(),
             metadata_mirror_file_location: file.mirror_entry.into(),
-            metadata_bitmap_file_location: NO_BITMAP_FILE.into(),
+            metadata_bitmap_file_location: bitmap.map_or(NO_BITMAP_FILE, |bitmap| bitmap.place.start).into(),
             allocation_unit_size: file.unit_blocks.into(),
             alignment_unit_size: u16::try_from(file.unit_blocks).unwrap_or(u16::MAX).into(),
             flags: if file.duplicate { MetadataPartitionMap::DUPLICATE_METADATA } else { 0 },
@@ -215,8 +216,10 @@ impl Plan {
         };
         let mut tail = Vec::new();
         // Nothing is free on a read-only partition, nor on one that the drive knows better about; nobody knows of a virtual one.
-        let free = self.bitmaps.last().map_or(0, Bitmap::free_blocks);
-        tail.extend(sizes.iter().flat_map(|size| if *size == u32::MAX { *size } else { free }.to_le_bytes()));
+        let free = [&self.bitmaps, &self.metadata_bitmaps];
+        let free = free.map(|bitmaps| bitmaps.last().map_or(0, Bitmap::free_blocks));
+        let free = sizes.iter().zip(free).map(|(size, free)| if *size == u32::MAX { *size } else { free });
+        tail.extend(free.flat_map(u32::to_le_bytes));
         tail.extend(sizes.iter().flat_map(|size| size.to_le_bytes()));
         tail.extend_from_slice(information.as_bytes());
         let descriptor = LogicalVolumeIntegrityDescriptor {
@@ -243,7 +246,7 @@ impl Plan {
     }
 
     /// The map of the partition in which file set and entries are.
-    pub(super) fn metadata_reference(&self) -> u16 {
+    pub(crate) fn metadata_reference(&self) -> u16 {
         u16::from(self.shape.upper != Upper::None)
     }
 

@@ -235,9 +235,10 @@ impl<R: ReadAt> Import<R> {
             reserve_slot: self.reserve_slot()?,
             device_blocks: (self.fixed_size || self.in_place.is_some()).then_some(device_blocks),
             file_set_offset_bytes: size.offset_of(volume.locate(file_set)?.sector),
+            file_set_mirror: self.mirror_of(file_set)?,
             sequential: self.sequential,
             table: base_table(volume, self.sequential, &self.newest, &names.lost)?,
-            metadata: self.metadata(file_set)?,
+            metadata: if self.in_place.is_some() { None } else { self.metadata(file_set)? },
             in_place: None,
             further_names: std::mem::take(&mut self.further_names),
             relinked: std::mem::take(&mut self.relinked),
@@ -262,7 +263,7 @@ impl<R: ReadAt> Import<R> {
         Ok(None)
     }
 
-    fn metadata(&self, file_set: BlockAddress) -> Result<Option<BaseMetadata>> {
+    pub(super) fn metadata(&self, file_set: BlockAddress) -> Result<Option<BaseMetadata>> {
         let Some(PartitionKind::Metadata(partition)) = self.volume.partitions().get(1).map(|p| &p.kind)
         else {
             return Ok(None);

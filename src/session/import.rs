@@ -177,8 +177,8 @@ impl<R: ReadAt> Import<R> {
         &self.newest.session
     }
 
-    /// What the session holds. With a metadata or virtual partition only the root is read; without one all directories are, because each
-    /// names its parent's entry and moves with it.
+    /// What the session holds. Where entries stay where they are, in a metadata or virtual partition, only the root is read; elsewhere all
+    /// directories are, because each names its parent's entry and moves with it.
     pub fn tree(&mut self) -> Result<Tree> {
         let mut tree = Tree::new(Attributes::default());
         let root = tree.root();
@@ -186,7 +186,7 @@ impl<R: ReadAt> Import<R> {
         let inode = tree.node(root).inode;
         tree.inode_mut(inode).kept = Some(kept(&icb, 0));
         self.read_directory(&mut tree, root)?;
-        if !self.has_upper_partition() {
+        if self.entries_move() {
             let mut stack = vec![root];
             while let Some(directory) = stack.pop() {
                 let inside = tree.children(directory).iter().copied();
@@ -198,6 +198,11 @@ impl<R: ReadAt> Import<R> {
             }
         }
         Ok(tree)
+    }
+
+    /// Whether an entry that changes goes elsewhere, and so gets another number.
+    pub(super) fn entries_move(&self) -> bool {
+        self.in_place.is_some() || !self.has_upper_partition()
     }
 
     /// Whether entries have numbers of their own, in a metadata or a virtual partition, that stay when they move.
@@ -275,6 +280,7 @@ impl<R: ReadAt> Import<R> {
         let room = size.len().saturating_sub(fixed).saturating_sub(entry.extended_attributes.len());
         Ok(KeptEntry {
             offset_bytes: size.offset_of(self.volume.locate(entry.block)?.sector),
+            mirror: self.mirror_of(entry.block)?,
             capacity_bytes: u32::try_from(room).unwrap_or(0),
             attributes: attributes(entry),
             has_attributes: !entry.extended_attributes.is_empty(),

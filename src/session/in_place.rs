@@ -11,11 +11,13 @@ use udf::{BlockAddress, PartitionReference, Sector};
 
 use super::import::Import;
 use crate::error::{Error, Result};
-use crate::plan::{BaseInPlace, Recorded, joined};
+use crate::plan::{BaseInPlace, MetadataInPlace, Mirror, Recorded, joined};
 use crate::tree::{Content, Tree};
 
-/// A volume has one partition here, and file set, entries and data in it.
+/// The partition of all blocks.
 const PARTITION: PartitionReference = PartitionReference(0);
+/// The metadata partition upon it, if there is one.
+const METADATA: PartitionReference = PartitionReference(1);
 /// Longer sequences than any writer makes are not held in memory.
 const LONGEST_SEQUENCE_BYTES: u32 = 1 << 20;
 
@@ -30,11 +32,21 @@ pub fn is_rewritable<R: ReadAt>(volume: &Volume<R>) -> bool {
 /// An error unless this volume can be changed in place.
 pub(super) fn unless_changeable<R: ReadAt>(volume: &Volume<R>) -> Result<()> {
     let anew = "make a new volume from its files: extract them, then create";
-    let known = matches!(volume.partitions(), [one] if one.start().is_some());
+    let known = match volume.partitions() {
+        [one] => one.start().is_some(),
+        [one, two] => one.start().is_some() && matches!(two.kind, PartitionKind::Metadata(_)),
+        _ => false,
+    };
     if !known || volume.revision().is_none() {
         return Err(Error::refused(
-            "only volumes with one partition, and nothing upon it, are changed in place",
+            "only volumes with one partition, and at most a metadata partition upon it, are changed in place",
             "append a session instead (--layout session), or make a new volume from its files",
+        ));
+    }
+    if volume.partitions().len() > 1 && volume.free_sets(METADATA).is_empty() {
+        return Err(Error::refused(
+            "the volume's metadata partition has no readable account of its free blocks",
+            anew,
         ));
     }
     if !is_rewritable(volume) {
@@ -53,6 +65,13 @@ pub(super) fn unless_changeable<R: ReadAt>(volume: &Volume<R>) -> Result<()> {
         return Err(Error::refused("the volume has no readable integrity descriptor", anew));
     }
     Ok(())
+}
+
+/// Blocks of a partition that nothing leads to any more.
+type Released = (PartitionReference, Range<u32>);
+
+fn one_block(at: BlockAddress) -> Released {
+    (at.partition, at.block.0..at.block.0.saturating_add(1))
 }
 
 /// What a volume records of its free space.
@@ -89,6 +108,31 @@ impl<R: ReadAt> Import<R> {
         }
     }
 
+    /// Where the metadata mirror has a block once more, if the volume is changed in place and its mirror has blocks of its own.
+    pub(super) fn mirror_of(&self, block: BlockAddress) -> Result<Option<Mirror>> {
+        let Some(PartitionKind::Metadata(metadata)) = self.volume.partitions().get(1).map(|it| &it.kind)
+        else {
+            return Ok(None);
+        };
+        let (Some(main), Some(mirror)) = (&metadata.main, &metadata.mirror) else { return Ok(None) };
+        if self.in_place.is_none() || block.partition != METADATA || main.extents() == mirror.extents() {
+            return Ok(None);
+        }
+        let size = self.volume.block_size();
+        let mut skip = u64::from(block.block.0);
+        for extent in mirror.extents() {
+            if skip < extent.blocks(size) {
+                let Some(at) = extent.start.checked_add(u32::try_from(skip).unwrap_or(u32::MAX)) else {
+                    break;
+                };
+                let offset_bytes = size.offset_of(self.volume.locate(at)?.sector);
+                return Ok(Some(Mirror { offset_bytes, first: block.block.0 }));
+            }
+            skip -= extent.blocks(size);
+        }
+        Ok(None)
+    }
+
     /// What a change in place needs to know; `lost` are ICBs that nothing refers to any more.
     pub(super) fn base_in_place(
         &self,
@@ -111,14 +155,17 @@ impl<R: ReadAt> Import<R> {
         let mut sector = vec![0; volume.block_size().len()];
         volume.read_sectors(integrity, &mut sector)?;
         let Account { free, bitmap, others } = self.account()?;
-        let mut released = self.released(tree, lost)?;
-        released.extend(others);
-        released.retain(|range| range.end <= partition_blocks);
+        let (mut released, of_metadata): (Vec<_>, Vec<_>) =
+            self.released(tree, lost)?.into_iter().partition(|(partition, _)| *partition == PARTITION);
+        released.extend(others.into_iter().map(|range| (PARTITION, range)));
+        released.retain(|(_, range)| range.end <= partition_blocks);
+        let ranges = |of: Vec<Released>| joined(of.into_iter().map(|(_, range)| range).collect());
         Ok(BaseInPlace {
             partition_blocks,
             free,
             avoided: joined(avoided),
-            released: joined(released),
+            released: ranges(released),
+            metadata: self.metadata_in_place(ranges(of_metadata))?,
             bitmap,
             write_unit_blocks,
             main: self.sequence(main, "main")?,
@@ -150,8 +197,42 @@ impl<R: ReadAt> Import<R> {
         Ok(Account { free: joined(free), bitmap, others })
     }
 
+    /// What is known of the metadata partition, if there is one, of which these blocks become free.
+    fn metadata_in_place(&self, released: Vec<Range<u32>>) -> Result<Option<MetadataInPlace>> {
+        let Some(PartitionKind::Metadata(metadata)) = self.volume.partitions().get(1).map(|it| &it.kind)
+        else {
+            return Ok(None);
+        };
+        let Some(files) = self.metadata(self.volume.file_set_address())? else { return Ok(None) };
+        let (mut free, mut bitmap) = (Vec::new(), Vec::new());
+        for set in self.volume.free_sets(METADATA) {
+            self.volume.free_runs(&set, &mut |run| {
+                free.push(run.start..run.start.saturating_add(run.blocks));
+            })?;
+        }
+        if let Some(entry) = &metadata.bitmap {
+            let mut blocks = Vec::new();
+            self.body_blocks(entry, &mut blocks)?;
+            bitmap.push(entry.block.block.0..entry.block.block.0.saturating_add(1));
+            bitmap.extend(blocks.into_iter().map(|(_, range)| range));
+        }
+        let end = files.main.last().map_or(0, |run| run.first.saturating_add(run.blocks));
+        let within = |range: &Range<u32>| range.end <= end;
+        let map = &metadata.map;
+        Ok(Some(MetadataInPlace {
+            files,
+            main_entry: map.metadata_file_location.get(),
+            mirror_entry: map.metadata_mirror_file_location.get(),
+            alignment_unit_blocks: map.alignment_unit_size.get().into(),
+            free: joined(free),
+            released: released.into_iter().filter(within).collect(),
+            bitmap: joined(bitmap),
+            bitmap_entry: map.metadata_bitmap_file_location.get(),
+        }))
+    }
+
     /// Blocks that nothing leads to any more: of what is gone, of entries that are recorded anew, and of directories with them.
-    fn released(&self, tree: &Tree, lost: &BTreeSet<BlockAddress>) -> Result<Vec<Range<u32>>> {
+    fn released(&self, tree: &Tree, lost: &BTreeSet<BlockAddress>) -> Result<Vec<Released>> {
         let block_bytes = self.volume.block_size().bytes();
         let mut released = Vec::new();
         let mut seen = BTreeSet::new();
@@ -160,7 +241,7 @@ impl<R: ReadAt> Import<R> {
                 return Ok(());
             }
             let entry = self.volume.entry(&LongAd::icb(block_bytes, icb, 0))?;
-            released.push(icb.block.0..icb.block.0.saturating_add(1));
+            released.push(one_block(icb));
             if with_body { self.body_blocks(&entry, &mut released) } else { Ok(()) }
         };
         for icb in lost {
@@ -179,22 +260,22 @@ impl<R: ReadAt> Import<R> {
         if recorded.start() == file_set {
             let blocks = self.volume.block_size().blocks_for(recorded.bytes().into());
             let end = file_set.block.0.saturating_add(u32::try_from(blocks).unwrap_or(0));
-            released.push(file_set.block.0..end);
+            released.push((file_set.partition, file_set.block.0..end));
         }
         Ok(released)
     }
 
-    fn body_blocks(&self, entry: &Entry, released: &mut Vec<Range<u32>>) -> Result<()> {
+    fn body_blocks(&self, entry: &Entry, released: &mut Vec<Released>) -> Result<()> {
         let mut extents = self.volume.extents(entry);
         for extent in extents.by_ref() {
             let extent = extent?;
             if matches!(extent.kind, ExtentKind::Recorded | ExtentKind::Allocated) {
                 let blocks = u32::try_from(extent.blocks(self.volume.block_size())).unwrap_or(u32::MAX);
                 let start = extent.start.block.0;
-                released.push(start..start.saturating_add(blocks));
+                released.push((extent.start.partition, start..start.saturating_add(blocks)));
             }
         }
-        released.extend(extents.allocation_extents().map(|at| at.block.0..at.block.0.saturating_add(1)));
+        released.extend(extents.allocation_extents().map(one_block));
         Ok(())
     }
 

@@ -51,7 +51,7 @@ impl<R: ReadAt> Import<R> {
     /// Without numbers that stay, an entry that is recorded again is elsewhere; the directory of its streams names it, and is
     /// recorded again, too.
     pub(super) fn move_streams(&mut self, tree: &mut Tree) -> Result<()> {
-        if self.has_upper_partition() {
+        if !self.entries_move() {
             return Ok(());
         }
         let mut owners: Vec<_> =

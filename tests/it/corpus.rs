@@ -16,6 +16,7 @@ use udf::general::Timestamp;
 use udf::read::{Entry, ImageFile, OpenOptions, Remedy, Volume};
 
 mod appended;
+mod changed;
 
 /// How long a volume of at most some MiB may take, whatever is in it, with the checks of a test build.
 const LONGEST: Duration = Duration::from_secs(20);

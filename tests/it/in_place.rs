@@ -11,7 +11,7 @@ use mkudf_ms::stream::{StreamOptions, stream};
 use mkudf_ms::tree::Tree;
 use mkudf_ms::{Error, repair};
 use udf::check::{Severity, check};
-use udf::read::{OpenOptions, ReadAt, Volume};
+use udf::read::{OpenOptions, PartitionKind, ReadAt, Volume};
 use udf::volume::IntegrityType;
 use udf::{BlockSize, PartitionReference, Revision};
 
@@ -21,7 +21,8 @@ use crate::support::manifest::{self, Manifest, assert_same};
 use crate::support::random::Random;
 use crate::support::writes::{Group, apply, groups, subsets};
 
-const REVISIONS: [Revision; 4] = [Revision::V1_02, Revision::V1_50, Revision::V2_00, Revision::V2_01];
+const REVISIONS: [Revision; 6] =
+    [Revision::V1_02, Revision::V1_50, Revision::V2_00, Revision::V2_01, Revision::V2_50, Revision::V2_60];
 
 fn rewritable(revision: Revision, block_size: BlockSize, blocks: u32) -> Spec {
     Spec { rewritable_blocks: Some(blocks), ..spec(revision, block_size) }
@@ -29,11 +30,11 @@ fn rewritable(revision: Revision, block_size: BlockSize, blocks: u32) -> Spec {
 
 /// How a change goes about it.
 #[derive(Clone, Copy)]
-struct Change<'a> {
-    folder: &'a Path,
-    mirror: bool,
-    unit: u32,
-    force: bool,
+pub(crate) struct Change<'a> {
+    pub(crate) folder: &'a Path,
+    pub(crate) mirror: bool,
+    pub(crate) unit: u32,
+    pub(crate) force: bool,
 }
 
 fn plan_change<R: ReadAt>(device: &R, change: Change<'_>) -> mkudf_ms::Result<(Tree, Plan)> {
@@ -47,7 +48,7 @@ fn plan_change<R: ReadAt>(device: &R, change: Change<'_>) -> mkudf_ms::Result<(T
     plan_append_with(device, &request, &options)
 }
 
-fn change_on<D: ReadAt + WriteAt>(device: &D, change: Change<'_>) -> mkudf_ms::Result<()> {
+pub(crate) fn change_on<D: ReadAt + WriteAt>(device: &D, change: Change<'_>) -> mkudf_ms::Result<()> {
     let (tree, plan) = plan_change(device, change)?;
     stream(&plan, &tree, device, Some(device), &Progress::new(), &StreamOptions::default()).map(drop)
 }
@@ -132,6 +133,49 @@ fn scattered_free_blocks_take_a_file_in_pieces() {
     assert_same(&manifest::of_folder(folder.path()), &manifest::of_volume(&volume), "in pieces");
 }
 
+/// Blocks of the metadata partition, and extents of its file.
+fn metadata(device: &MemoryDevice) -> (u32, usize) {
+    let volume = Volume::open(device, &OpenOptions::default()).unwrap();
+    let partition = &volume.partitions()[1];
+    let PartitionKind::Metadata(files) = &partition.kind else { panic!("no metadata partition") };
+    (partition.length_blocks, files.main.as_ref().unwrap().extents().len())
+}
+
+#[test]
+fn a_metadata_partition_stays_in_one_extent_as_long_as_it_can_and_then_grows() {
+    for (seed, unit) in (70..).zip([1, 32]) {
+        for redundant_metadata in [true, false] {
+            let mut folder = Folder::new(seed);
+            folder.change(20);
+            let device = MemoryDevice::new();
+            let spec = rewritable(Revision::V2_50, BlockSize::B2048, 9000);
+            create(folder.path(), &Spec { redundant_metadata, ..spec }, &device).unwrap();
+            let before = metadata(&device);
+            let change = |folder: &Folder| {
+                let change = Change { folder: folder.path(), mirror: true, unit, force: false };
+                change_on(&device, change).unwrap();
+                let context = format!("unit {unit}, {redundant_metadata}");
+                assert_clean(&device, &context);
+                let volume = Volume::open(&device, &OpenOptions::default()).unwrap();
+                assert_same(&manifest::of_folder(folder.path()), &manifest::of_volume(&volume), &context);
+            };
+            for _ in 0..4 {
+                folder.change(6);
+                change(&folder);
+            }
+            // An entry that stays keeps its unit from being written to.
+            assert!(metadata(&device) == before || unit > 1, "{before:?}");
+            for round in 0..3 {
+                let name = |number| folder.path().join(format!("small {round} {number}"));
+                (0..150).for_each(|number| std::fs::write(name(number), b"x").unwrap());
+                change(&folder);
+            }
+            let after = metadata(&device);
+            assert!(after.0 > before.0 + 100 && (2..6).contains(&after.1), "{before:?}, {after:?}");
+        }
+    }
+}
+
 #[test]
 fn what_does_not_fit_changes_nothing() {
     let device = MemoryDevice::new();
@@ -156,6 +200,7 @@ struct Case {
     block_size: BlockSize,
     unit: u32,
     seed: u64,
+    has_metadata: bool,
 }
 
 fn case(revision: Revision, block_size: BlockSize, unit: u32, seed: u64) -> Case {
@@ -176,7 +221,8 @@ fn case(revision: Revision, block_size: BlockSize, unit: u32, seed: u64) -> Case
     let volume = MemoryDevice::from(old_bytes.clone());
     stream(&plan, &tree, &recorder, Some(&volume), &Progress::new(), &StreamOptions::default()).unwrap();
     let (_, events) = recorder.into_parts();
-    Case { old_bytes, old, new, events, folder, block_size, unit, seed }
+    let has_metadata = revision.rules().metadata_partition;
+    Case { old_bytes, old, new, events, folder, block_size, unit, seed, has_metadata }
 }
 
 /// Without what was recorded for a tree that there is not, or is no more: it is nobody's, and `repair` gives it names.
@@ -273,7 +319,8 @@ impl Case {
         let mut durable = self.old_bytes.clone();
         let mut states = 0;
         let groups = groups(&self.events);
-        assert!(groups.len() == 9, "{} steps", groups.len());
+        let steps = if self.has_metadata { 10 } else { 9 };
+        assert!(groups.len() == steps, "{} steps", groups.len());
         for (number, group) in groups.iter().enumerate() {
             for end in 0..=group.len() {
                 let mut bytes = durable.clone();
@@ -309,7 +356,7 @@ fn a_change_is_all_or_nothing_where_sectors_tear() {
 #[test]
 fn a_change_is_all_or_nothing_where_whole_units_are_lost() {
     for (seed, unit) in (40..).zip([16, 32]) {
-        for revision in [Revision::V1_50, Revision::V2_01] {
+        for revision in [Revision::V1_50, Revision::V2_01, Revision::V2_50] {
             case(revision, BlockSize::B2048, unit, seed).try_states();
         }
     }

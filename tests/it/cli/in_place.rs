@@ -53,7 +53,6 @@ fn what_cannot_be_is_refused_with_the_way_out() {
     let bench = bench();
     for (code, options, expected) in [
         (2, &["--rewritable", "src"][..], "--capacity"),
-        (1, &["--rewritable", "--capacity", "8M", "-r", "2.50", "src"], "-r 2.01"),
         (2, &["--rewritable", "-m", "bd-r", "src"], "not written in any order"),
         (1, &["--rewritable", "--capacity", "1M", "src"], "bytes"),
         (2, &[], "name a SOURCE"),

@@ -17,7 +17,7 @@ import files  # noqa: E402
 import writes  # noqa: E402
 
 SECTOR, BYTES = 2048, 24 << 20
-OPTIONS = {"session": (), "rewritable": ("--rewritable", "-r", "2.01"), "sparable": ("--layout", "sparable", "-m", "dvd-rw")}
+OPTIONS = {"session": (), "rewritable": ("--rewritable", "-r", "2.01"), "metadata": ("--rewritable", "-r", "2.50"), "sparable": ("--layout", "sparable", "-m", "dvd-rw")}
 REFUSED, DROPPED = 12, 6
 WARNINGS = 3        # the status of what is done as far as it can be
 

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """rewrite.py JOBS RESULTS PRODUCT, in the guest.  Owns: the command and the kernel taking turns at changing one volume in place.
 
-A job: id, image, sector (of the loop device), seed, rounds.  Each turn adds, replaces, renames and removes by chance; after it
+A job: id, image, sector (of the loop device), seed, rounds, read_only (the kernel does not write).  Each turn adds, replaces, renames and removes by chance; after it
 the kernel and the command must both show exactly what the model has, and `check` must find nothing: no block may be lost.
 Result RESULTS/ID.json: error (None is well), turns, free (blocks that the kernel counts at the end)."""
 
@@ -40,7 +40,7 @@ def of_story(root):
 class Story:
     def __init__(self, job, product):
         self.image, self.block, self.product = job["image"], job["sector"], product
-        self.dice, self.files = random.Random(job["seed"]), {}
+        self.dice, self.files, self.read_only = random.Random(job["seed"]), {}, job["read_only"]
 
     def some_path(self):
         depth = self.dice.choice((0, 0, 1, 1, 2))
@@ -132,7 +132,7 @@ class Story:
 
     def tell(self, rounds):
         for turn in range(rounds):
-            step = self.ours if turn % 2 == 0 else self.kernels
+            step = self.ours if turn % 2 == 0 or self.read_only else self.kernels
             try:
                 step()
                 self.agree()

@@ -11,7 +11,7 @@ import uml
 import writes
 from context import halves
 
-KINDS = ("session", "rewritable", "sparable")
+KINDS = ("session", "rewritable", "metadata", "sparable")
 QUICK = ("rewritable",)
 SUBSETS, FEW_SUBSETS = 12, 3
 

@@ -1,5 +1,6 @@
 """Owns: the judge of changes in place: the command and the kernel take turns at one volume, made by mkudffs or by us, and agree on
-every byte after each turn; `check` stays silent, so that no block is lost."""
+every byte after each turn; `check` stays silent, so that no block is lost. Volumes with a metadata partition, which the kernel only reads,
+are changed by the command in every turn."""
 
 import json
 import os
@@ -14,7 +15,9 @@ ROUNDS, QUICK = 50, 12
 VOLUMES = [("hd", "1.50", 512), ("hd", "2.01", 512), ("hd", "1.02", 2048), ("hd", "2.01", 2048), ("hd", "2.00", 4096),
            ("cdrw", "1.50", 2048), ("cdrw", "2.01", 2048), ("dvdram", "2.01", 2048)]
 OURS = [("1.02", 2048, None), ("1.50", 512, None), ("2.00", 4096, None), ("2.01", 2048, None),
-        ("2.00", 2048, "cd-rw"), ("2.01", 2048, "cd-rw"), ("2.01", 2048, "dvd-rw")]
+        ("2.00", 2048, "cd-rw"), ("2.01", 2048, "cd-rw"), ("2.01", 2048, "dvd-rw"),
+        ("2.50", 2048, None), ("2.50", 512, None), ("2.60", 4096, None)]
+READ_ONLY = ("2.50", "2.60")        # for the kernel
 VOLUME_BYTES = 24 << 20
 
 
@@ -41,7 +44,7 @@ def judge(context):
         else:
             image = f"{folder}/{name}.udf"
             context.product.create(image, revision=revision, block=block, options=(*options, "--capacity", VOLUME_BYTES))
-        jobs.append({"id": name, "image": image, "sector": block, "seed": 50 + number,
+        jobs.append({"id": name, "image": image, "sector": block, "seed": 50 + number, "read_only": revision in READ_ONLY,
                      "rounds": QUICK if report.quick else ROUNDS})
     halves(work, jobs, lambda work, half: judge_half(context, work, half))
     if not report.keep:
