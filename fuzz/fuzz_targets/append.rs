@@ -2,33 +2,15 @@
 //! fault has none.
 #![no_main]
 
-use std::fs;
-use std::path::PathBuf;
-use std::sync::OnceLock;
-
 use mkudf_ms::device::MemoryDevice;
 use mkudf_ms::plan::{AppendSpec, Plan};
 use mkudf_ms::progress::Progress;
 use mkudf_ms::scan::{Options, Source, scan};
 use mkudf_ms::session::{Import, ImportOptions};
 use mkudf_ms::stream::{StreamOptions, stream};
-use mkudf_ms_fuzz::image_target;
-use udf::check::{Severity, check};
+use mkudf_ms_fuzz::{BODY, NAME, assert_clean, image_target, is_clean, source};
 use udf::general::Moment;
 use udf::read::{OpenOptions, Volume};
-
-const NAME: &str = "a name that no seed has";
-const BODY: &[u8] = b"what is appended";
-
-fn source() -> &'static PathBuf {
-    static SOURCE: OnceLock<PathBuf> = OnceLock::new();
-    SOURCE.get_or_init(|| {
-        let folder = PathBuf::from(format!("/dev/shm/mkudf-ms-fuzz-source-{}", std::process::id()));
-        fs::create_dir_all(&folder).expect("a folder in memory");
-        fs::write(folder.join(NAME), BODY).expect("a file in memory");
-        folder
-    })
-}
 
 /// The image with the session behind it, unless it was refused.
 fn append(image: &[u8]) -> Option<Vec<u8>> {
@@ -46,10 +28,6 @@ fn append(image: &[u8]) -> Option<Vec<u8>> {
     Some(device.into_bytes())
 }
 
-fn is_clean(image: &Vec<u8>) -> bool {
-    check(image, &OpenOptions::default(), &mut |_| ()).worst() < Some(Severity::Error)
-}
-
 image_target!(|image| {
     let Some(grown) = append(&image) else { return };
     let volume = Volume::open(&grown, &OpenOptions::default())
@@ -63,9 +41,6 @@ image_target!(|image| {
     let entry = volume.lookup(NAME).expect("what was appended is there");
     assert_eq!(volume.read_all(&entry, 1000).expect("and can be read"), BODY);
     if is_clean(&image) {
-        let report = check(&grown, &OpenOptions::default(), &mut |_| ());
-        let errors: Vec<_> =
-            report.findings.iter().filter(|finding| finding.severity >= Severity::Error).collect();
-        assert!(errors.is_empty(), "a sound volume became {errors:#?}");
+        assert_clean(&grown);
     }
 });

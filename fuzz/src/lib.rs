@@ -6,9 +6,12 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use libfuzzer_sys::fuzzer_mutate;
+use udf::check::{Finding, Severity, check};
 use udf::general::{Seal, Tag};
+use udf::read::OpenOptions;
 
 /// The size of a block of the image.
 pub const BLOCK: usize = 512;
@@ -79,6 +82,38 @@ fn mend(bytes: &mut [u8], location: Option<u32>, is_wanted: impl Fn(u16) -> bool
         Seal { descriptor_version: tag.descriptor_version.get(), serial_number: tag.serial_number.get() };
     let location = location.unwrap_or(tag.location.get());
     Tag::seal_partly(bytes, tag.kind(), seal, location, crc_bytes);
+}
+
+/// The file that is added to volumes.
+pub const NAME: &str = "a name that no seed has";
+/// What is in it.
+pub const BODY: &[u8] = b"what is appended";
+
+/// A folder with that file.
+pub fn source() -> &'static PathBuf {
+    static SOURCE: OnceLock<PathBuf> = OnceLock::new();
+    SOURCE.get_or_init(|| {
+        let folder = PathBuf::from(format!("/dev/shm/mkudf-ms-fuzz-source-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder in memory");
+        fs::write(folder.join(NAME), BODY).expect("a file in memory");
+        folder
+    })
+}
+
+fn errors(image: &Vec<u8>) -> Vec<Finding> {
+    let report = check(image, &OpenOptions::default(), &mut |_| ());
+    report.findings.into_iter().filter(|finding| finding.severity >= Severity::Error).collect()
+}
+
+/// Nothing is wrong with a volume.
+pub fn is_clean(image: &Vec<u8>) -> bool {
+    errors(image).is_empty()
+}
+
+/// Nothing is wrong with what was sound before.
+pub fn assert_clean(image: &Vec<u8>) {
+    let errors = errors(image);
+    assert!(errors.is_empty(), "a sound volume became {errors:#?}");
 }
 
 /// A folder in memory, with one file beside the folder that is extracted to.

@@ -13,7 +13,7 @@ use mkudf_ms::device::mmc::{Answer, Data, Disc, Transport};
 use mkudf_ms::device::simulated::{SimulatedDrive, SimulatedMedium};
 use mkudf_ms::device::{MemoryDevice, Recordable, WriteAt};
 use mkudf_ms::media::Medium;
-use mkudf_ms::plan::Plan;
+use mkudf_ms::plan::{Plan, Spec};
 use mkudf_ms::progress::Progress;
 use mkudf_ms::stream::{StreamOptions, stream};
 use mkudf_ms::tree::{Attributes, Content, Kind, Name, Tree};
@@ -31,7 +31,7 @@ const BLOCKS: usize = 4096;
 /// A line of a list of checksums.
 const CHECKSUM: &[u8] = b"\\0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef  a\\n/b\n";
 
-fn volume(revision: Revision) -> Vec<u8> {
+fn volume(spec: &Spec) -> Vec<u8> {
     let mut tree = Tree::new(Attributes { mode: 0o755, ..Attributes::default() });
     let name = |name: &str| Name::new(name).unwrap();
     let inside = tree.add_directory(Attributes::default());
@@ -47,7 +47,7 @@ fn volume(revision: Revision) -> Vec<u8> {
     tree.link(inside, &name("link"), link).unwrap();
     let device = tree.add_inode(Kind::BlockDevice, Attributes::default(), Content::Device(8, 1));
     tree.link(inside, &name("device"), device).unwrap();
-    let plan = Plan::create(&tree, &spec(revision, BlockSize::B512)).unwrap();
+    let plan = Plan::create(&tree, spec).unwrap();
     let image = MemoryDevice::new();
     stream(&plan, &tree, &image, None, &Progress::new(), &StreamOptions::default()).unwrap();
     image.into_bytes()
@@ -157,7 +157,13 @@ fn seeds_for_the_fuzzer() {
         }
     };
     for revision in Revision::ALL {
-        let image = volume(revision);
+        let spec = spec(revision, BlockSize::B512);
+        let rewritable = pieces(&volume(&Spec { rewritable_blocks: Some(2048), ..spec.clone() }));
+        assert!(rewritable.len() < 65_536, "{revision}: {} bytes", rewritable.len());
+        for target in ["in_place", "repair", "check"] {
+            write(target, format!("rewritable-{revision}"), &rewritable);
+        }
+        let image = volume(&spec);
         assert!(image.len() <= BLOCK * BLOCKS, "{revision}: {} blocks", image.len() / BLOCK);
         let seed = pieces(&image);
         assert!(seed.len() < 65_536, "{revision}: {} bytes", seed.len());
@@ -177,9 +183,12 @@ fn seeds_for_the_fuzzer() {
         for target in ["open_volume", "check", "extract", "append", "repair", "rescue"] {
             write(target, name.into(), &seed);
         }
+        if name == "sparable" {
+            write("in_place", name.into(), &seed);
+        }
         write(if name == "sparable" { "sparing" } else { "vat" }, name.into(), &seed);
     }
-    for (number, body) in directories(&volume(Revision::V2_01)).iter().enumerate() {
+    for (number, body) in directories(&volume(&spec(Revision::V2_01, BlockSize::B512))).iter().enumerate() {
         write("directories", number.to_string(), body);
     }
     for medium in Medium::sequential() {

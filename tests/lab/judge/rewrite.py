@@ -11,9 +11,10 @@ import uml
 from context import halves
 
 ROUNDS, QUICK = 50, 12
-# medium, revision, block size: what the kernel writes to
-VOLUMES = [("hd", "1.50", 512), ("hd", "2.01", 512), ("hd", "1.02", 2048), ("hd", "2.01", 2048), ("hd", "2.00", 4096),
-           ("cdrw", "1.50", 2048), ("cdrw", "2.01", 2048), ("dvdram", "2.01", 2048)]
+# medium, revision, block size, how mkudffs accounts for free space: what the kernel writes to
+VOLUMES = [("hd", "1.50", 512, None), ("hd", "2.01", 512, None), ("hd", "1.02", 2048, None), ("hd", "2.01", 2048, None),
+           ("hd", "2.00", 4096, None), ("hd", "2.01", 2048, "unalloctable"), ("hd", "1.50", 2048, "unalloctable"),
+           ("cdrw", "1.50", 2048, None), ("cdrw", "2.01", 2048, None), ("dvdrw", "2.01", 2048, None), ("dvdram", "2.01", 2048, None)]
 OURS = [("1.02", 2048, None), ("1.50", 512, None), ("2.00", 4096, None), ("2.01", 2048, None),
         ("2.00", 2048, "cd-rw"), ("2.01", 2048, "cd-rw"), ("2.01", 2048, "dvd-rw"),
         ("2.50", 2048, None), ("2.50", 512, None), ("2.60", 4096, None)]
@@ -29,7 +30,10 @@ def judge(context):
         return report.lacking("rewrite", reason)
     if not shutil.which("mkudffs"):
         return report.lacking("rewrite", "udftools is not installed")
-    volumes = [(f"mkudffs-{medium}-{revision}-{block}", medium, revision, block, ()) for medium, revision, block in VOLUMES]
+    volumes = [("-".join(filter(None, ("mkudffs", medium, revision, str(block), space))), medium, revision, block,
+                (f"--space={space}",) if space else ()) for medium, revision, block, space in VOLUMES]
+    if shutil.which("newfs_udf"):
+        volumes.append(("newfs_udf", "newfs_udf", None, 2048, ()))
     for revision, block, packets in OURS:
         options = ("-m", packets, "--layout", "sparable") if packets else ("--rewritable",)
         volumes.append((f"ours-{packets + '-' if packets else ''}{revision}-{block}", None, revision, block, options))
@@ -39,8 +43,10 @@ def judge(context):
             continue
         folder = f"{work}/{name}"
         os.makedirs(folder)
-        if medium:
-            image, _ = foreign.mkudffs(folder, medium, revision, block, VOLUME_BYTES // block)
+        if medium == "newfs_udf":
+            image, _ = foreign.newfs_udf(folder)
+        elif medium:
+            image, _ = foreign.mkudffs(folder, medium, revision, block, VOLUME_BYTES // block, options)
         else:
             image = f"{folder}/{name}.udf"
             context.product.create(image, revision=revision, block=block, options=(*options, "--capacity", VOLUME_BYTES))
