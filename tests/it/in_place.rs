@@ -17,9 +17,9 @@ use udf::{BlockSize, PartitionReference, Revision};
 
 use crate::support::build::{Append, create, plan_append_with, spec};
 use crate::support::folder::Folder;
+use crate::support::images;
 use crate::support::manifest::{self, Manifest, assert_same};
-use crate::support::random::Random;
-use crate::support::writes::{Group, apply, groups, subsets};
+use crate::support::writes::{Cuts, State, Tear, apply, groups};
 
 const REVISIONS: [Revision; 6] =
     [Revision::V1_02, Revision::V1_50, Revision::V2_00, Revision::V2_01, Revision::V2_50, Revision::V2_60];
@@ -192,6 +192,7 @@ fn what_does_not_fit_changes_nothing() {
 
 /// A change, and all that was written.
 struct Case {
+    name: String,
     old_bytes: Vec<u8>,
     old: Manifest,
     new: Manifest,
@@ -222,7 +223,8 @@ fn case(revision: Revision, block_size: BlockSize, unit: u32, seed: u64) -> Case
     stream(&plan, &tree, &recorder, Some(&volume), &Progress::new(), &StreamOptions::default()).unwrap();
     let (_, events) = recorder.into_parts();
     let has_metadata = revision.rules().metadata_partition;
-    Case { old_bytes, old, new, events, folder, block_size, unit, seed, has_metadata }
+    let name = format!("in place {revision}, blocks of {block_size}, unit {unit}");
+    Case { name, old_bytes, old, new, events, folder, block_size, unit, seed, has_metadata }
 }
 
 /// Without what was recorded for a tree that there is not, or is no more: it is nobody's, and `repair` gives it names.
@@ -247,8 +249,7 @@ fn assert_nothing_needed_is_free(volume: &Volume<&MemoryDevice>, context: &str) 
 impl Case {
     /// The old tree or the new one, to the last byte. What says that it is closed has no fault; what is open can be repaired, and
     /// either can be changed further.
-    fn judge(&self, bytes: Vec<u8>, is_to_go_on: bool, context: &str) -> bool {
-        let context = format!("seed {}, unit {}, {context}", self.seed, self.unit);
+    fn judge(&self, State { bytes, context, number, is_chosen }: State) -> bool {
         let device = MemoryDevice::from(bytes);
         let volume = Volume::open(&device, &OpenOptions::default());
         let volume = volume.unwrap_or_else(|error| panic!("{context}: {error}"));
@@ -263,7 +264,8 @@ impl Case {
         if state == Some(IntegrityType::Close) && self.unit == 1 {
             assert_clean(&device, &context);
         }
-        if is_to_go_on {
+        images::leave_state(&device, (number, &context), self.block_size.bytes(), &found);
+        if is_chosen {
             self.go_on(&device, &found, &context);
         }
         is_new
@@ -287,57 +289,16 @@ impl Case {
         assert_same(&self.new, &manifest::of_volume(&volume), &format!("{context}, changed again"));
     }
 
-    /// Some of a group's writes arrive, whole or torn. A medium that loses a write unit has anything in it.
-    fn torn(&self, durable: &[u8], group: &Group<'_>, random: &mut Random) -> Vec<u8> {
-        let mut bytes = durable.to_vec();
-        let unit_bytes = self.unit as usize * self.block_size.len();
-        for (offset, piece) in group {
-            let fate = random.below(3);
-            if fate == 0 {
-                apply(&mut bytes, *offset, piece);
-            }
-            let (mut at, end) = (*offset, *offset + piece.len());
-            while fate == 1 && at < end {
-                let next = ((at / unit_bytes + 1) * unit_bytes).min(end);
-                match random.below(if self.unit == 1 { 2 } else { 3 }) {
-                    0 => apply(&mut bytes, at, &piece[at - offset..next - offset]),
-                    1 => {}
-                    _ => {
-                        let unit = at / unit_bytes * unit_bytes;
-                        let unit_end = (unit + unit_bytes).min(bytes.len());
-                        bytes[unit..unit_end].fill(0xA5);
-                    }
-                }
-                at = next;
-            }
-        }
-        bytes
-    }
-
     fn try_states(&self) -> usize {
-        let mut random = Random::new(self.seed);
-        let mut durable = self.old_bytes.clone();
-        let mut states = 0;
-        let groups = groups(&self.events);
         let steps = if self.has_metadata { 10 } else { 9 };
-        assert!(groups.len() == steps, "{} steps", groups.len());
-        for (number, group) in groups.iter().enumerate() {
-            for end in 0..=group.len() {
-                let mut bytes = durable.clone();
-                group[..end].iter().for_each(|(offset, piece)| apply(&mut bytes, *offset, piece));
-                self.judge(bytes, end == 0, &format!("group {number}, the first {end} writes"));
-                states += 1;
-            }
-            for subset in 0..subsets(40) {
-                let bytes = self.torn(&durable, group, &mut random);
-                self.judge(bytes, subset % 8 == 0, &format!("group {number}, subset {subset}"));
-                states += 1;
-            }
-            for (offset, piece) in group {
-                apply(&mut durable, *offset, piece);
-            }
-        }
-        assert!(self.judge(durable, true, "everything") || self.old == self.new);
+        assert_eq!(groups(&self.events).len(), steps);
+        let len = self.block_size.len();
+        let tear = if self.unit == 1 { Tear::Sectors(len) } else { Tear::Units(self.unit as usize * len) };
+        let (name, old, events) = (self.name.as_str(), self.old_bytes.as_slice(), self.events.as_slice());
+        let cuts = Cuts { name, old, events, tear, parts: 40, seed: self.seed };
+        let mut is_new = false;
+        let states = cuts.judge_all(|state| is_new = self.judge(state));
+        assert!(is_new || self.old == self.new);
         states
     }
 }

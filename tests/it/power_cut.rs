@@ -11,14 +11,12 @@ use udf::{BlockSize, Revision};
 
 use crate::support::build::{Append, append, create, plan_append, spec};
 use crate::support::folder::Folder;
+use crate::support::images;
 use crate::support::manifest::{self, Manifest, assert_same};
-use crate::support::random::Random;
-use crate::support::writes::{apply, groups};
-
-/// States tried for each volume between two flushes.
-const SUBSETS: usize = 60;
+use crate::support::writes::{Cuts, State, Tear, apply, groups};
 
 struct Case {
+    name: String,
     old_bytes: Vec<u8>,
     old: Manifest,
     new: Manifest,
@@ -49,16 +47,17 @@ fn case(revision: Revision, block_size: BlockSize, seed: u64, device_blocks: Opt
     let options = StreamOptions::default();
     stream(&plan, &tree, &recorder, Some(&volume), &Progress::new(), &options).unwrap();
     let (_, events) = recorder.into_parts();
-    Case { old_bytes, old, new, events, seed }
+    let name = format!("session {revision}, blocks of {block_size}, device {device_blocks:?}");
+    Case { name, old_bytes, old, new, events, seed }
 }
 
 /// Opens as old or new, to the last byte. Returns whether it was the new one.
-fn judge(case: &Case, bytes: Vec<u8>, context: &str) -> bool {
+fn judge(case: &Case, State { bytes, context, number, .. }: State) -> bool {
     let device = MemoryDevice::from(bytes);
-    let context = format!("seed {}, {context}", case.seed);
     let volume =
         Volume::open(&device, &OpenOptions::default()).unwrap_or_else(|error| panic!("{context}: {error}"));
     let found = manifest::of_volume(&volume);
+    images::leave_state(&device, (number, &context), volume.block_size().bytes(), &found);
     if found == case.new && case.old != case.new {
         return true;
     }
@@ -67,36 +66,17 @@ fn judge(case: &Case, bytes: Vec<u8>, context: &str) -> bool {
 }
 
 fn try_states(case: &Case, block_size: BlockSize) -> usize {
-    let mut random = Random::new(case.seed);
-    let mut durable = case.old_bytes.clone();
-    let mut states = 0;
-    let groups = groups(&case.events);
-    for (number, group) in groups.iter().enumerate() {
-        for end in 0..=group.len() {
-            let mut bytes = durable.clone();
-            group[..end].iter().for_each(|(offset, piece)| apply(&mut bytes, *offset, piece));
-            judge(case, bytes, &format!("group {number}, the first {end} writes"));
-            states += 1;
-        }
-        for subset in 0..SUBSETS {
-            let mut bytes = durable.clone();
-            for (offset, piece) in group {
-                // Each sector of each write may have arrived or not.
-                let whole = random.below(3);
-                for (index, sector) in piece.chunks(block_size.len()).enumerate() {
-                    if whole == 0 || (whole == 1 && random.below(2) == 0) {
-                        apply(&mut bytes, offset + index * block_size.len(), sector);
-                    }
-                }
-            }
-            judge(case, bytes, &format!("group {number}, subset {subset}"));
-            states += 1;
-        }
-        for (offset, piece) in group {
-            apply(&mut durable, *offset, piece);
-        }
-    }
-    assert!(judge(case, durable, "everything") || case.old == case.new);
+    let cuts = Cuts {
+        name: &case.name,
+        old: &case.old_bytes,
+        events: &case.events,
+        tear: Tear::Sectors(block_size.len()),
+        parts: 60,
+        seed: case.seed,
+    };
+    let mut is_new = false;
+    let states = cuts.judge_all(|state| is_new = judge(case, state));
+    assert!(is_new || case.old == case.new);
     states
 }
 

@@ -20,8 +20,7 @@ use udf::{BlockSize, Revision};
 use crate::support::build::{Append, plan_append_with, spec};
 use crate::support::folder::Folder;
 use crate::support::manifest::{self, Manifest, assert_same};
-use crate::support::random::Random;
-use crate::support::writes::{apply, groups, subsets};
+use crate::support::writes::{Cuts, State, Tear};
 
 const BLOCK: u64 = 2048;
 
@@ -242,8 +241,7 @@ impl Relocating {
     }
 
     /// The old tree or the new one; from either the next change comes to the new one.
-    fn judge(&self, bytes: Vec<u8>, is_to_go_on: bool, context: &str) {
-        let context = format!("{}, {context}", self.name);
+    fn judge(&self, State { bytes, context, is_chosen, .. }: State) {
         let memory = MemoryDevice::from(bytes);
         let device = damaged(&memory, &self.bad);
         let shown = || {
@@ -252,7 +250,7 @@ impl Relocating {
         };
         let found = shown();
         assert!(found == self.new || found == self.old, "{context}: neither the old tree nor the new one");
-        if is_to_go_on {
+        if is_chosen {
             let plan = repair::plan(&device, &OpenOptions::default()).unwrap();
             repair::apply(&plan, &device).unwrap_or_else(|error| panic!("{context}: {error}"));
             change(&device, self.folder.path());
@@ -260,37 +258,10 @@ impl Relocating {
         }
     }
 
-    fn try_states(&self, subsets: usize, random: &mut Random) -> usize {
-        let (mut durable, mut states) = (self.old_bytes.clone(), 0);
-        for (number, group) in groups(&self.events).iter().enumerate() {
-            for end in 0..group.len() {
-                let mut bytes = durable.clone();
-                group[..end].iter().for_each(|(offset, piece)| apply(&mut bytes, *offset, piece));
-                self.judge(bytes, end == 0, &format!("group {number}, the first {end} writes"));
-            }
-            for subset in 0..subsets {
-                let mut bytes = durable.clone();
-                for (offset, piece) in group {
-                    match random.below(3) {
-                        0 => apply(&mut bytes, *offset, piece),
-                        1 => {}
-                        // Whole packets are lost, with whatever else is in them.
-                        _ => {
-                            let packet = 32 * 2048;
-                            let end = (offset + piece.len()).next_multiple_of(packet).min(bytes.len());
-                            bytes[offset / packet * packet..end].fill(0xA5);
-                        }
-                    }
-                }
-                self.judge(bytes, subset == 0, &format!("group {number}, subset {subset}"));
-            }
-            for (offset, piece) in group {
-                apply(&mut durable, *offset, piece);
-            }
-            states += group.len() + subsets;
-        }
-        self.judge(durable, true, "everything");
-        states
+    fn try_states(&self, seed: u64) -> usize {
+        let (name, old, events) = (self.name.as_str(), self.old_bytes.as_slice(), self.events.as_slice());
+        Cuts { name, old, events, tear: Tear::Units(32 * 2048), parts: 8, seed }
+            .judge_all(|state| self.judge(state))
     }
 }
 
@@ -304,11 +275,7 @@ fn change(device: &Damaged<'_>, folder: &std::path::Path) {
 
 #[test]
 fn a_change_with_relocations_is_all_or_nothing() {
-    let subsets = subsets(8);
-    let mut random = Random::new(1);
-    let states = (1..)
-        .zip(volumes())
-        .map(|(seed, volume)| Relocating::of(seed, volume).try_states(subsets, &mut random));
+    let states = (1..).zip(volumes()).map(|(seed, volume)| Relocating::of(seed, volume).try_states(seed));
     let states: usize = states.sum();
     assert!(states > 200, "only {states} states");
 }

@@ -22,51 +22,13 @@ use udf::{BlockSize, Revision, Sector};
 use super::media::Ground;
 use super::model::{Dice, Item, Model, change, numbered, of_volume};
 use crate::support::random::Random;
-use crate::support::writes::{Group, apply, groups};
+use crate::support::writes::{Cuts, State, Tear, groups};
 
 /// What was written to the image that was `old`.
 fn written(result: &ImageResult<'_>, old: &[u8]) -> Vec<Event> {
     let recorder = Recorder::new(MemoryDevice::from(old.to_vec()));
     result.write_to(&recorder, &Progress::new()).unwrap();
     recorder.into_parts().1
-}
-
-/// Everything that an image may be after a cut: each prefix of the writes, and random subsets torn at blocks.
-fn states(
-    old: &[u8],
-    groups: &[Group<'_>],
-    block_size: BlockSize,
-    subsets: usize,
-    seed: u64,
-) -> Vec<Vec<u8>> {
-    let mut random = Random::new(seed);
-    let (mut durable, mut states) = (old.to_vec(), Vec::new());
-    for group in groups {
-        for end in 0..group.len() {
-            let mut bytes = durable.clone();
-            for (start, piece) in &group[..end] {
-                apply(&mut bytes, *start, piece);
-            }
-            states.push(bytes);
-        }
-        for _ in 0..subsets {
-            let mut bytes = durable.clone();
-            for (start, piece) in group {
-                let whole = random.below(3);
-                for (index, block) in piece.chunks(block_size.len()).enumerate() {
-                    if whole == 0 || (whole == 1 && random.below(2) == 0) {
-                        apply(&mut bytes, start + index * block_size.len(), block);
-                    }
-                }
-            }
-            states.push(bytes);
-        }
-        for (start, piece) in group {
-            apply(&mut durable, *start, piece);
-        }
-    }
-    states.push(durable);
-    states
 }
 
 struct Case {
@@ -78,8 +40,7 @@ struct Case {
 
 impl Case {
     /// Opens as old or new, and goes on; whether it was the new one.
-    fn judge(&self, bytes: Vec<u8>, number: usize) -> bool {
-        let context = format!("{}, state {number}", self.context);
+    fn judge(&self, State { bytes, context, number, .. }: State) -> bool {
         let device = Arc::new(MemoryDevice::from(bytes));
         let volume = Volume::open(&*device, &OpenOptions::default())
             .unwrap_or_else(|error| panic!("{context}: {error}"));
@@ -105,17 +66,13 @@ impl Case {
         is_new
     }
 
-    fn judge_all(&self, states: Vec<Vec<u8>>) {
-        let count = states.len();
-        let (mut old, mut new) = (0, 0);
-        for (number, bytes) in states.into_iter().enumerate() {
-            if self.judge(bytes, number) {
-                new += 1;
-            } else {
-                old += 1;
-            }
-        }
-        assert!(old > 0 && new > 0, "{}: of {count} states {old} are old and {new} new", self.context);
+    /// After any part of what was written to the image that was `old`.
+    fn judge_all(&self, old: &[u8], events: &[Event], (parts, seed): (usize, u64)) {
+        let tear = Tear::Sectors(self.defaults.block_size.len());
+        let (mut count_old, mut count_new) = (0, 0);
+        let cuts = Cuts { name: &self.context, old, events, tear, parts, seed };
+        cuts.judge_all(|state| if self.judge(state) { count_new += 1 } else { count_old += 1 });
+        assert!(count_old > 0 && count_new > 0, "{}: {count_old} old, {count_new} new", self.context);
     }
 }
 
@@ -149,8 +106,7 @@ fn case(device: &Arc<MemoryDevice>, defaults: &Defaults, seed: u64, reverts: boo
 
 fn try_image(device: &Arc<MemoryDevice>, defaults: &Defaults, seed: u64, reverts: bool) {
     let (case, events) = case(device, defaults, seed, reverts);
-    let block_size = defaults.block_size;
-    case.judge_all(states(&super::bytes_of(device), &groups(&events), block_size, 20, seed));
+    case.judge_all(&super::bytes_of(device), &events, (20, seed));
 }
 
 #[test]
@@ -202,7 +158,7 @@ fn metadata_that_is_carried_over_survives_cuts() {
     let written: usize = groups.iter().flatten().map(|(_, bytes)| bytes.len()).sum();
     let old = super::bytes_of(device);
     assert!(written < old.len() / 2, "{written} bytes for a session behind {}", old.len());
-    case.judge_all(states(&old, &groups, defaults.block_size, 3, 1200));
+    case.judge_all(&old, &events, (3, 1200));
 }
 
 /// A table in an image that is no medium: writes may become durable in any order, so its ICB waits.

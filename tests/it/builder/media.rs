@@ -6,7 +6,6 @@
 
 use std::fs;
 use std::io::{Read, Seek, SeekFrom};
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use mkudf_ms::builder::{Defaults, FileSystemImage, ImageResult};
@@ -22,6 +21,7 @@ use udf::{BlockSize, Revision, Sector};
 
 use super::model::{Dice, Model, change, lines, numbered, of_volume};
 use crate::support::build::NOW;
+use crate::support::images;
 use crate::support::random::Random;
 
 /// What volumes are made on.
@@ -175,24 +175,10 @@ fn judge(ground: &Ground, models: &[Model], context: &str) {
 }
 
 fn keep(ground: &Ground, model: &Model, context: &str) {
-    let Some(folder) = std::env::var_os("BUILDER_IMAGES") else { return };
-    let name = context.replace(['+', '.'], "").replace(|c: char| !c.is_ascii_alphanumeric(), "-");
-    let path = std::path::Path::new(&folder).join(name);
-    let bytes = ground.bytes();
-    let image = fs::File::create(path.with_extension("img")).unwrap();
-    image.set_len(bytes.len() as u64).unwrap();
-    // What lies between sessions takes no room.
-    for (offset, chunk) in (0..).step_by(CHUNK_BYTES).zip(bytes.chunks(CHUNK_BYTES)) {
-        if chunk.iter().any(|byte| *byte != 0) {
-            image.write_all_at(chunk, offset).unwrap();
-        }
-    }
     let start = ground.open().session_start.map_or(0, |start| start.0);
-    let facts = serde_json::json!({ "session": start, "block": ground.block_bytes() });
-    fs::write(path.with_extension("json"), format!("{facts}\n{}", lines(model))).unwrap();
+    let facts = (start, ground.block_bytes());
+    images::leave("BUILDER_IMAGES", context, &ground.bytes(), facts, &lines(model));
 }
-
-const CHUNK_BYTES: usize = 1 << 16;
 
 /// Several sessions of random changes, some of which go back to an older tree; discs are closed in between at random.
 fn story(ground: &Ground, seed: u64, count: usize, context: &str) {

@@ -1,14 +1,15 @@
 //! Power cuts during a repair: whatever part of the writes reached the medium, the next repair ends where this one would have.
 
-use mkudf_ms::device::{Event, MemoryDevice, Recorder};
+use mkudf_ms::device::{MemoryDevice, Recorder};
 use mkudf_ms::repair;
 
 use super::{applied, files, findings, plan};
 use crate::check::faults::{On, tables};
 use crate::check::image::{Image, put};
-use crate::support::random::Random;
+use crate::support::writes::{Cuts, State, Tear};
 
-const SUBSETS: usize = 6;
+/// Of what is written between two flushes, mostly a sector or two.
+const PARTS: usize = 4;
 
 fn cut_everywhere(image: &Image, context: &str) -> usize {
     let plan_of = plan(image).unwrap();
@@ -16,47 +17,19 @@ fn cut_everywhere(image: &Image, context: &str) -> usize {
     let (expected, left) = (files(&whole), findings(&whole).len());
     let recorder = Recorder::new(MemoryDevice::from(image.bytes.clone()));
     repair::apply(&plan_of, &recorder).unwrap();
-    let mut durable = image.bytes.clone();
-    let mut group: Vec<(usize, Vec<u8>)> = Vec::new();
-    let mut random = Random::new(3);
-    let mut states = 0;
-    let put_all = |bytes: &mut Vec<u8>, writes: &[&(usize, Vec<u8>)]| {
-        for (at, new) in writes {
-            put(bytes, *at, new);
-        }
-    };
-    for event in recorder.into_parts().1 {
-        match event {
-            Event::Write { offset_bytes, bytes } => {
-                group.push((usize::try_from(offset_bytes).unwrap(), bytes));
-            }
-            Event::Flush => {
-                let mut subsets: Vec<Vec<&(usize, Vec<u8>)>> =
-                    (0..group.len()).map(|end| group[..end].iter().collect()).collect();
-                for _ in 0..SUBSETS.min(1 << group.len()) {
-                    subsets.push(group.iter().filter(|_| random.below(2) == 0).collect());
-                }
-                for writes in subsets {
-                    let mut cut = Image { bytes: durable.clone(), block_size: image.block_size };
-                    put_all(&mut cut.bytes, &writes);
-                    let again =
-                        plan(&cut).unwrap_or_else(|error| panic!("{context}, state {states}: {error}"));
-                    let after = applied(&cut, &again);
-                    assert!(
-                        findings(&after).len() <= left,
-                        "{context}, state {states}: {:#?}",
-                        findings(&after)
-                    );
-                    assert!(files(&after) == expected, "{context}, state {states}: other files");
-                    states += 1;
-                }
-                put_all(&mut durable, &group.iter().collect::<Vec<_>>());
-                group.clear();
-            }
-            Event::Reserve(_) => {}
-        }
-    }
-    assert!(durable == whole.bytes);
+    let (_, events) = recorder.into_parts();
+    let tear = Tear::Sectors(image.block_size.len());
+    let mut last = Vec::new();
+    let cuts = Cuts { name: context, old: &image.bytes, events: &events, tear, parts: PARTS, seed: 3 };
+    let states = cuts.judge_all(|State { bytes, context, .. }| {
+        let cut = Image { bytes, block_size: image.block_size };
+        let again = plan(&cut).unwrap_or_else(|error| panic!("{context}: {error}"));
+        let after = applied(&cut, &again);
+        assert!(findings(&after).len() <= left, "{context}: {:#?}", findings(&after));
+        assert!(files(&after) == expected, "{context}: other files");
+        last = cut.bytes;
+    });
+    assert!(last == whole.bytes);
     states
 }
 

@@ -65,6 +65,21 @@ pub(crate) fn of_folder(root: &Path) -> Manifest {
     found
 }
 
+/// A line of JSON for each path but the root, as other readers are asked for it.
+pub(crate) fn lines(manifest: &Manifest) -> String {
+    let hexadecimal = |byte: &u8| format!("{byte:02x}");
+    let line = |(path, item): (&String, &Item)| {
+        let body = match (&item.target, &item.body) {
+            (Some(target), _) => target.clone(),
+            (None, Some(body)) => body.iter().map(hexadecimal).collect(),
+            (None, None) => String::new(),
+        };
+        let line = serde_json::json!({ "path": format!("/{path}"), "kind": item.kind, "mode": item.mode, "body": body });
+        line.to_string() + "\n"
+    };
+    manifest.iter().filter(|(path, _)| !path.is_empty()).map(line).collect()
+}
+
 /// Of a volume, the root as the empty path; whatever cannot be read fails the test.
 pub(crate) fn of_volume<R: ReadAt>(volume: &Volume<R>) -> Manifest {
     let root = volume.root().unwrap();

@@ -3,6 +3,7 @@
 pub(crate) mod build;
 pub(crate) mod dump;
 pub(crate) mod folder;
+pub(crate) mod images;
 pub(crate) mod manifest;
 pub(crate) mod patch;
 pub(crate) mod random;
