@@ -23,7 +23,7 @@ pub struct Spec {
     /// The size of the device; `None` for an image, which ends where the volume ends.
     pub device_blocks: Option<u32>,
     /// The volume takes so many blocks, whatever is in it, and can be changed in place; `None` for one that ends behind its
-    /// content and grows by sessions. Up to 2.01.
+    /// content and grows by sessions. Linux changes such volumes up to 2.01.
     pub rewritable_blocks: Option<u32>,
     /// Its partition is sparable: packets of so many blocks, 16 or 32, a few of them spare for those that wear out (UDF 2.2.9).
     /// Only with `rewritable_blocks`; 2.00, where packets always have 32 blocks, and 2.01.

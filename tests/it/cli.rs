@@ -6,6 +6,7 @@ mod burners;
 mod checksums;
 mod discs;
 mod growing;
+mod hostile;
 mod in_place;
 mod making;
 mod reading;

@@ -40,7 +40,7 @@ pub(crate) fn run(flags: &Check, report: &Report) -> anyhow::Result<Ending> {
     for finding in &found.findings {
         let sector = sector_of(volume.as_ref(), finding.place);
         if report.json {
-            writeln!(out, "{}", object(finding, sector))?;
+            writeln!(out, "{}", text::Json(&object(finding, sector)))?;
         } else if report.is_verbose() || finding.severity > Severity::Note {
             writeln!(out, "{}", line(finding, sector))?;
         }
@@ -51,7 +51,7 @@ pub(crate) fn run(flags: &Check, report: &Report) -> anyhow::Result<Ending> {
     let count = |severity| found.count(severity) as u64;
     let errors = count(Severity::Error) + count(Severity::Fatal);
     if report.json {
-        writeln!(out, "{}", summary(&found))?;
+        writeln!(out, "{}", text::Json(&summary(&found)))?;
     }
     report.note(&format!(
         "{}: {}, {}; {}, {}, {} in use",

@@ -26,7 +26,7 @@ pub(crate) fn file<R: ReadAt>(volume: &Volume<R>, path: &str, is_json: bool) -> 
     object["attributes"] = attributes(volume, &entry).into();
     let mut out = io::stdout().lock();
     if is_json {
-        writeln!(out, "{object}")?;
+        writeln!(out, "{}", text::Json(&object))?;
         return Ok(());
     }
     for (key, value) in object.as_object().into_iter().flatten() {

@@ -42,7 +42,7 @@ pub(crate) fn run(flags: &flags::Devices, report: &Report) -> anyhow::Result<End
     let mut out = io::stdout().lock();
     for path in paths {
         match look(&path) {
-            Ok(found) if report.json => writeln!(out, "{}", object(&found))?,
+            Ok(found) if report.json => writeln!(out, "{}", text::Json(&object(&found)))?,
             Ok(found) => print(&mut out, &found)?,
             Err(error) => {
                 report.error(&error.context(path.display().to_string()));

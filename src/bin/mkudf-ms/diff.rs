@@ -36,7 +36,7 @@ pub(crate) fn run(flags: &Diff, report: &Report) -> anyhow::Result<Ending> {
     let mut out = io::stdout().lock();
     for difference in &found {
         if report.json {
-            writeln!(out, "{}", object(difference))?;
+            writeln!(out, "{}", text::Json(&object(difference)))?;
         } else {
             writeln!(out, "{}", line(difference, io::stdout().is_terminal()))?;
         }

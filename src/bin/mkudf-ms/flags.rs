@@ -156,8 +156,8 @@ pub(crate) struct Create {
     /// Folders and files, or DST=SRC for a place of their own
     #[arg(value_name = "SOURCE")]
     pub(crate) sources: Vec<OsString>,
-    /// A volume that is changed in place, by this command, Linux and others: it fills the device, or takes as much as --capacity or
-    /// the medium says (up to 2.01)
+    /// A volume that is changed in place, by this command, Linux (up to 2.01) and others: it fills the device, or takes as much as
+    /// --capacity or the medium says
     #[arg(long)]
     pub(crate) rewritable: bool,
     #[command(flatten)]

@@ -41,7 +41,7 @@ pub(crate) fn run(flags: &Info, report: &Report) -> anyhow::Result<Ending> {
             }
         }
         object.insert("areas".into(), areas.iter().map(Area::json).collect());
-        writeln!(out, "{}", Value::Object(object))?;
+        writeln!(out, "{}", text::Json(&Value::Object(object)))?;
     } else {
         for (key, value) in facts {
             match value {

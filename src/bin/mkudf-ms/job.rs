@@ -100,7 +100,7 @@ impl Create {
             // As append has it: what is new takes the place of what is there.
             scan.on_conflict = Conflict::Replace;
         }
-        // What is changed in place is not made with a metadata partition yet.
+        // Linux writes to nothing with a metadata partition, and what is made to be changed is made for Linux, too.
         let usual = match medium.revision {
             usual if flags.rewritable && usual.rules().metadata_partition => Revision::V2_01,
             usual => usual,

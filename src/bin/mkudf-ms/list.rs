@@ -186,8 +186,8 @@ impl<'a, R: ReadAt> Lister<'a, R> {
             _ => None,
         };
         if self.report.json {
-            serde_json::to_writer(&mut self.out, &facts::json(path, entry, target.as_deref(), is_hidden))?;
-            writeln!(self.out)?;
+            let object = facts::json(path, entry, target.as_deref(), is_hidden);
+            writeln!(self.out, "{}", text::Json(&object))?;
         } else if self.flags.long {
             let facts = facts::long(entry, target.as_deref(), &self.zone);
             let arrow = target.map_or(String::new(), |target| format!(" -> {}", self.shown(&target)));

@@ -153,7 +153,7 @@ impl Work<'_> {
                 writeln!(
                     out,
                     "{}",
-                    json!({"mend": mend.what, "rule": rule, "place": mend.place.to_string()})
+                    text::Json(&json!({"mend": mend.what, "rule": rule, "place": mend.place.to_string()}))
                 )?;
             } else {
                 writeln!(out, "mend {}", text::escaped(&mend.to_string()))?;
@@ -165,7 +165,7 @@ impl Work<'_> {
                 writeln!(
                     out,
                     "{}",
-                    json!({"step": number, "purpose": step.phase.purpose(), "sectors": sectors})
+                    text::Json(&json!({"step": number, "purpose": step.phase.purpose(), "sectors": sectors}))
                 )?;
                 continue;
             }
@@ -180,7 +180,9 @@ impl Work<'_> {
                 writeln!(
                     out,
                     "{}",
-                    json!({"left": finding.message, "rule": rule, "place": finding.place.to_string(), "severity": finding.severity.to_string()})
+                    text::Json(
+                        &json!({"left": finding.message, "rule": rule, "place": finding.place.to_string(), "severity": finding.severity.to_string()})
+                    )
                 )?;
             } else {
                 writeln!(out, "left {}", text::escaped(&finding.to_string()))?;

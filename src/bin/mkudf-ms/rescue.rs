@@ -32,7 +32,7 @@ pub(crate) fn run(flags: &Rescue, report: &Report) -> anyhow::Result<Ending> {
     let mut failure = None;
     let mut tell = |item: &Item| {
         let wanted = report.json || report.is_verbose() || item.verdict != Verdict::Certain;
-        let line = if report.json { object(item).to_string() } else { line(item) };
+        let line = if report.json { text::Json(&object(item)).to_string() } else { line(item) };
         if wanted
             && failure.is_none()
             && let Err(error) = writeln!(out, "{line}")
@@ -51,7 +51,7 @@ pub(crate) fn run(flags: &Rescue, report: &Report) -> anyhow::Result<Ending> {
     }
     let summary = rescued.with_context(name)?;
     if report.json {
-        writeln!(out, "{}", summary_object(&summary))?;
+        writeln!(out, "{}", text::Json(&summary_object(&summary)))?;
     }
     told(&summary, &name(), report);
     Ok(ending(&summary))

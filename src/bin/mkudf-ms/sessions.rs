@@ -39,7 +39,7 @@ pub(crate) fn run(flags: &Sessions, report: &Report) -> anyhow::Result<Ending> {
     }
     for session in &sessions {
         if report.json {
-            writeln!(out, "{}", object(session))?;
+            writeln!(out, "{}", text::Json(&object(session)))?;
         } else {
             writeln!(out, "{}", line(session))?;
         }

@@ -94,7 +94,7 @@ impl Made {
             object["capacity_bytes"] = capacity_bytes.into();
             object["fits"] = (self.bytes <= capacity_bytes).into();
         }
-        writeln!(io::stdout(), "{object}")?;
+        writeln!(io::stdout(), "{}", text::Json(&object))?;
         Ok(())
     }
 }

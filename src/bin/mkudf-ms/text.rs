@@ -1,7 +1,9 @@
 //! Text of volumes on its way to people: nothing in it may steer a terminal or reorder what is read.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
+
+use serde_json::Value;
 
 /// The text with control and direction characters written as `\n`, `\x1b`, `\u{202e}`.
 pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
@@ -25,6 +27,23 @@ pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
         }
     }
     out.into()
+}
+
+/// A line of JSON, in which what `escaped` escapes is written as JSON escapes it (RFC 8259, 7).
+pub(crate) struct Json<'a>(pub(crate) &'a Value);
+
+impl fmt::Display for Json<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for character in self.0.to_string().chars() {
+            if is_harmful(character) {
+                let mut units = [0; 2];
+                character.encode_utf16(&mut units).iter().try_for_each(|unit| write!(f, "\\u{unit:04x}"))?;
+            } else {
+                f.write_char(character)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Control characters, line ends of Unicode, and what changes the direction or the visibility of text.
@@ -66,5 +85,8 @@ mod tests {
         assert_eq!(escaped("a\x1b]0;x\x07\n"), "a\\x1b]0;x\\x07\\n");
         assert_eq!(escaped("\u{9b}31m"), "\\x9b31m");
         assert_eq!(escaped("exe.\u{202e}fdp"), "exe.\\u{202e}fdp");
+        let value = Value::from("\u{9b}31m\u{202e}x\n\u{feff}");
+        assert_eq!(Json(&value).to_string(), r#""\u009b31m\u202ex\n\ufeff""#);
+        assert_eq!(serde_json::from_str::<Value>(&Json(&value).to_string()).unwrap(), value);
     }
 }

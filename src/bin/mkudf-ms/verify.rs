@@ -89,7 +89,7 @@ fn print_json(verified: &Verified) -> anyhow::Result<()> {
         if let Verdict::Unreadable { why } = verdict {
             object["why"] = why.as_str().into();
         }
-        writeln!(out, "{object}")?;
+        writeln!(out, "{}", text::Json(&object))?;
     }
     let algorithm = verified.algorithm.map(|algorithm| algorithm.to_string());
     let sums = json!({
