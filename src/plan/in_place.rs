@@ -86,6 +86,7 @@ impl Plan {
                 taken.extend([file.main_entry, file.mirror_entry].map(one));
                 taken.extend(file.extents_from(old.blocks()));
                 gone.extend([old.main_entry, old.mirror_entry].map(one));
+                gone.extend(old.chains.iter().cloned());
             }
         }
         let careful = room::without(&old.free, &room::joined(taken));

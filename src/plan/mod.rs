@@ -40,7 +40,7 @@ pub use layout::{Layout, MetadataFile};
 pub use order::Owner;
 pub(crate) use order::UniqueIds;
 pub use room::Room;
-pub(crate) use room::joined;
+pub(crate) use room::{joined, without};
 pub use segment::{Content, Fetch, From, Mirror, Segment, Step};
 pub use sequential::SequentialTarget;
 pub use space::{Chain, DirectoryBody, MARK_EVERY, NOWHERE, Place, Shape, Spaces, Upper, is_embedded};

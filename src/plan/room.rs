@@ -108,7 +108,7 @@ impl Room {
 }
 
 /// What is left of ranges without others; all are ascending and apart.
-pub(super) fn without(from: &[Range<u32>], taken: &[Range<u32>]) -> Vec<Range<u32>> {
+pub(crate) fn without(from: &[Range<u32>], taken: &[Range<u32>]) -> Vec<Range<u32>> {
     let mut left = Vec::with_capacity(from.len() + taken.len());
     let mut taken = taken.iter().peekable();
     for range in from {

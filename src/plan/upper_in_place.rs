@@ -30,6 +30,8 @@ pub struct MetadataInPlace {
     pub free: Vec<Range<u32>>,
     /// Blocks of it that hold what nothing leads to any more when the change is done; ascending and apart.
     pub released: Vec<Range<u32>>,
+    /// Allocation extents of the metadata file and its mirror, in the partition below; ascending and apart.
+    pub chains: Vec<Range<u32>>,
     /// All blocks of its bitmap file, which lie in the partition below; ascending and apart.
     pub bitmap: Vec<Range<u32>>,
     /// The entry of that file.
@@ -40,6 +42,14 @@ impl MetadataInPlace {
     /// Blocks of the partition.
     pub(super) fn blocks(&self) -> u32 {
         self.files.main.last().map_or(0, |run| run.range().end)
+    }
+
+    /// All that it takes of the partition below.
+    pub(crate) fn blocks_below(&self) -> impl Iterator<Item = Range<u32>> + '_ {
+        let entries = [self.main_entry, self.mirror_entry].map(|entry| entry..entry.saturating_add(1));
+        let runs =
+            self.files.main.iter().chain(&self.files.mirror).map(|run| run.block..run.block + run.blocks);
+        entries.into_iter().chain(runs).chain(self.chains.iter().chain(&self.bitmap).cloned())
     }
 
     /// Free blocks that share a write unit with none that is used, in neither copy.
@@ -245,6 +255,7 @@ mod tests {
             alignment_unit_blocks: 32,
             free: free.to_vec(),
             released: Vec::new(),
+            chains: Vec::new(),
             bitmap: std::iter::once(10..12).collect(),
             bitmap_entry: 10,
         }

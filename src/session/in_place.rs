@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use udf::file::NON_ALLOCATABLE_FILE;
+use udf::file::{NON_ALLOCATABLE_FILE, SpaceBitmapDescriptor};
 use udf::general::{ExtentAd, ExtentKind, LongAd, Tag, TagIdentifier};
 use udf::read::{Entry, FreeForm, Freedom, PartitionKind, ReadAt, Volume};
 use udf::volume::AccessType;
@@ -11,7 +11,8 @@ use udf::{BlockAddress, PartitionReference, Sector};
 
 use super::import::Import;
 use crate::error::{Error, Result};
-use crate::plan::{BaseInPlace, MetadataInPlace, Mirror, Recorded, joined};
+use crate::plan::frame::CLUSTER_BLOCKS;
+use crate::plan::{BaseInPlace, MetadataInPlace, Mirror, Recorded, Run, joined, without};
 use crate::tree::{Content, Tree};
 
 /// The partition of all blocks.
@@ -81,6 +82,8 @@ struct Account {
     bitmap: Option<Range<u32>>,
     /// Where everything else of it lies.
     others: Vec<Range<u32>>,
+    /// All that it takes.
+    own: Vec<Range<u32>>,
 }
 
 impl<R: ReadAt> Import<R> {
@@ -154,18 +157,29 @@ impl<R: ReadAt> Import<R> {
         let integrity = volume.integrity().map_or(Sector(0), |integrity| integrity.sector);
         let mut sector = vec![0; volume.block_size().len()];
         volume.read_sectors(integrity, &mut sector)?;
-        let Account { free, bitmap, others } = self.account()?;
+        let Account { free, bitmap, others, own } = self.account()?;
         let (mut released, of_metadata): (Vec<_>, Vec<_>) =
             self.released(tree, lost)?.into_iter().partition(|(partition, _)| *partition == PARTITION);
         released.extend(others.into_iter().map(|range| (PARTITION, range)));
         released.retain(|(_, range)| range.end <= partition_blocks);
         let ranges = |of: Vec<Released>| joined(of.into_iter().map(|(_, range)| range).collect());
+        let (released, of_metadata) = (ranges(released), ranges(of_metadata));
+        let (kept, kept_in_metadata): (Vec<_>, Vec<_>) = tree
+            .inodes()
+            .filter_map(|inode| inode.kept)
+            .map(|kept| one_block(kept.icb))
+            .partition(|(partition, _)| *partition == PARTITION);
+        let metadata = self.metadata_in_place(of_metadata, &ranges(kept_in_metadata))?;
+        // An account that calls free what is seen to be used is wrong, and nothing is lost for it.
+        let mut seen: Vec<_> = released.iter().cloned().chain(own).chain(ranges(kept)).collect();
+        seen.extend(metadata.iter().flat_map(MetadataInPlace::blocks_below));
+        let free = without(&free, &joined(seen));
         Ok(BaseInPlace {
             partition_blocks,
             free,
             avoided: joined(avoided),
-            released: ranges(released),
-            metadata: self.metadata_in_place(ranges(of_metadata))?,
+            released,
+            metadata,
             bitmap,
             write_unit_blocks,
             main: self.sequence(main, "main")?,
@@ -177,14 +191,21 @@ impl<R: ReadAt> Import<R> {
     /// What is free, by whatever account there is: what has been freed, and would have to be erased on media that are not
     /// written here, too.
     fn account(&self) -> Result<Account> {
-        let (mut free, mut bitmap, mut others) = (Vec::new(), None, Vec::new());
+        let (mut free, mut bitmap, mut others, mut own) = (Vec::new(), None, Vec::new(), Vec::new());
         let block_size = self.volume.block_size();
+        let partition_blocks =
+            self.volume.partitions().first().map_or(0, |partition| partition.length_blocks);
+        // An extent that is longer than its bitmap may reach over what is not the bitmap's; that stays as it is.
+        let needed = SpaceBitmapDescriptor::blocks(partition_blocks, block_size);
+        let most = needed.checked_next_multiple_of(CLUSTER_BLOCKS).unwrap_or(needed);
         for set in self.volume.free_sets(PARTITION) {
             self.volume.free_runs(&set, &mut |run| {
                 free.push(run.start..run.start.saturating_add(run.blocks));
             })?;
             let start = set.place.block.0;
             let blocks = u32::try_from(block_size.blocks_for(set.bytes.into())).unwrap_or(u32::MAX);
+            own.push(start..start.saturating_add(blocks));
+            let blocks = blocks.min(most);
             match (set.form, set.freedom) {
                 (FreeForm::Bitmap, Freedom::Unallocated) => {
                     bitmap = Some(start..start.saturating_add(blocks));
@@ -194,39 +215,63 @@ impl<R: ReadAt> Import<R> {
                 _ => others.push(start..start.saturating_add(blocks)),
             }
         }
-        Ok(Account { free: joined(free), bitmap, others })
+        Ok(Account { free: joined(free), bitmap, others, own })
     }
 
-    /// What is known of the metadata partition, if there is one, of which these blocks become free.
-    fn metadata_in_place(&self, released: Vec<Range<u32>>) -> Result<Option<MetadataInPlace>> {
+    /// What is known of the metadata partition, if there is one, of which these blocks become free, and those have entries that stay.
+    fn metadata_in_place(
+        &self,
+        mut released: Vec<Range<u32>>,
+        kept: &[Range<u32>],
+    ) -> Result<Option<MetadataInPlace>> {
         let Some(PartitionKind::Metadata(metadata)) = self.volume.partitions().get(1).map(|it| &it.kind)
         else {
             return Ok(None);
         };
         let Some(files) = self.metadata(self.volume.file_set_address())? else { return Ok(None) };
-        let (mut free, mut bitmap) = (Vec::new(), Vec::new());
+        let blocks_below = self.volume.partitions().first().map_or(0, |partition| partition.length_blocks);
+        let blocks = self.volume.partitions().get(1).map_or(0, |partition| partition.length_blocks);
+        let is_below = |run: &Run| run.block.checked_add(run.blocks).is_some_and(|end| end <= blocks_below);
+        let is_whole = |runs: &[Run]| {
+            let end = runs.last().map_or(0, |run| run.first.saturating_add(run.blocks));
+            end == blocks && runs.iter().all(is_below)
+        };
+        if !is_whole(&files.main) || !is_whole(&files.mirror) {
+            return Err(Error::refused(
+                "the metadata file and its mirror are not as long as they say, or lie outside the partition",
+                "mend the volume first: mkudf-ms repair",
+            ));
+        }
+        let mut free = Vec::new();
         for set in self.volume.free_sets(METADATA) {
             self.volume.free_runs(&set, &mut |run| {
                 free.push(run.start..run.start.saturating_add(run.blocks));
             })?;
         }
+        let mut bitmap = Vec::new();
         if let Some(entry) = &metadata.bitmap {
-            let mut blocks = Vec::new();
-            self.body_blocks(entry, &mut blocks)?;
-            bitmap.push(entry.block.block.0..entry.block.block.0.saturating_add(1));
-            bitmap.extend(blocks.into_iter().map(|(_, range)| range));
+            self.body_blocks(entry, &mut bitmap)?;
+            bitmap.push(one_block(entry.block));
         }
-        let end = files.main.last().map_or(0, |run| run.first.saturating_add(run.blocks));
-        let within = |range: &Range<u32>| range.end <= end;
+        let chains = [&metadata.main, &metadata.mirror].into_iter().flatten();
+        let chains = chains.flat_map(|file| file.allocation_extents.iter().copied().map(one_block));
+        let below = |of: Vec<Released>| {
+            let lies_below =
+                |(partition, range): &Released| *partition == PARTITION && range.end <= blocks_below;
+            joined(of.into_iter().filter(lies_below).map(|(_, range)| range).collect())
+        };
+        released.retain(|range| range.end <= blocks);
+        let free = without(&without(&joined(free), &released), kept);
         let map = &metadata.map;
         Ok(Some(MetadataInPlace {
             files,
             main_entry: map.metadata_file_location.get(),
             mirror_entry: map.metadata_mirror_file_location.get(),
             alignment_unit_blocks: map.alignment_unit_size.get().into(),
-            free: joined(free),
-            released: released.into_iter().filter(within).collect(),
-            bitmap: joined(bitmap),
+            free,
+            released,
+            chains: below(chains.collect()),
+            bitmap: below(bitmap),
             bitmap_entry: map.metadata_bitmap_file_location.get(),
         }))
     }

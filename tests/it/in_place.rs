@@ -11,6 +11,7 @@ use mkudf_ms::stream::{StreamOptions, stream};
 use mkudf_ms::tree::Tree;
 use mkudf_ms::{Error, repair};
 use udf::check::{Severity, check};
+use udf::general::Tag;
 use udf::read::{OpenOptions, PartitionKind, ReadAt, Volume};
 use udf::volume::IntegrityType;
 use udf::{BlockSize, PartitionReference, Revision};
@@ -173,6 +174,36 @@ fn a_metadata_partition_stays_in_one_extent_as_long_as_it_can_and_then_grows() {
             let after = metadata(&device);
             assert!(after.0 > before.0 + 100 && (2..6).contains(&after.1), "{before:?}, {after:?}");
         }
+    }
+}
+
+/// The header says that the bitmap takes more than it does: the blocks of files, and such as the bitmap calls free.
+#[test]
+fn a_bitmap_whose_extent_reaches_over_files_is_not_written_over_them() {
+    let mut folder = Folder::new(6);
+    folder.change(30);
+    let device = MemoryDevice::new();
+    create(folder.path(), &rewritable(Revision::V2_01, BlockSize::B2048, 4096), &device).unwrap();
+    let volume = Volume::open(&device, &OpenOptions::default()).unwrap();
+    let (main, reserve) = volume.sequences();
+    drop(volume);
+    let mut bytes = device.into_bytes();
+    for sequence in [main, reserve] {
+        // The third descriptor is the partition's; its header begins at 56, the bitmap's length in it at 8.
+        let at = (sequence.location.get() as usize + 2) * 2048;
+        bytes[at + 64..at + 68].copy_from_slice(&(1024 * 2048_u32).to_le_bytes());
+        Tag::reseal(&mut bytes[at..at + 2048]);
+    }
+    let device = MemoryDevice::from(bytes);
+    for _ in 0..3 {
+        folder.change(6);
+        change_on(&device, Change { folder: folder.path(), mirror: true, unit: 1, force: false }).unwrap();
+        let volume = Volume::open(&device, &OpenOptions::default()).unwrap();
+        assert_same(
+            &manifest::of_folder(folder.path()),
+            &manifest::of_volume(&volume),
+            "reaching over files",
+        );
     }
 }
 
