@@ -342,6 +342,13 @@ impl<R: ReadAt> Import<R> {
             let Some(tag) = Tag::read(block).filter(|tag| tag.checksum == tag.expected_checksum()) else {
                 continue;
             };
+            // A seal over blocks that change would have to be changed with them.
+            if usize::from(tag.descriptor_crc_length.get()) > block_size.len() - Tag::LEN {
+                let reason = format!(
+                    "the {which} volume descriptor sequence has a descriptor whose CRC goes beyond it"
+                );
+                return Err(Error::refused(reason, mend));
+            }
             if tag.kind() == TagIdentifier::TERMINATING {
                 break;
             }

@@ -11,7 +11,7 @@ use mkudf_ms::stream::{StreamOptions, stream};
 use mkudf_ms::tree::Tree;
 use mkudf_ms::{Error, repair};
 use udf::check::{Severity, check};
-use udf::general::Tag;
+use udf::general::{Seal, Tag, TagIdentifier};
 use udf::read::{OpenOptions, PartitionKind, ReadAt, Volume};
 use udf::volume::IntegrityType;
 use udf::{BlockSize, PartitionReference, Revision};
@@ -205,6 +205,31 @@ fn a_bitmap_whose_extent_reaches_over_files_is_not_written_over_them() {
             "reaching over files",
         );
     }
+}
+
+/// A seal that covers the next descriptor, too, would no longer hold when that changes.
+#[test]
+fn a_descriptor_whose_seal_covers_the_next_one_is_not_broken_by_a_change() {
+    let mut folder = Folder::new(8);
+    folder.change(10);
+    let device = MemoryDevice::new();
+    create(folder.path(), &rewritable(Revision::V2_01, BlockSize::B2048, 4096), &device).unwrap();
+    let main = Volume::open(&device, &OpenOptions::default()).unwrap().sequences().0.location.get();
+    let mut bytes = device.into_bytes();
+    // The partition's, and behind it those that nobody needs.
+    let (sector, seal) = (main + 2, Seal { descriptor_version: 3, serial_number: 1 });
+    Tag::seal_partly(&mut bytes[sector as usize * 2048..], TagIdentifier::PARTITION, seal, sector, 2 * 2048);
+    let device = MemoryDevice::from(bytes);
+    let change = |folder: &Folder| {
+        change_on(&device, Change { folder: folder.path(), mirror: true, unit: 1, force: false })
+    };
+    let refusal = change(&folder).unwrap_err().to_string();
+    assert!(refusal.contains("CRC goes beyond") && refusal.contains("repair"), "{refusal}");
+    let plan = repair::plan(&device, &OpenOptions::default()).unwrap();
+    repair::apply(&plan, &device).unwrap();
+    folder.change(5);
+    change(&folder).unwrap();
+    assert_clean(&device, "a seal over several");
 }
 
 #[test]

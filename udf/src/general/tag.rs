@@ -175,12 +175,14 @@ impl Tag {
         head.copy_from_slice(tag.as_bytes());
     }
 
-    /// Makes CRC and checksum fit a descriptor that has been changed; all else in the tag stays, also how much the CRC covers.
+    /// Makes CRC and checksum fit a descriptor that has been changed; all else in the tag stays, also how much the CRC covers, unless
+    /// that is more than there is.
     pub fn reseal(descriptor: &mut [u8]) {
         let Some(mut tag) = Self::read(descriptor) else { return };
         let (head, body) = descriptor.split_at_mut(Self::LEN);
         let length = usize::from(tag.descriptor_crc_length.get()).min(body.len());
         tag.descriptor_crc = crc16(body.split_at(length).0).into();
+        tag.descriptor_crc_length = u16::try_from(length).unwrap_or(u16::MAX).into();
         tag.checksum = tag.expected_checksum();
         head.copy_from_slice(tag.as_bytes());
     }
