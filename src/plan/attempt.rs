@@ -66,7 +66,8 @@ pub(super) fn find_room(tree: &Tree, spec: &AppendSpec, base: &Base, old: &BaseI
     let mut last = no_space;
     for (is_ample, more_blocks) in [(true, generous), (false, generous), (true, needed), (false, needed)] {
         match attempt(is_ample, more_blocks, false) {
-            Err(error @ Error::NoSpace { .. }) => last = error,
+            // In too many pieces it would not fit the entry of the file.
+            Err(error @ (Error::NoSpace { .. } | Error::Limit { .. })) => last = error,
             result => return result,
         }
     }

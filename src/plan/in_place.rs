@@ -25,7 +25,7 @@ use udf::volume::{
     ImplementationUseVolumeDescriptor, IntegrityImplementationUse, IntegrityType, LogicalVolumeDescriptor,
     LogicalVolumeIntegrityDescriptor, PartitionDescriptor, PrimaryVolumeDescriptor,
 };
-use udf::{BlockAddress, Sector};
+use udf::{BlockAddress, Place, Sector};
 use zerocopy::FromBytes;
 
 use super::attempt::{Bitmaps, Found, find_room};
@@ -216,6 +216,10 @@ impl Plan {
         let mut bytes = old.bytes.clone();
         for block in bytes.chunks_mut(self.block_size().len()) {
             let Some(kind) = Tag::read(block).map(|tag| tag.kind()) else { continue };
+            // A seal that does not hold is not made to.
+            if Tag::check_any_location(block, kind, "volume descriptor", Place::Within).is_err() {
+                continue;
+            }
             match kind {
                 TagIdentifier::TERMINATING => break,
                 TagIdentifier::PARTITION => {

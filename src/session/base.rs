@@ -275,7 +275,9 @@ impl<R: ReadAt> Import<R> {
             ));
         };
         let allocation_unit_blocks = partition.map.allocation_unit_size.get().max(1);
-        if allocation_unit_blocks > LARGEST_ALLOCATION_UNIT_BLOCKS {
+        let size = self.volume.block_size();
+        let longest_extent_blocks = size.max_extent_bytes() / size.bytes();
+        if allocation_unit_blocks > LARGEST_ALLOCATION_UNIT_BLOCKS.min(longest_extent_blocks) {
             return Err(Error::refused(
                 format!(
                     "the metadata partition grows by units of {allocation_unit_blocks} blocks, as no medium has them"

@@ -135,6 +135,12 @@ impl<R: ReadAt> Import<R> {
             Manner::AsMade => is_rewritable(&volume) && options.sequential.is_none(),
         };
         if is_in_place {
+            if older.is_some() {
+                return Err(Error::refused(
+                    "a volume that is changed in place has no older sessions to go back to",
+                    "take the files from the older state: mkudf-ms extract --session",
+                ));
+            }
             unless_changeable(&volume)?;
             unless_closed(&volume, options.force)?;
         } else {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use udf::file::{NON_ALLOCATABLE_FILE, SpaceBitmapDescriptor};
-use udf::general::{ExtentAd, ExtentKind, LongAd, Tag, TagIdentifier};
+use udf::general::{ExtentKind, LongAd, Tag, TagIdentifier};
 use udf::read::{Entry, FreeForm, Freedom, PartitionKind, ReadAt, Volume};
 use udf::volume::AccessType;
 use udf::{BlockAddress, PartitionReference, Sector};
@@ -12,16 +12,13 @@ use udf::{BlockAddress, PartitionReference, Sector};
 use super::import::Import;
 use crate::error::{Error, Result};
 use crate::plan::frame::CLUSTER_BLOCKS;
-use crate::plan::{BaseInPlace, MetadataInPlace, Mirror, Recorded, Run, joined, without};
-use crate::tree::{Content, Tree};
+use crate::plan::{BaseInPlace, MetadataInPlace, Recorded, joined, without};
+use crate::tree::{Content, Inode, Tree};
 
 /// The partition of all blocks.
-const PARTITION: PartitionReference = PartitionReference(0);
+pub(super) const PARTITION: PartitionReference = PartitionReference(0);
 /// The metadata partition upon it, if there is one.
-const METADATA: PartitionReference = PartitionReference(1);
-/// Longer sequences than any writer makes are not held in memory.
-const LONGEST_SEQUENCE_BYTES: u32 = 1 << 20;
-
+pub(super) const METADATA: PartitionReference = PartitionReference(1);
 /// Whether a volume is meant to be changed where it lies: it has an account of what is free, and its partition can be written
 /// to at any place (ECMA-167 3/10.5.7).
 pub fn is_rewritable<R: ReadAt>(volume: &Volume<R>) -> bool {
@@ -65,14 +62,35 @@ pub(super) fn unless_changeable<R: ReadAt>(volume: &Volume<R>) -> Result<()> {
     if volume.integrity().is_none() {
         return Err(Error::refused("the volume has no readable integrity descriptor", anew));
     }
+    let end = volume.partitions().first().and_then(|partition| {
+        partition.start().map(|start| u64::from(start.0) + u64::from(partition.length_blocks))
+    });
+    if end.is_none_or(|end| end > volume.device_blocks() || end >= u64::from(u32::MAX)) {
+        return Err(Error::refused(
+            "the volume's partition reaches beyond the end of the image or device, part of which is missing",
+            "bring back what is missing, or save what is there: mkudf-ms rescue",
+        ));
+    }
     Ok(())
 }
 
-/// Blocks of a partition that nothing leads to any more.
-type Released = (PartitionReference, Range<u32>);
+/// A file set's sequence has no more descriptors than a few.
+const LONGEST_FILE_SET_BLOCKS: u32 = 32;
 
-fn one_block(at: BlockAddress) -> Released {
+/// Blocks of a partition that nothing leads to any more.
+pub(super) type Released = (PartitionReference, Range<u32>);
+
+pub(super) fn one_block(at: BlockAddress) -> Released {
     (at.partition, at.block.0..at.block.0.saturating_add(1))
+}
+
+/// Entries that stay where they are.
+fn staying(tree: &Tree) -> impl Iterator<Item = BlockAddress> + '_ {
+    let stay = |inode: &&Inode| inode.links > 0 && !matches!(inode.content, Content::Directory(_));
+    tree.inodes()
+        .filter(stay)
+        .filter_map(|inode| inode.kept.filter(|kept| !kept.changed))
+        .map(|kept| kept.icb)
 }
 
 /// What a volume records of its free space.
@@ -111,31 +129,6 @@ impl<R: ReadAt> Import<R> {
         }
     }
 
-    /// Where the metadata mirror has a block once more, if the volume is changed in place and its mirror has blocks of its own.
-    pub(super) fn mirror_of(&self, block: BlockAddress) -> Result<Option<Mirror>> {
-        let Some(PartitionKind::Metadata(metadata)) = self.volume.partitions().get(1).map(|it| &it.kind)
-        else {
-            return Ok(None);
-        };
-        let (Some(main), Some(mirror)) = (&metadata.main, &metadata.mirror) else { return Ok(None) };
-        if self.in_place.is_none() || block.partition != METADATA || main.extents() == mirror.extents() {
-            return Ok(None);
-        }
-        let size = self.volume.block_size();
-        let mut skip = u64::from(block.block.0);
-        for extent in mirror.extents() {
-            if skip < extent.blocks(size) {
-                let Some(at) = extent.start.checked_add(u32::try_from(skip).unwrap_or(u32::MAX)) else {
-                    break;
-                };
-                let offset_bytes = size.offset_of(self.volume.locate(at)?.sector);
-                return Ok(Some(Mirror { offset_bytes, first: block.block.0 }));
-            }
-            skip -= extent.blocks(size);
-        }
-        Ok(None)
-    }
-
     /// What a change in place needs to know; `lost` are ICBs that nothing refers to any more.
     pub(super) fn base_in_place(
         &self,
@@ -145,7 +138,7 @@ impl<R: ReadAt> Import<R> {
     ) -> Result<BaseInPlace> {
         let volume = &self.volume;
         let partition_blocks = volume.partitions().first().map_or(0, |partition| partition.length_blocks);
-        let (main, reserve) = volume.sequences();
+        let (main, reserve) = self.recorded_sequences()?;
         let mut avoided = Vec::new();
         let mut write_unit_blocks = write_unit_blocks;
         if let Some(PartitionKind::Sparable(sparable)) = volume.partitions().first().map(|it| &it.kind) {
@@ -164,16 +157,15 @@ impl<R: ReadAt> Import<R> {
         released.retain(|(_, range)| range.end <= partition_blocks);
         let ranges = |of: Vec<Released>| joined(of.into_iter().map(|(_, range)| range).collect());
         let (released, of_metadata) = (ranges(released), ranges(of_metadata));
-        let (kept, kept_in_metadata): (Vec<_>, Vec<_>) = tree
-            .inodes()
-            .filter_map(|inode| inode.kept)
-            .map(|kept| one_block(kept.icb))
-            .partition(|(partition, _)| *partition == PARTITION);
+        let (kept, kept_in_metadata): (Vec<_>, Vec<_>) =
+            staying(tree).map(one_block).partition(|(partition, _)| *partition == PARTITION);
         let metadata = self.metadata_in_place(of_metadata, &ranges(kept_in_metadata))?;
-        // An account that calls free what is seen to be used is wrong, and nothing is lost for it.
-        let mut seen: Vec<_> = released.iter().cloned().chain(own).chain(ranges(kept)).collect();
-        seen.extend(metadata.iter().flat_map(MetadataInPlace::blocks_below));
-        let free = without(&free, &joined(seen));
+        // Nothing that is seen to be needed becomes free, whatever else claims it; nor is it free, whatever the account says.
+        let mut needed = ranges(kept);
+        needed.extend(metadata.iter().flat_map(MetadataInPlace::blocks_below));
+        let released = without(&released, &joined(needed.clone()));
+        needed.extend(released.iter().cloned().chain(own));
+        let free = without(&free, &joined(needed));
         Ok(BaseInPlace {
             partition_blocks,
             free,
@@ -182,8 +174,8 @@ impl<R: ReadAt> Import<R> {
             metadata,
             bitmap,
             write_unit_blocks,
-            main: self.sequence(main, "main")?,
-            reserve: self.sequence(reserve, "reserve")?,
+            main,
+            reserve,
             integrity: Recorded { start: integrity, bytes: sector },
         })
     }
@@ -195,9 +187,6 @@ impl<R: ReadAt> Import<R> {
         let block_size = self.volume.block_size();
         let partition_blocks =
             self.volume.partitions().first().map_or(0, |partition| partition.length_blocks);
-        // An extent that is longer than its bitmap may reach over what is not the bitmap's; that stays as it is.
-        let needed = SpaceBitmapDescriptor::blocks(partition_blocks, block_size);
-        let most = needed.checked_next_multiple_of(CLUSTER_BLOCKS).unwrap_or(needed);
         for set in self.volume.free_sets(PARTITION) {
             self.volume.free_runs(&set, &mut |run| {
                 free.push(run.start..run.start.saturating_add(run.blocks));
@@ -205,7 +194,7 @@ impl<R: ReadAt> Import<R> {
             let start = set.place.block.0;
             let blocks = u32::try_from(block_size.blocks_for(set.bytes.into())).unwrap_or(u32::MAX);
             own.push(start..start.saturating_add(blocks));
-            let blocks = blocks.min(most);
+            let blocks = self.blocks_of_bitmap(start, blocks, partition_blocks)?;
             match (set.form, set.freedom) {
                 (FreeForm::Bitmap, Freedom::Unallocated) => {
                     bitmap = Some(start..start.saturating_add(blocks));
@@ -218,62 +207,25 @@ impl<R: ReadAt> Import<R> {
         Ok(Account { free: joined(free), bitmap, others, own })
     }
 
-    /// What is known of the metadata partition, if there is one, of which these blocks become free, and those have entries that stay.
-    fn metadata_in_place(
-        &self,
-        mut released: Vec<Range<u32>>,
-        kept: &[Range<u32>],
-    ) -> Result<Option<MetadataInPlace>> {
-        let Some(PartitionKind::Metadata(metadata)) = self.volume.partitions().get(1).map(|it| &it.kind)
-        else {
-            return Ok(None);
-        };
-        let Some(files) = self.metadata(self.volume.file_set_address())? else { return Ok(None) };
-        let blocks_below = self.volume.partitions().first().map_or(0, |partition| partition.length_blocks);
-        let blocks = self.volume.partitions().get(1).map_or(0, |partition| partition.length_blocks);
-        let is_below = |run: &Run| run.block.checked_add(run.blocks).is_some_and(|end| end <= blocks_below);
-        let is_whole = |runs: &[Run]| {
-            let end = runs.last().map_or(0, |run| run.first.saturating_add(run.blocks));
-            end == blocks && runs.iter().all(is_below)
-        };
-        if !is_whole(&files.main) || !is_whole(&files.mirror) {
-            return Err(Error::refused(
-                "the metadata file and its mirror are not as long as they say, or lie outside the partition",
-                "mend the volume first: mkudf-ms repair",
-            ));
+    /// How many blocks of its extent a bitmap takes: what it needs, and behind that zeros up to a cluster's end. An extent that is longer
+    /// may reach over what is not the bitmap's, and that stays as it is.
+    fn blocks_of_bitmap(&self, start: u32, blocks: u32, partition_blocks: u32) -> Result<u32> {
+        let block_size = self.volume.block_size();
+        let needed = SpaceBitmapDescriptor::blocks(partition_blocks, block_size).min(blocks);
+        let most = needed.checked_next_multiple_of(CLUSTER_BLOCKS).unwrap_or(needed).min(blocks);
+        let end = start.saturating_add(most);
+        if end > partition_blocks {
+            return Ok(needed);
         }
-        let mut free = Vec::new();
-        for set in self.volume.free_sets(METADATA) {
-            self.volume.free_runs(&set, &mut |run| {
-                free.push(run.start..run.start.saturating_add(run.blocks));
-            })?;
+        let mut block = vec![0; block_size.len()];
+        for at in start.saturating_add(needed)..end {
+            let sector = self.volume.locate(BlockAddress::new(PARTITION.0, at))?.sector;
+            self.volume.read_sectors(sector, &mut block)?;
+            if block.iter().any(|byte| *byte != 0) {
+                return Ok(needed);
+            }
         }
-        let mut bitmap = Vec::new();
-        if let Some(entry) = &metadata.bitmap {
-            self.body_blocks(entry, &mut bitmap)?;
-            bitmap.push(one_block(entry.block));
-        }
-        let chains = [&metadata.main, &metadata.mirror].into_iter().flatten();
-        let chains = chains.flat_map(|file| file.allocation_extents.iter().copied().map(one_block));
-        let below = |of: Vec<Released>| {
-            let lies_below =
-                |(partition, range): &Released| *partition == PARTITION && range.end <= blocks_below;
-            joined(of.into_iter().filter(lies_below).map(|(_, range)| range).collect())
-        };
-        released.retain(|range| range.end <= blocks);
-        let free = without(&without(&joined(free), &released), kept);
-        let map = &metadata.map;
-        Ok(Some(MetadataInPlace {
-            files,
-            main_entry: map.metadata_file_location.get(),
-            mirror_entry: map.metadata_mirror_file_location.get(),
-            alignment_unit_blocks: map.alignment_unit_size.get().into(),
-            free,
-            released,
-            chains: below(chains.collect()),
-            bitmap: below(bitmap),
-            bitmap_entry: map.metadata_bitmap_file_location.get(),
-        }))
+        Ok(most)
     }
 
     /// Blocks that nothing leads to any more: of what is gone, of entries that are recorded anew, and of directories with them.
@@ -304,13 +256,25 @@ impl<R: ReadAt> Import<R> {
         let recorded = self.volume.logical().logical_volume_contents_use;
         if recorded.start() == file_set {
             let blocks = self.volume.block_size().blocks_for(recorded.bytes().into());
-            let end = file_set.block.0.saturating_add(u32::try_from(blocks).unwrap_or(0));
-            released.push((file_set.partition, file_set.block.0..end));
+            for skip in 0..u32::try_from(blocks).unwrap_or(0).min(LONGEST_FILE_SET_BLOCKS) {
+                let Some(at) = file_set.checked_add(skip).filter(|at| self.is_of_file_set(*at)) else {
+                    break;
+                };
+                released.push(one_block(at));
+            }
         }
         Ok(released)
     }
 
-    fn body_blocks(&self, entry: &Entry, released: &mut Vec<Released>) -> Result<()> {
+    /// Whether a block has a descriptor of the file set's sequence. Its extent may be longer.
+    fn is_of_file_set(&self, at: BlockAddress) -> bool {
+        let mut block = vec![0; self.volume.block_size().len()];
+        let read = self.volume.locate(at).and_then(|run| self.volume.read_sectors(run.sector, &mut block));
+        let kind = read.ok().and_then(|()| Tag::read(&block)).map(|tag| tag.kind());
+        matches!(kind, Some(TagIdentifier::FILE_SET | TagIdentifier::TERMINATING))
+    }
+
+    pub(super) fn body_blocks(&self, entry: &Entry, released: &mut Vec<Released>) -> Result<()> {
         let mut extents = self.volume.extents(entry);
         for extent in extents.by_ref() {
             let extent = extent?;
@@ -322,43 +286,5 @@ impl<R: ReadAt> Import<R> {
         }
         released.extend(extents.allocation_extents().map(one_block));
         Ok(())
-    }
-
-    fn sequence(&self, extent: ExtentAd, which: &str) -> Result<Recorded> {
-        let mend = "mend the volume first: mkudf-ms repair";
-        let block_size = self.volume.block_size();
-        let bytes = extent.length.get();
-        if bytes == 0 || bytes > LONGEST_SEQUENCE_BYTES {
-            return Err(Error::refused(
-                format!("the {which} volume descriptor sequence has {bytes} bytes"),
-                mend,
-            ));
-        }
-        let mut sectors =
-            vec![0; usize::try_from(block_size.blocks_for(bytes.into())).unwrap_or(0) * block_size.len()];
-        self.volume.read_sectors(extent.start(), &mut sectors)?;
-        let mut kinds = BTreeSet::new();
-        for block in sectors.chunks(block_size.len()) {
-            let Some(tag) = Tag::read(block).filter(|tag| tag.checksum == tag.expected_checksum()) else {
-                continue;
-            };
-            // A seal over blocks that change would have to be changed with them.
-            if usize::from(tag.descriptor_crc_length.get()) > block_size.len() - Tag::LEN {
-                let reason = format!(
-                    "the {which} volume descriptor sequence has a descriptor whose CRC goes beyond it"
-                );
-                return Err(Error::refused(reason, mend));
-            }
-            if tag.kind() == TagIdentifier::TERMINATING {
-                break;
-            }
-            kinds.insert(tag.kind());
-        }
-        let needed = [TagIdentifier::PRIMARY_VOLUME, TagIdentifier::PARTITION, TagIdentifier::LOGICAL_VOLUME];
-        if !needed.iter().all(|kind| kinds.contains(kind)) {
-            let reason = format!("the {which} volume descriptor sequence is damaged, or goes on elsewhere");
-            return Err(Error::refused(reason, mend));
-        }
-        Ok(Recorded { start: extent.start(), bytes: sectors })
     }
 }

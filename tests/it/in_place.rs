@@ -20,10 +20,13 @@ use crate::support::build::{Append, create, plan_append_with, spec};
 use crate::support::folder::Folder;
 use crate::support::images;
 use crate::support::manifest::{self, Manifest, assert_same};
+use crate::support::patch;
 use crate::support::writes::{Cuts, State, Tear, apply, groups};
 
 const REVISIONS: [Revision; 6] =
     [Revision::V1_02, Revision::V1_50, Revision::V2_00, Revision::V2_01, Revision::V2_50, Revision::V2_60];
+
+const SEAL: Seal = Seal { descriptor_version: 3, serial_number: 1 };
 
 fn rewritable(revision: Revision, block_size: BlockSize, blocks: u32) -> Spec {
     Spec { rewritable_blocks: Some(blocks), ..spec(revision, block_size) }
@@ -217,19 +220,107 @@ fn a_descriptor_whose_seal_covers_the_next_one_is_not_broken_by_a_change() {
     let main = Volume::open(&device, &OpenOptions::default()).unwrap().sequences().0.location.get();
     let mut bytes = device.into_bytes();
     // The partition's, and behind it those that nobody needs.
-    let (sector, seal) = (main + 2, Seal { descriptor_version: 3, serial_number: 1 });
-    Tag::seal_partly(&mut bytes[sector as usize * 2048..], TagIdentifier::PARTITION, seal, sector, 2 * 2048);
+    let sector = main + 2;
+    Tag::seal_partly(&mut bytes[sector as usize * 2048..], TagIdentifier::PARTITION, SEAL, sector, 2 * 2048);
     let device = MemoryDevice::from(bytes);
     let change = |folder: &Folder| {
         change_on(&device, Change { folder: folder.path(), mirror: true, unit: 1, force: false })
     };
     let refusal = change(&folder).unwrap_err().to_string();
-    assert!(refusal.contains("CRC goes beyond") && refusal.contains("repair"), "{refusal}");
+    assert!(refusal.contains("4112 bytes needed") && refusal.contains("repair"), "{refusal}");
     let plan = repair::plan(&device, &OpenOptions::default()).unwrap();
     repair::apply(&plan, &device).unwrap();
     folder.change(5);
     change(&folder).unwrap();
     assert_clean(&device, "a seal over several");
+}
+
+type Spoil = fn(&mut [u8]);
+
+/// What would be all there is if a write to the main sequence took that along.
+#[test]
+fn a_damaged_reserve_sequence_or_one_of_another_partition_is_mended_first() {
+    let mut folder = Folder::new(9);
+    folder.change(10);
+    let device = MemoryDevice::new();
+    create(folder.path(), &rewritable(Revision::V2_50, BlockSize::B2048, 4096), &device).unwrap();
+    let reserve = Volume::open(&device, &OpenOptions::default()).unwrap().sequences().1.location.get();
+    let bytes = device.into_bytes();
+    let rows: [(usize, Spoil, &str); 3] = [
+        (1, |logical| logical[300] ^= 1, "damaged"),
+        (2, |partition| (partition[192] ^= 1, Tag::reseal(partition)).1, "different partitions"),
+        (3, |other| Tag::seal(other, TagIdentifier::VOLUME_POINTER, SEAL, 35), "goes on elsewhere"),
+    ];
+    for (number, spoil, reason) in rows {
+        let mut bytes = bytes.clone();
+        let at = (reserve as usize + number) * 2048;
+        spoil(&mut bytes[at..at + 2048]);
+        let device = MemoryDevice::from(bytes);
+        let change = |folder: &Folder| {
+            change_on(&device, Change { folder: folder.path(), mirror: true, unit: 1, force: false })
+        };
+        let refusal = change(&folder).unwrap_err().to_string();
+        assert!(refusal.contains(reason), "{number}: {refusal}");
+        if !refusal.contains("mkudf-ms repair") {
+            continue;
+        }
+        let plan = repair::plan(&device, &OpenOptions::default()).unwrap();
+        repair::apply(&plan, &device).unwrap();
+        folder.change(4);
+        change(&folder).unwrap_or_else(|error| panic!("{number}: {error}"));
+        assert_clean(&device, reason);
+    }
+}
+
+/// A removed file claims blocks of one that stays, or of the metadata: they do not become free.
+#[test]
+fn what_is_needed_does_not_become_free_with_what_claims_it() {
+    let folder = Folder::new(10);
+    let gone = folder.path().join("gone");
+    std::fs::write(folder.path().join("stays"), vec![1; 100_000]).unwrap();
+    for revision in [Revision::V2_01, Revision::V2_50] {
+        // In a block of its own.
+        std::fs::write(&gone, vec![2; 2000]).unwrap();
+        let device = MemoryDevice::new();
+        create(folder.path(), &rewritable(revision, BlockSize::B2048, 4096), &device).unwrap();
+        let volume = Volume::open(&device, &OpenOptions::default()).unwrap();
+        let claimed = match volume.partitions().get(1).map(|it| &it.kind) {
+            Some(PartitionKind::Metadata(files)) => files.main.as_ref().unwrap().extents()[0].start,
+            _ => volume.lookup("stays").unwrap().icb,
+        };
+        drop(volume);
+        let mut bytes = device.into_bytes();
+        patch::entry(&mut bytes, "gone", |entry, at| {
+            entry[at.allocation + 4..at.allocation + 8].copy_from_slice(&claimed.block.0.to_le_bytes());
+        });
+        let device = MemoryDevice::from(bytes);
+        std::fs::remove_file(&gone).unwrap();
+        change_on(&device, Change { folder: folder.path(), mirror: true, unit: 1, force: false }).unwrap();
+        let volume = Volume::open(&device, &OpenOptions::default()).unwrap();
+        let told = check(&device, &OpenOptions::default(), &mut |_| ()).findings;
+        let free: Vec<_> = told.iter().filter(|one| one.message.contains("but marked as free")).collect();
+        assert!(free.is_empty(), "{revision}: {free:#?}");
+        assert_same(&manifest::of_folder(folder.path()), &manifest::of_volume(&volume), "what is needed");
+    }
+}
+
+#[test]
+fn a_partition_that_is_not_all_there_is_not_changed() {
+    let folder = Folder::new(11);
+    let device = MemoryDevice::new();
+    create(folder.path(), &rewritable(Revision::V2_01, BlockSize::B2048, 4096), &device).unwrap();
+    let (main, reserve) = Volume::open(&device, &OpenOptions::default()).unwrap().sequences();
+    let mut bytes = device.into_bytes();
+    for sequence in [main, reserve] {
+        // The length of the partition, as the third descriptor has it.
+        let at = (sequence.location.get() as usize + 2) * 2048;
+        bytes[at + 192..at + 196].copy_from_slice(&u32::MAX.to_le_bytes());
+        Tag::reseal(&mut bytes[at..at + 2048]);
+    }
+    let device = MemoryDevice::from(bytes);
+    let change = Change { folder: folder.path(), mirror: true, unit: 1, force: false };
+    let refusal = change_on(&device, change).unwrap_err().to_string();
+    assert!(refusal.contains("beyond the end"), "{refusal}");
 }
 
 #[test]

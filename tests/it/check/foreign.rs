@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use udf::check::{Report, Severity, check};
 use udf::read::{ImageFile, OpenOptions};
@@ -90,8 +91,13 @@ fn rules(report: &Report) -> BTreeSet<String> {
     findings.map(|finding| finding.rule.to_string()).collect()
 }
 
-/// The volumes, unpacked below a folder of their own.
+/// The volumes, unpacked below a folder of their own, once for all tests.
 fn unpacked() -> Option<PathBuf> {
+    static UNPACKED: OnceLock<Option<PathBuf>> = OnceLock::new();
+    UNPACKED.get_or_init(unpack).clone()
+}
+
+fn unpack() -> Option<PathBuf> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(CORPUS).join("unpack");
     if !script.exists() {
         eprintln!("skipped: there are no volumes of other writers at {}", script.display());
