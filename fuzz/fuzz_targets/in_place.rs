@@ -4,14 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use mkudf_ms::device::MemoryDevice;
-use mkudf_ms::plan::{AppendSpec, Plan};
-use mkudf_ms::progress::Progress;
-use mkudf_ms::scan::{Conflict, Options, Source, scan};
-use mkudf_ms::session::{Import, ImportOptions, Manner};
-use mkudf_ms::stream::{StreamOptions, stream};
-use mkudf_ms_fuzz::{BODY, NAME, assert_clean, image_target, is_clean, source};
-use udf::general::Moment;
+use mkudf_ms::scan::Conflict;
+use mkudf_ms::session::{ImportOptions, Manner};
+use mkudf_ms_fuzz::{BODY, NAME, assert_clean, image_target, is_clean, with_file};
 use udf::read::{OpenOptions, Volume};
 
 /// Longer bodies are not compared.
@@ -19,24 +14,14 @@ const LONGEST_BYTES: u64 = 1 << 20;
 
 /// The image as it is changed, and what was removed from it; nothing if that is refused.
 fn change(image: &[u8]) -> Option<(Vec<u8>, Option<String>)> {
-    let device = MemoryDevice::from(image.to_vec());
     let write_unit_blocks = if image.len().is_multiple_of(4096) { 16 } else { 1 };
     let options = ImportOptions { manner: Manner::InPlace, write_unit_blocks, ..ImportOptions::default() };
-    let mut import = Import::open(&device, &options).ok()?;
-    let mut tree = import.tree().ok()?;
-    let first = tree.children(tree.root()).first().map(|child| tree.path(*child));
-    if let Some(path) = &first {
-        import.remove(&mut tree, path).ok()?;
-    }
-    let now = Moment::from_unix(1_800_000_000, 0);
-    let options = Options { on_conflict: Conflict::Replace, ..Options::new(now) };
-    let outcome = scan(&mut tree, &mut import, &[Source::new(source())], &options, &Progress::new()).ok()?;
-    let (base, _) = import.finish(&mut tree, &outcome).ok()?;
-    let spec = AppendSpec { now, zone_minutes: 0, label: None, embed: true };
-    let plan = Plan::append(&tree, &spec, base).ok()?;
-    let options = StreamOptions { threads: 1, ..StreamOptions::default() };
-    stream(&plan, &tree, &device, Some(&device), &Progress::new(), &options).ok()?;
-    Some((device.into_bytes(), first))
+    let mut first = None;
+    let changed = with_file(image, &options, Conflict::Replace, |import, tree| {
+        first = tree.children(tree.root()).first().map(|child| tree.path(*child));
+        first.iter().try_for_each(|path| import.remove(tree, path).ok())
+    })?;
+    Some((changed, first))
 }
 
 /// The bodies of all files.

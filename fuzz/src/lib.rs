@@ -9,8 +9,15 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use libfuzzer_sys::fuzzer_mutate;
+use mkudf_ms::device::MemoryDevice;
+use mkudf_ms::plan::{AppendSpec, Plan};
+use mkudf_ms::progress::Progress;
+use mkudf_ms::scan::{Conflict, Options, Source, scan};
+use mkudf_ms::session::{Import, ImportOptions};
+use mkudf_ms::stream::{StreamOptions, stream};
+use mkudf_ms::tree::Tree;
 use udf::check::{Finding, Severity, check};
-use udf::general::{Seal, Tag};
+use udf::general::{Moment, Seal, Tag};
 use udf::read::OpenOptions;
 
 /// The size of a block of the image.
@@ -98,6 +105,28 @@ pub fn source() -> &'static PathBuf {
         fs::write(folder.join(NAME), BODY).expect("a file in memory");
         folder
     })
+}
+
+/// The image with that file added, after `edit`; nothing if any of it is refused.
+pub fn with_file(
+    image: &[u8],
+    options: &ImportOptions,
+    conflict: Conflict,
+    edit: impl FnOnce(&mut Import<&MemoryDevice>, &mut Tree) -> Option<()>,
+) -> Option<Vec<u8>> {
+    let device = MemoryDevice::from(image.to_vec());
+    let mut import = Import::open(&device, options).ok()?;
+    let mut tree = import.tree().ok()?;
+    edit(&mut import, &mut tree)?;
+    let now = Moment::from_unix(1_800_000_000, 0);
+    let options = Options { on_conflict: conflict, ..Options::new(now) };
+    let outcome = scan(&mut tree, &mut import, &[Source::new(source())], &options, &Progress::new()).ok()?;
+    let (base, _) = import.finish(&mut tree, &outcome).ok()?;
+    let spec = AppendSpec { now, zone_minutes: 0, label: None, embed: true };
+    let plan = Plan::append(&tree, &spec, base).ok()?;
+    let options = StreamOptions { threads: 1, ..StreamOptions::default() };
+    stream(&plan, &tree, &device, Some(&device), &Progress::new(), &options).ok()?;
+    Some(device.into_bytes())
 }
 
 fn errors(image: &Vec<u8>) -> Vec<Finding> {

@@ -42,20 +42,19 @@ pub(super) struct Found {
 /// Lays the tree out in what is free. What is passed over to keep files together may be what the rest would need, and a metadata
 /// partition that is too small grows.
 pub(super) fn find_room(tree: &Tree, spec: &AppendSpec, base: &Base, old: &BaseInPlace) -> Result<Found> {
-    let attempt = |is_ample, more_blocks, is_probe| {
-        attempt(tree, spec, (base, old), Attempt { is_ample, more_blocks, is_probe })
-    };
-    let no_space = match attempt(true, 0, false) {
-        Err(Error::NoSpace { .. }) => match attempt(false, 0, false) {
+    let usual = Attempt { is_ample: true, more_blocks: 0, is_probe: false };
+    let attempt = |how| attempt(tree, spec, (base, old), how);
+    let no_space = match attempt(usual) {
+        Err(Error::NoSpace { .. }) => match attempt(Attempt { is_ample: false, ..usual }) {
             Err(error @ Error::NoSpace { .. }) => error,
             result => return result,
         },
         result => return result,
     };
     let Some(metadata) = &old.metadata else { return Err(no_space) };
-    let probe = attempt(false, 0, true)?;
+    let probe = attempt(Attempt { is_ample: false, is_probe: true, ..usual })?;
     let room = probe.laid.spaces.rooms.as_ref().and_then(|rooms| rooms.metadata.as_ref());
-    let end = room.and_then(|room| room.taken().map(|(_, run)| run.block + run.blocks).max());
+    let end = room.and_then(|room| room.taken().map(|(_, run)| run.place().end).max());
     let needed = end.unwrap_or(0).saturating_sub(metadata.blocks());
     if needed == 0 {
         return Err(no_space);
@@ -65,7 +64,7 @@ pub(super) fn find_room(tree: &Tree, spec: &AppendSpec, base: &Base, old: &BaseI
     let generous = needed.max(metadata.blocks() / GROWTH_PART);
     let mut last = no_space;
     for (is_ample, more_blocks) in [(true, generous), (false, generous), (true, needed), (false, needed)] {
-        match attempt(is_ample, more_blocks, false) {
+        match attempt(Attempt { is_ample, more_blocks, ..usual }) {
             // In too many pieces it would not fit the entry of the file.
             Err(error @ (Error::NoSpace { .. } | Error::Limit { .. })) => last = error,
             result => return result,
@@ -131,14 +130,22 @@ fn metadata_bitmaps(
 ) -> Result<Bitmaps> {
     let unit = old.write_unit_blocks.max(1);
     let blocks = bitmap::file_blocks(file.blocks, base.block_size);
-    let mut fresh = || -> Result<Range<u32>> {
+    let fresh = || {
         let first = fresh(usable, blocks.checked_next_multiple_of(unit).unwrap_or(blocks), base)?.start;
         Ok(first..first + blocks)
     };
-    let first = fresh()?;
     let place = (base.partition_start.0, unit);
     let over_old =
         old.metadata.as_ref().and_then(|old_file| old_file.bitmap_to_write_over(blocks, &old.free, place));
+    first_and_second(over_old, fresh)
+}
+
+/// The first bitmap in blocks of its own, and the second over the old one, if that can be.
+fn first_and_second(
+    over_old: Option<Range<u32>>,
+    mut fresh: impl FnMut() -> Result<Range<u32>>,
+) -> Result<Bitmaps> {
+    let first = fresh()?;
     Ok([first, over_old.map_or_else(fresh, Ok)?])
 }
 
@@ -161,11 +168,5 @@ fn bitmaps(old: &BaseInPlace, base: &Base, usable: &mut [Range<u32>]) -> Result<
         let begins_unit = |block: u32| (base.partition_start.0.saturating_add(block)).is_multiple_of(unit);
         range.end - range.start >= least && begins_unit(range.start) && begins_unit(range.end)
     };
-    let mut fresh = || fresh(usable, needed, base);
-    let first = fresh()?;
-    let second = match old.bitmap.clone().filter(is_alone) {
-        Some(old) => old,
-        None => fresh()?,
-    };
-    Ok([first, second])
+    first_and_second(old.bitmap.clone().filter(is_alone), || fresh(usable, needed, base))
 }

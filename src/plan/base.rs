@@ -7,9 +7,9 @@ use udf::general::{DString, ExtentAd, Moment, Seal};
 use udf::volume::{ImplementationUseVolumeDescriptor, PrimaryVolumeDescriptor};
 use udf::{BlockSize, Revision, Sector};
 
+use super::metadata_in_place::MetadataInPlace;
 use super::order::Order;
 use super::space::Shape;
-use super::upper_in_place::MetadataInPlace;
 use super::{Mirror, SequentialTarget};
 use crate::error::{Error, Result};
 use crate::tree::{Attributes, InodeId, NodeId};
@@ -177,6 +177,11 @@ impl Run {
     /// Its blocks in the metadata space.
     pub(crate) fn range(&self) -> std::ops::Range<u32> {
         self.first..self.first + self.blocks
+    }
+
+    /// Where they lie in the partition.
+    pub(crate) fn place(&self) -> std::ops::Range<u32> {
+        self.block..self.block + self.blocks
     }
 }
 

@@ -73,7 +73,7 @@ impl Plan {
         [first, second]: &Bitmaps,
         of_metadata: Option<&Bitmaps>,
     ) -> [Vec<Range<u32>>; 2] {
-        let mut taken: Vec<_> = self.taken().map(|(_, run)| run.block..run.block + run.blocks).collect();
+        let mut taken: Vec<_> = self.taken().map(|(_, run)| run.place()).collect();
         taken.extend([first.clone(), second.clone()]);
         let mut gone: Vec<_> = old.bitmap.iter().filter(|bitmap| *bitmap != second).cloned().collect();
         gone.push(first.clone());
@@ -104,7 +104,7 @@ impl Plan {
         };
         let further = old.blocks()..file.blocks;
         let free = room::joined(old.free.iter().cloned().chain([further]).collect());
-        let taken = self.taken_of_metadata().map(|run| run.block..run.block + run.blocks).collect();
+        let taken = self.taken_of_metadata().map(|run| run.place()).collect();
         let careful = room::without(&free, &room::joined(taken));
         let all = room::joined(careful.iter().chain(&old.released).cloned().collect());
         [careful, all]
@@ -139,8 +139,7 @@ impl Plan {
             .collect();
         if let Some(file) = &self.layout.metadata {
             for run in self.taken_of_metadata() {
-                let blocks = run.block..run.block + run.blocks;
-                new.extend(file.segments(&blocks, run.first, self.partition_start.0));
+                new.extend(file.segments(&run.place(), run.first, self.partition_start.0));
             }
         }
         if let Some(file) = self.grown(old.metadata.as_ref()) {

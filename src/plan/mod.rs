@@ -13,6 +13,7 @@ mod heads;
 mod in_place;
 mod layout;
 mod logical;
+mod metadata_in_place;
 mod order;
 mod outset;
 pub mod record;
@@ -24,7 +25,6 @@ mod space;
 mod sparable;
 mod spec;
 mod table;
-mod upper_in_place;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -37,6 +37,7 @@ pub use extents::{Piece, Stretch, pieces, stretches};
 pub use frame::Frame;
 pub(crate) use heads::Heads;
 pub use layout::{Layout, MetadataFile};
+pub use metadata_in_place::MetadataInPlace;
 pub use order::Owner;
 pub(crate) use order::UniqueIds;
 pub use room::Room;
@@ -47,7 +48,6 @@ pub use space::{Chain, DirectoryBody, MARK_EVERY, NOWHERE, Place, Shape, Spaces,
 pub(crate) use sparable::Sparing;
 pub use spec::{Identifiers, Spec, Uuid};
 pub(crate) use table::{EXTENSION_LEN, Extension, Table};
-pub use upper_in_place::MetadataInPlace;
 
 use crate::error::{Error, Result};
 use crate::tree::{InodeId, NodeId, Tree};

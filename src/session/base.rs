@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use udf::general::{LongAd, Seal};
-use udf::read::{Entry, MetadataFile, PartitionKind, ReadAt};
+use udf::read::{Entry, MetadataFile, ReadAt};
 use udf::{BlockAddress, Sector};
 
 use super::import::{Import, mark_changed};
@@ -264,10 +264,7 @@ impl<R: ReadAt> Import<R> {
     }
 
     pub(super) fn metadata(&self, file_set: BlockAddress) -> Result<Option<BaseMetadata>> {
-        let Some(PartitionKind::Metadata(partition)) = self.volume.partitions().get(1).map(|p| &p.kind)
-        else {
-            return Ok(None);
-        };
+        let Some(partition) = self.metadata_partition() else { return Ok(None) };
         let (Some(main), Some(mirror)) = (&partition.main, &partition.mirror) else {
             return Err(Error::refused(
                 "one of the two copies of the metadata cannot be read",

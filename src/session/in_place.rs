@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use udf::file::{NON_ALLOCATABLE_FILE, SpaceBitmapDescriptor};
 use udf::general::{ExtentKind, LongAd, Tag, TagIdentifier};
-use udf::read::{Entry, FreeForm, Freedom, PartitionKind, ReadAt, Volume};
+use udf::read::{Entry, FreeForm, FreeRun, FreeSet, Freedom, PartitionKind, ReadAt, Volume};
 use udf::volume::AccessType;
 use udf::{BlockAddress, PartitionReference, Sector};
 
@@ -137,7 +137,7 @@ impl<R: ReadAt> Import<R> {
         write_unit_blocks: u32,
     ) -> Result<BaseInPlace> {
         let volume = &self.volume;
-        let partition_blocks = volume.partitions().first().map_or(0, |partition| partition.length_blocks);
+        let partition_blocks = self.blocks_of(PARTITION);
         let (main, reserve) = self.recorded_sequences()?;
         let mut avoided = Vec::new();
         let mut write_unit_blocks = write_unit_blocks;
@@ -185,32 +185,41 @@ impl<R: ReadAt> Import<R> {
     fn account(&self) -> Result<Account> {
         let (mut free, mut bitmap, mut others, mut own) = (Vec::new(), None, Vec::new(), Vec::new());
         let block_size = self.volume.block_size();
-        let partition_blocks =
-            self.volume.partitions().first().map_or(0, |partition| partition.length_blocks);
         for set in self.volume.free_sets(PARTITION) {
-            self.volume.free_runs(&set, &mut |run| {
-                free.push(run.start..run.start.saturating_add(run.blocks));
-            })?;
+            self.free_blocks_of(&set, &mut free)?;
             let start = set.place.block.0;
             let blocks = u32::try_from(block_size.blocks_for(set.bytes.into())).unwrap_or(u32::MAX);
             own.push(start..start.saturating_add(blocks));
-            let blocks = self.blocks_of_bitmap(start, blocks, partition_blocks)?;
-            match (set.form, set.freedom) {
-                (FreeForm::Bitmap, Freedom::Unallocated) => {
-                    bitmap = Some(start..start.saturating_add(blocks));
-                }
-                // A table may go on elsewhere; what is not known to be its own stays where it is.
-                (FreeForm::Table, _) => others.push(start..start.saturating_add(1)),
-                _ => others.push(start..start.saturating_add(blocks)),
+            if set.form == FreeForm::Table {
+                // It may go on elsewhere; what is not known to be its own stays where it is.
+                others.push(start..start.saturating_add(1));
+                continue;
+            }
+            let place = start..start.saturating_add(self.blocks_of_bitmap(start, blocks)?);
+            match set.freedom {
+                Freedom::Unallocated => bitmap = Some(place),
+                Freedom::Freed => others.push(place),
             }
         }
         Ok(Account { free: joined(free), bitmap, others, own })
     }
 
+    /// Adds the free blocks of a set to others.
+    pub(super) fn free_blocks_of(&self, set: &FreeSet, free: &mut Vec<Range<u32>>) -> Result<()> {
+        let mut add = |run: FreeRun| free.push(run.start..run.start.saturating_add(run.blocks));
+        Ok(self.volume.free_runs(set, &mut add)?)
+    }
+
+    /// Blocks of a partition.
+    pub(super) fn blocks_of(&self, partition: PartitionReference) -> u32 {
+        let found = self.volume.partitions().get(usize::from(partition.0));
+        found.map_or(0, |partition| partition.length_blocks)
+    }
+
     /// How many blocks of its extent a bitmap takes: what it needs, and behind that zeros up to a cluster's end. An extent that is longer
     /// may reach over what is not the bitmap's, and that stays as it is.
-    fn blocks_of_bitmap(&self, start: u32, blocks: u32, partition_blocks: u32) -> Result<u32> {
-        let block_size = self.volume.block_size();
+    fn blocks_of_bitmap(&self, start: u32, blocks: u32) -> Result<u32> {
+        let (block_size, partition_blocks) = (self.volume.block_size(), self.blocks_of(PARTITION));
         let needed = SpaceBitmapDescriptor::blocks(partition_blocks, block_size).min(blocks);
         let most = needed.checked_next_multiple_of(CLUSTER_BLOCKS).unwrap_or(needed).min(blocks);
         let end = start.saturating_add(most);

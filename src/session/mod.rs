@@ -7,13 +7,13 @@ mod free;
 mod history;
 mod import;
 mod in_place;
+mod metadata_in_place;
 mod recorded;
 mod refuse;
 mod search;
 mod streams;
 pub(crate) mod survey;
 mod tables;
-mod upper_in_place;
 mod whole;
 
 pub use close::end_of_session;

@@ -16,7 +16,7 @@ const NEEDED: [TagIdentifier; 3] =
     [TagIdentifier::PRIMARY_VOLUME, TagIdentifier::PARTITION, TagIdentifier::LOGICAL_VOLUME];
 
 /// What of a sequence is not changed in place: where the partition lies, and what its blocks and maps are like.
-type Frame = (Vec<(u16, u32, u32)>, Vec<(u32, u32)>);
+type Partitions = (Vec<(u16, u32, u32)>, Vec<(u32, u32)>);
 
 impl<R: ReadAt> Import<R> {
     /// The main and the reserve sequence. Which tree there is, is turned in one of them after the other, and when the one that is being
@@ -33,7 +33,7 @@ impl<R: ReadAt> Import<R> {
         Ok((main, reserve))
     }
 
-    fn recorded(&self, extent: ExtentAd, which: &str) -> Result<(Recorded, Frame)> {
+    fn recorded(&self, extent: ExtentAd, which: &str) -> Result<(Recorded, Partitions)> {
         let block_size = self.volume.block_size();
         let bytes = extent.length.get();
         let sequence = format!("the {which} volume descriptor sequence");
@@ -43,7 +43,7 @@ impl<R: ReadAt> Import<R> {
         let blocks = usize::try_from(block_size.blocks_for(bytes.into())).unwrap_or(0);
         let mut sectors = vec![0; blocks * block_size.len()];
         self.volume.read_sectors(extent.start(), &mut sectors)?;
-        let (mut kinds, mut frame) = (BTreeSet::new(), Frame::default());
+        let (mut kinds, mut partitions) = (BTreeSet::new(), Partitions::default());
         for (block, sector) in sectors.chunks(block_size.len()).zip(extent.start().0..) {
             if block.iter().all(|byte| *byte == 0) {
                 break;
@@ -67,12 +67,12 @@ impl<R: ReadAt> Import<R> {
                     let found =
                         PartitionDescriptor::peek(block, udf::Sector(sector)).map_err(udf::Error::from)?;
                     let start = found.partition_starting_location.get();
-                    frame.0.push((found.partition_number.get(), start, found.partition_length.get()));
+                    partitions.0.push((found.partition_number.get(), start, found.partition_length.get()));
                 }
                 TagIdentifier::LOGICAL_VOLUME => {
                     let found = LogicalVolumeDescriptor::peek(block, udf::Sector(sector))
                         .map_err(udf::Error::from)?;
-                    frame.1.push((found.logical_block_size.get(), found.number_of_partition_maps.get()));
+                    partitions.1.push((found.logical_block_size.get(), found.number_of_partition_maps.get()));
                 }
                 _ => {}
             }
@@ -81,7 +81,7 @@ impl<R: ReadAt> Import<R> {
         if !NEEDED.iter().all(|kind| kinds.contains(kind)) {
             return Err(unreliable(&format!("{sequence} is damaged, or goes on elsewhere")));
         }
-        Ok((Recorded { start: extent.start(), bytes: sectors }, frame))
+        Ok((Recorded { start: extent.start(), bytes: sectors }, partitions))
     }
 }
 

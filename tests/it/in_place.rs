@@ -36,9 +36,15 @@ fn rewritable(revision: Revision, block_size: BlockSize, blocks: u32) -> Spec {
 #[derive(Clone, Copy)]
 pub(crate) struct Change<'a> {
     pub(crate) folder: &'a Path,
-    pub(crate) mirror: bool,
     pub(crate) unit: u32,
     pub(crate) force: bool,
+}
+
+impl<'a> Change<'a> {
+    /// To what a folder holds, on a medium whose writes tear at sectors.
+    pub(crate) fn to(folder: &'a Folder) -> Self {
+        Self { folder: folder.path(), unit: 1, force: false }
+    }
 }
 
 fn plan_change<R: ReadAt>(device: &R, change: Change<'_>) -> mkudf_ms::Result<(Tree, Plan)> {
@@ -48,7 +54,7 @@ fn plan_change<R: ReadAt>(device: &R, change: Change<'_>) -> mkudf_ms::Result<(T
         force: change.force,
         ..ImportOptions::default()
     };
-    let request = Append { folder: change.folder, mirror: change.mirror, update: true, fixed_size: false };
+    let request = Append { folder: change.folder, mirror: true, update: true, fixed_size: false };
     plan_append_with(device, &request, &options)
 }
 
@@ -86,7 +92,7 @@ fn a_volume_is_made_and_changed_and_nothing_is_lost() {
             for round in 0..6 {
                 folder.change(15);
                 let unit = if round % 2 == 0 { 1 } else { 32 };
-                let change = Change { folder: folder.path(), mirror: true, unit, force: false };
+                let change = Change { unit, ..Change::to(&folder) };
                 change_on(&device, change).unwrap();
                 let context = format!("{context}, round {round}");
                 assert_clean(&device, &context);
@@ -107,12 +113,12 @@ fn what_is_removed_is_free_again() {
     // As much as fits twice only if the first is free again.
     for round in 0..5 {
         std::fs::write(folder.path().join("large"), vec![round; 3_000_000]).unwrap();
-        let change = Change { folder: folder.path(), mirror: true, unit: 1, force: false };
+        let change = Change::to(&folder);
         change_on(&device, change).unwrap();
         assert!(free_blocks(&device) < before - 1400);
     }
     std::fs::remove_file(folder.path().join("large")).unwrap();
-    change_on(&device, Change { folder: folder.path(), mirror: true, unit: 1, force: false }).unwrap();
+    change_on(&device, Change::to(&folder)).unwrap();
     assert_eq!(free_blocks(&device), before);
     assert_clean(&device, "emptied");
 }
@@ -125,7 +131,7 @@ fn scattered_free_blocks_take_a_file_in_pieces() {
     (0..200).for_each(|number| std::fs::write(name(number), vec![1; 4000]).unwrap());
     create(folder.path(), &rewritable(Revision::V2_01, BlockSize::B512, 3500), &device).unwrap();
     (0..200).step_by(2).for_each(|number| std::fs::remove_file(name(number)).unwrap());
-    let change = Change { folder: folder.path(), mirror: true, unit: 1, force: false };
+    let change = Change::to(&folder);
     change_on(&device, change).unwrap();
     let free_bytes = usize::try_from(free_blocks(&device)).unwrap() * 512;
     std::fs::write(folder.path().join("large"), vec![2; free_bytes - 150_000]).unwrap();
@@ -135,6 +141,26 @@ fn scattered_free_blocks_take_a_file_in_pieces() {
     let large = volume.lookup("large").unwrap();
     assert!(volume.extents(&large).count() > 10, "{} extents", volume.extents(&large).count());
     assert_same(&manifest::of_folder(folder.path()), &manifest::of_volume(&volume), "in pieces");
+}
+
+fn mend(device: &MemoryDevice) {
+    let plan = repair::plan(device, &OpenOptions::default()).unwrap();
+    repair::apply(&plan, device).unwrap();
+}
+
+/// The volume of a folder, with one number of the partition's descriptor changed in both sequences.
+fn with_another_partition(folder: &Folder, at: usize, value: u32) -> MemoryDevice {
+    let device = MemoryDevice::new();
+    create(folder.path(), &rewritable(Revision::V2_01, BlockSize::B2048, 4096), &device).unwrap();
+    let (main, reserve) = Volume::open(&device, &OpenOptions::default()).unwrap().sequences();
+    let mut bytes = device.into_bytes();
+    for sequence in [main, reserve] {
+        // It is the third.
+        let start = (sequence.location.get() as usize + 2) * 2048;
+        bytes[start + at..start + at + 4].copy_from_slice(&value.to_le_bytes());
+        Tag::reseal(&mut bytes[start..start + 2048]);
+    }
+    MemoryDevice::from(bytes)
 }
 
 /// Blocks of the metadata partition, and extents of its file.
@@ -156,7 +182,7 @@ fn a_metadata_partition_stays_in_one_extent_as_long_as_it_can_and_then_grows() {
             create(folder.path(), &Spec { redundant_metadata, ..spec }, &device).unwrap();
             let before = metadata(&device);
             let change = |folder: &Folder| {
-                let change = Change { folder: folder.path(), mirror: true, unit, force: false };
+                let change = Change { unit, ..Change::to(folder) };
                 change_on(&device, change).unwrap();
                 let context = format!("unit {unit}, {redundant_metadata}");
                 assert_clean(&device, &context);
@@ -185,22 +211,11 @@ fn a_metadata_partition_stays_in_one_extent_as_long_as_it_can_and_then_grows() {
 fn a_bitmap_whose_extent_reaches_over_files_is_not_written_over_them() {
     let mut folder = Folder::new(6);
     folder.change(30);
-    let device = MemoryDevice::new();
-    create(folder.path(), &rewritable(Revision::V2_01, BlockSize::B2048, 4096), &device).unwrap();
-    let volume = Volume::open(&device, &OpenOptions::default()).unwrap();
-    let (main, reserve) = volume.sequences();
-    drop(volume);
-    let mut bytes = device.into_bytes();
-    for sequence in [main, reserve] {
-        // The third descriptor is the partition's; its header begins at 56, the bitmap's length in it at 8.
-        let at = (sequence.location.get() as usize + 2) * 2048;
-        bytes[at + 64..at + 68].copy_from_slice(&(1024 * 2048_u32).to_le_bytes());
-        Tag::reseal(&mut bytes[at..at + 2048]);
-    }
-    let device = MemoryDevice::from(bytes);
+    // Its header begins at 56, the bitmap's length in it at 8.
+    let device = with_another_partition(&folder, 64, 1024 * 2048);
     for _ in 0..3 {
         folder.change(6);
-        change_on(&device, Change { folder: folder.path(), mirror: true, unit: 1, force: false }).unwrap();
+        change_on(&device, Change::to(&folder)).unwrap();
         let volume = Volume::open(&device, &OpenOptions::default()).unwrap();
         assert_same(
             &manifest::of_folder(folder.path()),
@@ -223,13 +238,10 @@ fn a_descriptor_whose_seal_covers_the_next_one_is_not_broken_by_a_change() {
     let sector = main + 2;
     Tag::seal_partly(&mut bytes[sector as usize * 2048..], TagIdentifier::PARTITION, SEAL, sector, 2 * 2048);
     let device = MemoryDevice::from(bytes);
-    let change = |folder: &Folder| {
-        change_on(&device, Change { folder: folder.path(), mirror: true, unit: 1, force: false })
-    };
+    let change = |folder: &Folder| change_on(&device, Change::to(folder));
     let refusal = change(&folder).unwrap_err().to_string();
     assert!(refusal.contains("4112 bytes needed") && refusal.contains("repair"), "{refusal}");
-    let plan = repair::plan(&device, &OpenOptions::default()).unwrap();
-    repair::apply(&plan, &device).unwrap();
+    mend(&device);
     folder.change(5);
     change(&folder).unwrap();
     assert_clean(&device, "a seal over several");
@@ -256,16 +268,13 @@ fn a_damaged_reserve_sequence_or_one_of_another_partition_is_mended_first() {
         let at = (reserve as usize + number) * 2048;
         spoil(&mut bytes[at..at + 2048]);
         let device = MemoryDevice::from(bytes);
-        let change = |folder: &Folder| {
-            change_on(&device, Change { folder: folder.path(), mirror: true, unit: 1, force: false })
-        };
+        let change = |folder: &Folder| change_on(&device, Change::to(folder));
         let refusal = change(&folder).unwrap_err().to_string();
         assert!(refusal.contains(reason), "{number}: {refusal}");
         if !refusal.contains("mkudf-ms repair") {
             continue;
         }
-        let plan = repair::plan(&device, &OpenOptions::default()).unwrap();
-        repair::apply(&plan, &device).unwrap();
+        mend(&device);
         folder.change(4);
         change(&folder).unwrap_or_else(|error| panic!("{number}: {error}"));
         assert_clean(&device, reason);
@@ -295,7 +304,7 @@ fn what_is_needed_does_not_become_free_with_what_claims_it() {
         });
         let device = MemoryDevice::from(bytes);
         std::fs::remove_file(&gone).unwrap();
-        change_on(&device, Change { folder: folder.path(), mirror: true, unit: 1, force: false }).unwrap();
+        change_on(&device, Change::to(&folder)).unwrap();
         let volume = Volume::open(&device, &OpenOptions::default()).unwrap();
         let told = check(&device, &OpenOptions::default(), &mut |_| ()).findings;
         let free: Vec<_> = told.iter().filter(|one| one.message.contains("but marked as free")).collect();
@@ -307,19 +316,9 @@ fn what_is_needed_does_not_become_free_with_what_claims_it() {
 #[test]
 fn a_partition_that_is_not_all_there_is_not_changed() {
     let folder = Folder::new(11);
-    let device = MemoryDevice::new();
-    create(folder.path(), &rewritable(Revision::V2_01, BlockSize::B2048, 4096), &device).unwrap();
-    let (main, reserve) = Volume::open(&device, &OpenOptions::default()).unwrap().sequences();
-    let mut bytes = device.into_bytes();
-    for sequence in [main, reserve] {
-        // The length of the partition, as the third descriptor has it.
-        let at = (sequence.location.get() as usize + 2) * 2048;
-        bytes[at + 192..at + 196].copy_from_slice(&u32::MAX.to_le_bytes());
-        Tag::reseal(&mut bytes[at..at + 2048]);
-    }
-    let device = MemoryDevice::from(bytes);
-    let change = Change { folder: folder.path(), mirror: true, unit: 1, force: false };
-    let refusal = change_on(&device, change).unwrap_err().to_string();
+    // Its length.
+    let device = with_another_partition(&folder, 192, u32::MAX);
+    let refusal = change_on(&device, Change::to(&folder)).unwrap_err().to_string();
     assert!(refusal.contains("beyond the end"), "{refusal}");
 }
 
@@ -331,7 +330,7 @@ fn what_does_not_fit_changes_nothing() {
     let before = device.into_bytes();
     let device = MemoryDevice::from(before.clone());
     std::fs::write(folder.path().join("large"), vec![2; 3_000_000]).unwrap();
-    let change = Change { folder: folder.path(), mirror: true, unit: 1, force: false };
+    let change = Change::to(&folder);
     let error = change_on(&device, change).unwrap_err();
     assert!(matches!(error, Error::NoSpace { .. }), "{error}");
     assert!(before == device.into_bytes());
@@ -357,13 +356,13 @@ fn case(revision: Revision, block_size: BlockSize, unit: u32, seed: u64) -> Case
     let device = MemoryDevice::new();
     create(folder.path(), &rewritable(revision, block_size, 3200), &device).unwrap();
     folder.change(8);
-    change_on(&device, Change { folder: folder.path(), mirror: true, unit, force: false }).unwrap();
+    change_on(&device, Change { unit, ..Change::to(&folder) }).unwrap();
     let old = manifest::of_folder(folder.path());
     folder.change(12);
     let new = manifest::of_folder(folder.path());
     let old_bytes = device.into_bytes();
     let device = MemoryDevice::from(old_bytes.clone());
-    let change = Change { folder: folder.path(), mirror: true, unit, force: false };
+    let change = Change { unit, ..Change::to(&folder) };
     let (tree, plan) = plan_change(&device, change).unwrap();
     let recorder = Recorder::new(device);
     let volume = MemoryDevice::from(old_bytes.clone());
@@ -430,7 +429,7 @@ impl Case {
             &format!("{context}, repaired"),
         );
         drop(volume);
-        let change = Change { folder: self.folder.path(), mirror: true, unit: self.unit, force: false };
+        let change = Change { unit: self.unit, ..Change::to(&self.folder) };
         change_on(device, change).unwrap_or_else(|error| panic!("{context}: {error}"));
         let volume = Volume::open(device, &OpenOptions::default()).unwrap();
         assert_same(&self.new, &manifest::of_volume(&volume), &format!("{context}, changed again"));
@@ -480,7 +479,7 @@ fn a_volume_that_was_being_changed_is_not_changed_unless_forced() {
         }
     }
     let device = MemoryDevice::from(bytes);
-    let change = Change { folder: case.folder.path(), mirror: true, unit: 1, force: false };
+    let change = Change::to(&case.folder);
     let error = change_on(&device, change).unwrap_err();
     assert!(
         error.to_string().contains("integrity is open") && error.to_string().contains("repair"),

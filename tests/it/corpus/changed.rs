@@ -47,7 +47,7 @@ fn other_peoples_volumes_are_changed_in_place_and_nothing_is_lost() {
             let context = format!("{name}, round {round}");
             folder.change(12);
             let unit = [1, 1, 16, 32, 1, 32][round];
-            let change = Change { folder: folder.path(), mirror: true, unit, force: false };
+            let change = Change { unit, ..Change::to(&folder) };
             change_on(&device, change).unwrap_or_else(|error| panic!("{context}: {error}"));
             let volume = Volume::open(&device, &OpenOptions::default()).unwrap();
             assert_same(&manifest::of_folder(folder.path()), &manifest::of_volume(&volume), &context);

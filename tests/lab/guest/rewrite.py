@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """rewrite.py JOBS RESULTS PRODUCT, in the guest.  Owns: the command and the kernel taking turns at changing one volume in place.
 
-A job: id, image, sector (of the loop device), seed, rounds, read_only (the kernel does not write).  Each turn adds, replaces, renames and removes by chance; after it
-the kernel and the command must both show exactly what the model has, and `check` must find nothing: no block may be lost.
+A job: id, image, sector (of the loop device), seed, rounds, read_only (the kernel does not write).  Each turn adds, replaces,
+renames and removes by chance; after it the kernel and the command must both show exactly what the model has, and `check` must find
+nothing that it did not find before the first: no block may be lost.
 Result RESULTS/ID.json: error (None is well), turns, free (blocks that the kernel counts at the end)."""
 
 import json

@@ -20,26 +20,37 @@ SECONDS = 1800              # for the tests themselves, a build included
 
 
 def judge(context):
-    if not context.report.wanted("models"):
-        return
-    if reason := uml.missing():
-        return context.report.lacking("models", reason)
-    if not shutil.which("cargo"):
-        return context.report.lacking("models", "cargo is not installed")
     folder = f"{context.work}/models"
-    os.makedirs(folder)
-    tests = ["cargo", "test", "--quiet", "--locked", "--test", "it", "follow_the_model"]
-    done = subprocess.run(tests, cwd=ROOT, env=dict(os.environ, BUILDER_IMAGES=folder), capture_output=True, text=True,
-                          timeout=SECONDS)
+    if tested(context, "models", {"BUILDER_IMAGES": folder}, "follow_the_model") is not None:
+        mounted(context, "models", sample(folder, QUICK if context.report.quick else EACH))
+
+
+def tested(context, name, environment, *filters):
+    """What tests of the library print that leave volumes in the folder of that name; None, and a word about it, if they did not pass or
+    need not or cannot run."""
+    report = context.report
+    if not report.wanted(name):
+        return None
+    if reason := uml.missing():
+        return report.lacking(name, reason)
+    if not shutil.which("cargo"):
+        return report.lacking(name, "cargo is not installed")
+    os.makedirs(f"{context.work}/{name}")
+    tests = ["cargo", "test", "--quiet", "--locked", "--test", "it", "--", "--show-output", *filters]
+    done = subprocess.run(tests, cwd=ROOT, env=dict(os.environ, **environment), capture_output=True, text=True, timeout=SECONDS)
     if done.returncode:
-        return context.report.fail("models/made", done.stdout[-600:] + done.stderr[-300:])
-    jobs = sample(folder, QUICK if context.report.quick else EACH)
-    results = uml.mount_all(jobs, f"{context.work}/models-guest")
+        return report.fail(f"{name}/made", done.stdout[-600:] + done.stderr[-300:])
+    return done.stdout
+
+
+def mounted(context, name, jobs):
+    """The kernel mounts volumes that the tests of that name left, and shows what must be in them."""
+    results = uml.mount_all(jobs, f"{context.work}/{name}-guest")
     for job in jobs:
-        compare(context.report, f"models/{job['id']}", job, results.get(job["id"]) or {"error": "never mounted"},
-                f"{context.work}/models-guest/results")
+        compare(context.report, f"{name}/{job['id']}", job, results.get(job["id"]) or {"error": "never mounted"},
+                f"{context.work}/{name}-guest/results")
     if not context.report.keep:
-        shutil.rmtree(folder)
+        shutil.rmtree(f"{context.work}/{name}")
 
 
 def kind(name):

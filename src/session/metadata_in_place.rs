@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use udf::BlockAddress;
-use udf::read::{PartitionKind, ReadAt};
+use udf::read::{MetadataPartition, PartitionKind, ReadAt};
 
 use super::import::Import;
 use super::in_place::{METADATA, PARTITION, Released, one_block};
@@ -11,12 +11,17 @@ use crate::error::{Error, Result};
 use crate::plan::{MetadataInPlace, Mirror, Run, joined, without};
 
 impl<R: ReadAt> Import<R> {
+    /// The metadata partition, if there is one.
+    pub(super) fn metadata_partition(&self) -> Option<&MetadataPartition> {
+        match &self.volume.partitions().get(usize::from(METADATA.0))?.kind {
+            PartitionKind::Metadata(metadata) => Some(metadata),
+            _ => None,
+        }
+    }
+
     /// Where the metadata mirror has a block once more, if the volume is changed in place and its mirror has blocks of its own.
     pub(super) fn mirror_of(&self, block: BlockAddress) -> Result<Option<Mirror>> {
-        let Some(PartitionKind::Metadata(metadata)) = self.volume.partitions().get(1).map(|it| &it.kind)
-        else {
-            return Ok(None);
-        };
+        let Some(metadata) = self.metadata_partition() else { return Ok(None) };
         let (Some(main), Some(mirror)) = (&metadata.main, &metadata.mirror) else { return Ok(None) };
         if self.in_place.is_none() || block.partition != METADATA || main.extents() == mirror.extents() {
             return Ok(None);
@@ -42,14 +47,10 @@ impl<R: ReadAt> Import<R> {
         mut released: Vec<Range<u32>>,
         kept: &[Range<u32>],
     ) -> Result<Option<MetadataInPlace>> {
-        let Some(PartitionKind::Metadata(metadata)) = self.volume.partitions().get(1).map(|it| &it.kind)
-        else {
-            return Ok(None);
-        };
+        let Some(metadata) = self.metadata_partition() else { return Ok(None) };
         let Some(mut files) = self.metadata(self.volume.file_set_address())? else { return Ok(None) };
         files.duplicate &= files.main != files.mirror;
-        let blocks_below = self.volume.partitions().first().map_or(0, |partition| partition.length_blocks);
-        let blocks = self.volume.partitions().get(1).map_or(0, |partition| partition.length_blocks);
+        let (blocks_below, blocks) = (self.blocks_of(PARTITION), self.blocks_of(METADATA));
         let is_below = |run: &Run| run.block.checked_add(run.blocks).is_some_and(|end| end <= blocks_below);
         let is_whole = |runs: &[Run]| {
             let end = runs.last().map_or(0, |run| run.first.saturating_add(run.blocks));
@@ -64,9 +65,7 @@ impl<R: ReadAt> Import<R> {
         }
         let mut free = Vec::new();
         for set in self.volume.free_sets(METADATA) {
-            self.volume.free_runs(&set, &mut |run| {
-                free.push(run.start..run.start.saturating_add(run.blocks));
-            })?;
+            self.free_blocks_of(&set, &mut free)?;
         }
         let mut bitmap = Vec::new();
         if let Some(entry) = &metadata.bitmap {

@@ -47,8 +47,7 @@ impl MetadataInPlace {
     /// All that it takes of the partition below.
     pub(crate) fn blocks_below(&self) -> impl Iterator<Item = Range<u32>> + '_ {
         let entries = [self.main_entry, self.mirror_entry].map(|entry| entry..entry.saturating_add(1));
-        let runs =
-            self.files.main.iter().chain(&self.files.mirror).map(|run| run.block..run.block + run.blocks);
+        let runs = self.files.main.iter().chain(&self.files.mirror).map(Run::place);
         entries.into_iter().chain(runs).chain(self.chains.iter().chain(&self.bitmap).cloned())
     }
 
@@ -107,41 +106,29 @@ impl MetadataInPlace {
         if more_blocks == 0 {
             return Ok(file);
         }
-        let no_space = |usable: &[Range<u32>]| Error::NoSpace {
-            needed_bytes: block_size.bytes_in(more_blocks),
-            available_bytes: usable.iter().map(|run| block_size.bytes_in(run.end - run.start)).sum(),
+        let mut take = |grain: &Grain, blocks: Option<u32>| {
+            blocks.and_then(|blocks| grain.take(usable, blocks)).ok_or_else(|| Error::NoSpace {
+                needed_bytes: block_size.bytes_in(more_blocks),
+                available_bytes: usable.iter().map(|run| block_size.bytes_in(run.end - run.start)).sum(),
+            })
         };
-        let wanted = more_blocks.checked_next_multiple_of(unit).ok_or_else(|| no_space(usable))?;
-        let mut further = |old: &[Run], is_mirror: bool| {
-            let grain = Grain { unit, alignment: self.alignment_unit_blocks.max(1), from_end: is_mirror };
-            let extents = grain.take(usable, wanted).ok_or_else(|| no_space(usable))?;
-            let entry = Grain { unit: write_unit_blocks.max(1), alignment: 1, from_end: is_mirror };
-            let entry = entry.take(usable, entry.unit).ok_or_else(|| no_space(usable))?[0].start;
-            let mut first = self.blocks();
-            let run = |extent: Range<u32>| {
-                let run = Run { first, block: extent.start, blocks: extent.end - extent.start };
-                first += run.blocks;
-                run
-            };
-            let new: Vec<_> = extents.into_iter().map(run).collect();
-            Ok::<_, Error>((entry, layout::merge(old, &new, block_size, unit)))
-        };
-        (file.main_entry, file.main) = further(&files.main, false)?;
-        (file.mirror_entry, file.mirror) = if files.duplicate {
-            further(&files.mirror, true)?
-        } else {
-            let entry = Grain { unit: write_unit_blocks.max(1), alignment: 1, from_end: true };
-            let entry = entry.take(usable, entry.unit).ok_or_else(|| no_space(usable))?[0].start;
-            (entry, file.main.clone())
-        };
-        file.blocks += wanted;
+        let wanted = more_blocks.checked_next_multiple_of(unit);
+        let extents = Grain { unit, alignment: self.alignment_unit_blocks.max(1), from_end: false };
+        let entry = Grain { unit: write_unit_blocks.max(1), alignment: 1, from_end: false };
+        let longer =
+            |old: &[Run], extents| layout::merge(old, &runs_from(file.blocks, extents), block_size, unit);
+        file.main = longer(&files.main, take(&extents, wanted)?);
+        file.main_entry = take(&entry, Some(entry.unit))?[0].start;
+        let (extents, entry) = (Grain { from_end: true, ..extents }, Grain { from_end: true, ..entry });
+        file.mirror =
+            if files.duplicate { longer(&files.mirror, take(&extents, wanted)?) } else { file.main.clone() };
+        file.mirror_entry = take(&entry, Some(entry.unit))?[0].start;
+        file.blocks = file.main.last().map_or(0, |run| run.range().end);
         let most = layout::descriptors_in_entry(block_size);
-        if file.main.len().max(file.mirror.len()) > most {
-            return Err(Error::Limit {
-                what: "extents of the metadata file",
-                value: file.main.len().max(file.mirror.len()) as u64,
-                limit: most as u64,
-            });
+        let extents = file.main.len().max(file.mirror.len());
+        if extents > most {
+            let what = "extents of the metadata file";
+            return Err(Error::Limit { what, value: extents as u64, limit: most as u64 });
         }
         Ok(file)
     }
@@ -220,6 +207,16 @@ impl Grain {
         }
         None
     }
+}
+
+/// Extents one behind the other, from block `first` of the metadata partition on.
+fn runs_from(mut first: u32, extents: Vec<Range<u32>>) -> Vec<Run> {
+    let run = |extent: Range<u32>| {
+        let run = Run { first, block: extent.start, blocks: extent.end - extent.start };
+        first = run.range().end;
+        run
+    };
+    extents.into_iter().map(run).collect()
 }
 
 /// What of ascending ranges lies in another one.
