@@ -1,6 +1,8 @@
 //! Volumes that are changed in place: what is on them afterwards, that no block is lost, and that nothing that stops a change leaves
 //! anything but the old tree or the new one.
 
+mod bent;
+
 use std::path::Path;
 
 use mkudf_ms::device::{Event, MemoryDevice, Recorder, WriteAt};
@@ -11,7 +13,6 @@ use mkudf_ms::stream::{StreamOptions, stream};
 use mkudf_ms::tree::Tree;
 use mkudf_ms::{Error, repair};
 use udf::check::{Severity, check};
-use udf::general::{Seal, Tag, TagIdentifier};
 use udf::read::{OpenOptions, PartitionKind, ReadAt, Volume};
 use udf::volume::IntegrityType;
 use udf::{BlockSize, PartitionReference, Revision};
@@ -20,13 +21,10 @@ use crate::support::build::{Append, create, plan_append_with, spec};
 use crate::support::folder::Folder;
 use crate::support::images;
 use crate::support::manifest::{self, Manifest, assert_same};
-use crate::support::patch;
 use crate::support::writes::{Cuts, State, Tear, apply, groups};
 
 const REVISIONS: [Revision; 6] =
     [Revision::V1_02, Revision::V1_50, Revision::V2_00, Revision::V2_01, Revision::V2_50, Revision::V2_60];
-
-const SEAL: Seal = Seal { descriptor_version: 3, serial_number: 1 };
 
 fn rewritable(revision: Revision, block_size: BlockSize, blocks: u32) -> Spec {
     Spec { rewritable_blocks: Some(blocks), ..spec(revision, block_size) }
@@ -143,26 +141,6 @@ fn scattered_free_blocks_take_a_file_in_pieces() {
     assert_same(&manifest::of_folder(folder.path()), &manifest::of_volume(&volume), "in pieces");
 }
 
-fn mend(device: &MemoryDevice) {
-    let plan = repair::plan(device, &OpenOptions::default()).unwrap();
-    repair::apply(&plan, device).unwrap();
-}
-
-/// The volume of a folder, with one number of the partition's descriptor changed in both sequences.
-fn with_another_partition(folder: &Folder, at: usize, value: u32) -> MemoryDevice {
-    let device = MemoryDevice::new();
-    create(folder.path(), &rewritable(Revision::V2_01, BlockSize::B2048, 4096), &device).unwrap();
-    let (main, reserve) = Volume::open(&device, &OpenOptions::default()).unwrap().sequences();
-    let mut bytes = device.into_bytes();
-    for sequence in [main, reserve] {
-        // It is the third.
-        let start = (sequence.location.get() as usize + 2) * 2048;
-        bytes[start + at..start + at + 4].copy_from_slice(&value.to_le_bytes());
-        Tag::reseal(&mut bytes[start..start + 2048]);
-    }
-    MemoryDevice::from(bytes)
-}
-
 /// Blocks of the metadata partition, and extents of its file.
 fn metadata(device: &MemoryDevice) -> (u32, usize) {
     let volume = Volume::open(device, &OpenOptions::default()).unwrap();
@@ -204,122 +182,6 @@ fn a_metadata_partition_stays_in_one_extent_as_long_as_it_can_and_then_grows() {
             assert!(after.0 > before.0 + 100 && (2..6).contains(&after.1), "{before:?}, {after:?}");
         }
     }
-}
-
-/// The header says that the bitmap takes more than it does: the blocks of files, and such as the bitmap calls free.
-#[test]
-fn a_bitmap_whose_extent_reaches_over_files_is_not_written_over_them() {
-    let mut folder = Folder::new(6);
-    folder.change(30);
-    // Its header begins at 56, the bitmap's length in it at 8.
-    let device = with_another_partition(&folder, 64, 1024 * 2048);
-    for _ in 0..3 {
-        folder.change(6);
-        change_on(&device, Change::to(&folder)).unwrap();
-        let volume = Volume::open(&device, &OpenOptions::default()).unwrap();
-        assert_same(
-            &manifest::of_folder(folder.path()),
-            &manifest::of_volume(&volume),
-            "reaching over files",
-        );
-    }
-}
-
-/// A seal that covers the next descriptor, too, would no longer hold when that changes.
-#[test]
-fn a_descriptor_whose_seal_covers_the_next_one_is_not_broken_by_a_change() {
-    let mut folder = Folder::new(8);
-    folder.change(10);
-    let device = MemoryDevice::new();
-    create(folder.path(), &rewritable(Revision::V2_01, BlockSize::B2048, 4096), &device).unwrap();
-    let main = Volume::open(&device, &OpenOptions::default()).unwrap().sequences().0.location.get();
-    let mut bytes = device.into_bytes();
-    // The partition's, and behind it those that nobody needs.
-    let sector = main + 2;
-    Tag::seal_partly(&mut bytes[sector as usize * 2048..], TagIdentifier::PARTITION, SEAL, sector, 2 * 2048);
-    let device = MemoryDevice::from(bytes);
-    let change = |folder: &Folder| change_on(&device, Change::to(folder));
-    let refusal = change(&folder).unwrap_err().to_string();
-    assert!(refusal.contains("4112 bytes needed") && refusal.contains("repair"), "{refusal}");
-    mend(&device);
-    folder.change(5);
-    change(&folder).unwrap();
-    assert_clean(&device, "a seal over several");
-}
-
-type Spoil = fn(&mut [u8]);
-
-/// What would be all there is if a write to the main sequence took that along.
-#[test]
-fn a_damaged_reserve_sequence_or_one_of_another_partition_is_mended_first() {
-    let mut folder = Folder::new(9);
-    folder.change(10);
-    let device = MemoryDevice::new();
-    create(folder.path(), &rewritable(Revision::V2_50, BlockSize::B2048, 4096), &device).unwrap();
-    let reserve = Volume::open(&device, &OpenOptions::default()).unwrap().sequences().1.location.get();
-    let bytes = device.into_bytes();
-    let rows: [(usize, Spoil, &str); 3] = [
-        (1, |logical| logical[300] ^= 1, "damaged"),
-        (2, |partition| (partition[192] ^= 1, Tag::reseal(partition)).1, "different partitions"),
-        (3, |other| Tag::seal(other, TagIdentifier::VOLUME_POINTER, SEAL, 35), "goes on elsewhere"),
-    ];
-    for (number, spoil, reason) in rows {
-        let mut bytes = bytes.clone();
-        let at = (reserve as usize + number) * 2048;
-        spoil(&mut bytes[at..at + 2048]);
-        let device = MemoryDevice::from(bytes);
-        let change = |folder: &Folder| change_on(&device, Change::to(folder));
-        let refusal = change(&folder).unwrap_err().to_string();
-        assert!(refusal.contains(reason), "{number}: {refusal}");
-        if !refusal.contains("mkudf-ms repair") {
-            continue;
-        }
-        mend(&device);
-        folder.change(4);
-        change(&folder).unwrap_or_else(|error| panic!("{number}: {error}"));
-        assert_clean(&device, reason);
-    }
-}
-
-/// A removed file claims blocks of one that stays, or of the metadata: they do not become free.
-#[test]
-fn what_is_needed_does_not_become_free_with_what_claims_it() {
-    let folder = Folder::new(10);
-    let gone = folder.path().join("gone");
-    std::fs::write(folder.path().join("stays"), vec![1; 100_000]).unwrap();
-    for revision in [Revision::V2_01, Revision::V2_50] {
-        // In a block of its own.
-        std::fs::write(&gone, vec![2; 2000]).unwrap();
-        let device = MemoryDevice::new();
-        create(folder.path(), &rewritable(revision, BlockSize::B2048, 4096), &device).unwrap();
-        let volume = Volume::open(&device, &OpenOptions::default()).unwrap();
-        let claimed = match volume.partitions().get(1).map(|it| &it.kind) {
-            Some(PartitionKind::Metadata(files)) => files.main.as_ref().unwrap().extents()[0].start,
-            _ => volume.lookup("stays").unwrap().icb,
-        };
-        drop(volume);
-        let mut bytes = device.into_bytes();
-        patch::entry(&mut bytes, "gone", |entry, at| {
-            entry[at.allocation + 4..at.allocation + 8].copy_from_slice(&claimed.block.0.to_le_bytes());
-        });
-        let device = MemoryDevice::from(bytes);
-        std::fs::remove_file(&gone).unwrap();
-        change_on(&device, Change::to(&folder)).unwrap();
-        let volume = Volume::open(&device, &OpenOptions::default()).unwrap();
-        let told = check(&device, &OpenOptions::default(), &mut |_| ()).findings;
-        let free: Vec<_> = told.iter().filter(|one| one.message.contains("but marked as free")).collect();
-        assert!(free.is_empty(), "{revision}: {free:#?}");
-        assert_same(&manifest::of_folder(folder.path()), &manifest::of_volume(&volume), "what is needed");
-    }
-}
-
-#[test]
-fn a_partition_that_is_not_all_there_is_not_changed() {
-    let folder = Folder::new(11);
-    // Its length.
-    let device = with_another_partition(&folder, 192, u32::MAX);
-    let refusal = change_on(&device, Change::to(&folder)).unwrap_err().to_string();
-    assert!(refusal.contains("beyond the end"), "{refusal}");
 }
 
 #[test]
