@@ -39,17 +39,23 @@ pub(super) fn unless_appendable<R: ReadAt>(
     unless_damaged(volume)
 }
 
-/// An error unless the volume's session has an anchor where its beginning says, and not only where its end does: that is elsewhere
-/// when more is written to the session.
+/// An error unless the anchor that readers try first lies where the session's beginning says, and leads to the volume: those at
+/// the session's end are elsewhere when more is written to it.
 pub(super) fn unless_anchored<R: ReadAt>(volume: &Volume<R>) -> Result<()> {
     let found = volume.found();
-    let stays = |offset: u32| found.session_start.0.checked_add(offset);
-    let places = [stays(ANCHOR_SECTOR), stays(SECOND_ANCHOR_SECTOR)];
-    if found.anchors.iter().any(|anchor| places.contains(&Some(anchor.sector.0))) {
+    let at = |offset: u32| {
+        let sector = found.session_start.0.checked_add(offset)?;
+        found.anchors.iter().find(|anchor| anchor.sector.0 == sector)
+    };
+    let leads = at(ANCHOR_SECTOR)
+        .or_else(|| at(SECOND_ANCHOR_SECTOR))
+        .is_some_and(|anchor| (anchor.main, anchor.reserve) == volume.sequences());
+    if leads {
         return Ok(());
     }
     Err(Error::refused(
-        "the session has no readable anchor at its sector 256 or 512; those at its end would no longer be found when more is written",
+        "the session has no readable anchor at its sector 256 or 512 that leads to the volume; those at its end would no longer be \
+         found when more is written",
         "close the session, so that the next one has anchors of its own (mkudf-ms close), or copy the files to a new volume",
     ))
 }

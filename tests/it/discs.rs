@@ -370,26 +370,41 @@ fn a_table_in_a_plain_image_goes_on_at_its_end_and_survives_power_cuts_in_any_or
     assert_same(&story.states[0], &manifest::of_volume(&volume), "old");
 }
 
-/// Only the anchor at N - 256 was left, and when the image had grown nothing led to it any more.
+/// Only the anchor at N - 256 was left, or the only one that leads to the volume, and when the image had grown nothing led to it
+/// any more.
 #[test]
 fn a_table_that_only_anchors_at_the_end_lead_to_is_not_gone_on_with() {
     let story = Story::begin("dvd-r", Revision::V2_01, 33, false);
-    let mut bytes = fs::read(&story.image).unwrap();
-    let last = bytes.len() / 2048 - 1;
+    let sound = fs::read(&story.image).unwrap();
+    let last = sound.len() / 2048 - 1;
     let sector = |number: usize| number * 2048..(number + 1) * 2048;
-    let mut anchor = bytes[sector(256)].to_vec();
-    bytes[sector(256)].fill(0);
-    let place = u32::try_from(last - 256).unwrap();
-    udf::general::Tag::seal(
-        &mut anchor[..512],
-        udf::general::TagIdentifier::ANCHOR_VOLUME_POINTER,
-        crate::check::image::seal(),
-        place,
-    );
-    bytes[sector(last - 256)].copy_from_slice(&anchor);
-    let device = MemoryDevice::from(bytes);
-    let error = Import::open(&device, &ImportOptions::default()).unwrap_err();
-    assert!(error.to_string().contains("no readable anchor at its sector 256 or 512"), "{error}");
+    let seal = |anchor: &mut [u8], place: usize| {
+        let kind = udf::general::TagIdentifier::ANCHOR_VOLUME_POINTER;
+        udf::general::Tag::seal(
+            &mut anchor[..512],
+            kind,
+            crate::check::image::seal(),
+            place.try_into().unwrap(),
+        );
+    };
+    // Where the first anchor says that the main sequence is, if it says anything.
+    for elsewhere in [None, Some(0u32), Some(76_546_112)] {
+        let mut bytes = sound.clone();
+        let mut anchor = bytes[sector(256)].to_vec();
+        seal(&mut anchor, last - 256);
+        bytes[sector(last - 256)].copy_from_slice(&anchor);
+        let first = &mut bytes[sector(256)];
+        first[20..24].copy_from_slice(&elsewhere.unwrap_or_default().to_le_bytes());
+        first[28..32].copy_from_slice(&elsewhere.unwrap_or_default().to_le_bytes());
+        match elsewhere {
+            Some(_) => seal(first, 256),
+            None => first.fill(0),
+        }
+        let device = MemoryDevice::from(bytes);
+        Volume::open(&device, &OpenOptions::default()).unwrap();
+        let error = Import::open(&device, &ImportOptions::default()).unwrap_err();
+        assert!(error.to_string().contains("no readable anchor at its sector 256 or 512"), "{error}");
+    }
 }
 
 #[test]
