@@ -17,7 +17,7 @@ use crate::tree::{Content, Inode, Tree};
 
 /// The partition of all blocks.
 pub(super) const PARTITION: PartitionReference = PartitionReference(0);
-/// The metadata partition upon it, if there is one.
+/// The metadata partition upon it, if there is one; or a virtual one.
 pub(super) const METADATA: PartitionReference = PartitionReference(1);
 /// Whether a volume is meant to be changed where it lies: it has an account of what is free, and its partition can be written
 /// to at any place (ECMA-167 3/10.5.7).

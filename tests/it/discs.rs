@@ -17,7 +17,7 @@ use mkudf_ms::tree::Tree;
 use udf::read::{OpenOptions, ReadAt, Volume};
 use udf::{BlockSize, Revision, Sector, check};
 
-use crate::support::build::{NOW, spec};
+use crate::support::build::{Append, NOW, plan_append_with, spec};
 use crate::support::folder::Folder;
 use crate::support::manifest::{self, Manifest, assert_same};
 use crate::support::writes::apply;
@@ -405,6 +405,27 @@ fn a_table_that_only_anchors_at_the_end_lead_to_is_not_gone_on_with() {
         let error = Import::open(&device, &ImportOptions::default()).unwrap_err();
         assert!(error.to_string().contains("no readable anchor at its sector 256 or 512"), "{error}");
     }
+}
+
+/// The table was given a new block for the number of the root, and nobody asked it.
+#[test]
+fn a_table_that_the_root_is_found_without_is_not_gone_on_with() {
+    let story = Story::begin("dvd-r", Revision::V2_01, 34, false);
+    let mut bytes = fs::read(&story.image).unwrap();
+    let volume = Volume::open(&bytes, &OpenOptions::default()).unwrap();
+    let sector = |icb| volume.locate(icb).unwrap().sector.0;
+    let (file_set, root) = (sector(volume.file_set_address()), sector(volume.root_icb().start()));
+    let root = root - volume.partitions()[0].start().unwrap().0;
+    let file_set = &mut bytes[file_set as usize * 2048..][..2048];
+    // Extent length, block, partition of the root directory ICB (ECMA-167 4/14.1).
+    file_set[404..408].copy_from_slice(&root.to_le_bytes());
+    file_set[408..410].copy_from_slice(&[0, 0]);
+    udf::general::Tag::reseal(file_set);
+    let folder = Folder::new(35);
+    let request = Append { folder: folder.path(), mirror: false, update: false, fixed_size: false };
+    let error =
+        plan_append_with(&MemoryDevice::from(bytes), &request, &ImportOptions::default()).unwrap_err();
+    assert!(error.to_string().contains("partition 0 lies outside"), "{error}");
 }
 
 #[test]
