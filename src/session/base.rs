@@ -7,7 +7,7 @@ use udf::read::{Entry, MetadataFile, ReadAt};
 use udf::{BlockAddress, Sector};
 
 use super::import::{Import, mark_changed};
-use super::in_place::METADATA;
+use super::in_place::UPPER;
 use super::refuse::physical_start;
 use super::tables::base_table;
 use crate::error::{Error, Result, Warning};
@@ -53,7 +53,7 @@ impl<R: ReadAt> Import<R> {
         self.change_links(tree, &mut names)?;
         self.lose_streams(&mut names)?;
         self.move_streams(tree)?;
-        self.unless_below(tree)?;
+        self.unless_numbered(tree)?;
         let mut base = self.base(&names)?;
         if let Some(write_unit_blocks) = self.in_place {
             self.unless_own(&names.lost)?;
@@ -180,15 +180,15 @@ impl<R: ReadAt> Import<R> {
         Ok(())
     }
 
-    /// An error if something changes that is recorded under the number of a virtual or metadata partition, where it stays findable
-    /// when it lies elsewhere, but is led to past that number.
-    fn unless_below(&self, tree: &Tree) -> Result<()> {
-        if self.in_place.is_some() || self.volume.partitions().len() < 2 {
+    /// An error if entries stay under their numbers in a metadata or virtual partition, and one that changes has none: its new state would
+    /// be recorded under a number that nothing leads to.
+    fn unless_numbered(&self, tree: &Tree) -> Result<()> {
+        if self.entries_move() {
             return Ok(());
         }
         let changed = tree.inodes().filter_map(|inode| inode.kept.filter(|kept| kept.changed));
         let mut needed = changed.map(|kept| kept.icb).chain([self.volume.file_set_address()]);
-        match needed.find(|icb| icb.partition != METADATA) {
+        match needed.find(|icb| icb.partition != UPPER) {
             None => Ok(()),
             Some(icb) => Err(Error::refused(
                 format!(

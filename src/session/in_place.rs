@@ -17,8 +17,8 @@ use crate::tree::{Content, Inode, Tree};
 
 /// The partition of all blocks.
 pub(super) const PARTITION: PartitionReference = PartitionReference(0);
-/// The metadata partition upon it, if there is one; or a virtual one.
-pub(super) const METADATA: PartitionReference = PartitionReference(1);
+/// The metadata or virtual partition upon it, in which entries have their numbers, if there is one.
+pub(super) const UPPER: PartitionReference = PartitionReference(1);
 /// Whether a volume is meant to be changed where it lies: it has an account of what is free, and its partition can be written
 /// to at any place (ECMA-167 3/10.5.7).
 pub fn is_rewritable<R: ReadAt>(volume: &Volume<R>) -> bool {
@@ -41,7 +41,7 @@ pub(super) fn unless_changeable<R: ReadAt>(volume: &Volume<R>) -> Result<()> {
             "append a session instead (--layout session), or make a new volume from its files",
         ));
     }
-    if volume.partitions().len() > 1 && volume.free_sets(METADATA).is_empty() {
+    if volume.partitions().len() > 1 && volume.free_sets(UPPER).is_empty() {
         return Err(Error::refused(
             "the volume's metadata partition has no readable account of its free blocks",
             anew,

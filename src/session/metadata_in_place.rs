@@ -6,14 +6,14 @@ use udf::BlockAddress;
 use udf::read::{MetadataPartition, PartitionKind, ReadAt};
 
 use super::import::Import;
-use super::in_place::{METADATA, PARTITION, Released, one_block};
+use super::in_place::{PARTITION, Released, UPPER, one_block};
 use crate::error::{Error, Result};
 use crate::plan::{MetadataInPlace, Mirror, Run, joined, without};
 
 impl<R: ReadAt> Import<R> {
     /// The metadata partition, if there is one.
     pub(super) fn metadata_partition(&self) -> Option<&MetadataPartition> {
-        match &self.volume.partitions().get(usize::from(METADATA.0))?.kind {
+        match &self.volume.partitions().get(usize::from(UPPER.0))?.kind {
             PartitionKind::Metadata(metadata) => Some(metadata),
             _ => None,
         }
@@ -23,7 +23,7 @@ impl<R: ReadAt> Import<R> {
     pub(super) fn mirror_of(&self, block: BlockAddress) -> Result<Option<Mirror>> {
         let Some(metadata) = self.metadata_partition() else { return Ok(None) };
         let (Some(main), Some(mirror)) = (&metadata.main, &metadata.mirror) else { return Ok(None) };
-        if self.in_place.is_none() || block.partition != METADATA || main.extents() == mirror.extents() {
+        if self.in_place.is_none() || block.partition != UPPER || main.extents() == mirror.extents() {
             return Ok(None);
         }
         let size = self.volume.block_size();
@@ -50,7 +50,7 @@ impl<R: ReadAt> Import<R> {
         let Some(metadata) = self.metadata_partition() else { return Ok(None) };
         let Some(mut files) = self.metadata(self.volume.file_set_address())? else { return Ok(None) };
         files.duplicate &= files.main != files.mirror;
-        let (blocks_below, blocks) = (self.blocks_of(PARTITION), self.blocks_of(METADATA));
+        let (blocks_below, blocks) = (self.blocks_of(PARTITION), self.blocks_of(UPPER));
         let is_below = |run: &Run| run.block.checked_add(run.blocks).is_some_and(|end| end <= blocks_below);
         let is_whole = |runs: &[Run]| {
             let end = runs.last().map_or(0, |run| run.first.saturating_add(run.blocks));
@@ -64,7 +64,7 @@ impl<R: ReadAt> Import<R> {
             ));
         }
         let mut free = Vec::new();
-        for set in self.volume.free_sets(METADATA) {
+        for set in self.volume.free_sets(UPPER) {
             self.free_blocks_of(&set, &mut free)?;
         }
         let mut bitmap = Vec::new();

@@ -14,6 +14,7 @@ use mkudf_ms::scan::{Conflict, NoSession, Options, Source, scan};
 use mkudf_ms::session::{Import, ImportOptions, end_of_session, newest_whole, sessions};
 use mkudf_ms::stream::{StreamOptions, stream};
 use mkudf_ms::tree::Tree;
+use udf::general::Tag;
 use udf::read::{OpenOptions, ReadAt, Volume};
 use udf::{BlockSize, Revision, Sector, check};
 
@@ -378,27 +379,20 @@ fn a_table_that_only_anchors_at_the_end_lead_to_is_not_gone_on_with() {
     let sound = fs::read(&story.image).unwrap();
     let last = sound.len() / 2048 - 1;
     let sector = |number: usize| number * 2048..(number + 1) * 2048;
-    let seal = |anchor: &mut [u8], place: usize| {
-        let kind = udf::general::TagIdentifier::ANCHOR_VOLUME_POINTER;
-        udf::general::Tag::seal(
-            &mut anchor[..512],
-            kind,
-            crate::check::image::seal(),
-            place.try_into().unwrap(),
-        );
-    };
-    // Where the first anchor says that the main sequence is, if it says anything.
+    // Where the first anchor says that the sequences are, if it says anything.
     for elsewhere in [None, Some(0u32), Some(76_546_112)] {
         let mut bytes = sound.clone();
         let mut anchor = bytes[sector(256)].to_vec();
-        seal(&mut anchor, last - 256);
+        anchor[12..16].copy_from_slice(&u32::try_from(last - 256).unwrap().to_le_bytes());
+        Tag::reseal(&mut anchor);
         bytes[sector(last - 256)].copy_from_slice(&anchor);
         let first = &mut bytes[sector(256)];
-        first[20..24].copy_from_slice(&elsewhere.unwrap_or_default().to_le_bytes());
-        first[28..32].copy_from_slice(&elsewhere.unwrap_or_default().to_le_bytes());
-        match elsewhere {
-            Some(_) => seal(first, 256),
-            None => first.fill(0),
+        if let Some(elsewhere) = elsewhere {
+            first[20..24].copy_from_slice(&elsewhere.to_le_bytes());
+            first[28..32].copy_from_slice(&elsewhere.to_le_bytes());
+            Tag::reseal(first);
+        } else {
+            first.fill(0);
         }
         let device = MemoryDevice::from(bytes);
         Volume::open(&device, &OpenOptions::default()).unwrap();
@@ -417,10 +411,10 @@ fn a_table_that_the_root_is_found_without_is_not_gone_on_with() {
     let (file_set, root) = (sector(volume.file_set_address()), sector(volume.root_icb().start()));
     let root = root - volume.partitions()[0].start().unwrap().0;
     let file_set = &mut bytes[file_set as usize * 2048..][..2048];
-    // Extent length, block, partition of the root directory ICB (ECMA-167 4/14.1).
+    // Block and partition of the root directory ICB (ECMA-167 4/14.1).
     file_set[404..408].copy_from_slice(&root.to_le_bytes());
     file_set[408..410].copy_from_slice(&[0, 0]);
-    udf::general::Tag::reseal(file_set);
+    Tag::reseal(file_set);
     let folder = Folder::new(35);
     let request = Append { folder: folder.path(), mirror: false, update: false, fixed_size: false };
     let error =
