@@ -106,6 +106,8 @@ impl Files<'_, '_> {
             return None;
         }
         body.bytes.truncate(size);
+        // An extent may go on where the body has ended.
+        body.blocks.retain(|(_, start, _)| *start < size);
         body.old.clone_from(&body.bytes);
         Some(body)
     }

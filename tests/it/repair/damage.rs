@@ -1,6 +1,7 @@
 //! Damage as it happens: lost sequences and anchors, stale bitmaps, orphans, files that share blocks, a torn mirror.
 
-use udf::general::{Tag, TagIdentifier as Kind};
+use udf::file::FileIdentifierDescriptor;
+use udf::general::{Descriptor as _, Tag, TagIdentifier as Kind};
 use udf::{BlockSize, Revision};
 
 use super::{files, findings, plan, repaired};
@@ -197,6 +198,42 @@ fn a_name_that_leads_nowhere_goes_and_what_it_meant_is_found() {
     let after = repaired(&image, "a name without an ICB");
     assert_eq!(findings(&after), [""; 0]);
     assert!(files(&after).keys().any(|path| path.contains("lost+found/block-")));
+}
+
+/// What lies behind the end of a body is no part of it: writing that stopped the repair with a panic.
+#[test]
+fn a_directory_whose_extent_is_longer_than_its_body_is_mended() {
+    let mut image = Image::new(Revision::V2_01, BlockSize::B512);
+    let volume = image.volume();
+    let start = volume.partitions()[0].start().unwrap().0;
+    let first = |entry| volume.extents(&entry).next().unwrap().unwrap().start.block.0;
+    // Behind the block that the bitmap will take, where as many as one likes are free.
+    let (old, new) = (first(volume.root().unwrap()), first(volume.lookup("spare").unwrap()) + 4);
+    let size = usize::try_from(volume.root().unwrap().size_bytes).unwrap();
+    let root = volume.root_icb().start();
+    drop(volume);
+    let place = |block: u32| (start + block) as usize * 512;
+    let mut names = image.bytes[place(old)..place(old) + size].to_vec();
+    let mut at = 0;
+    while at < size {
+        let len = FileIdentifierDescriptor::peek(&names[at..], udf::Place::Within).unwrap().total_len();
+        let block = new + u32::try_from(at / 512).unwrap();
+        put(&mut names[at..], 12, &block.to_le_bytes());
+        Tag::reseal(&mut names[at..at + len]);
+        at += len;
+    }
+    put(&mut image.bytes, place(new), &names);
+    image.change(&image.copies(root), |entry| {
+        // One short descriptor, and no extended attributes before it.
+        assert_eq!((entry[34] % 8, get32(entry, 208), get32(entry, 212)), (0, 0, 8));
+        add32(entry, 216, 512);
+        put(entry, 220, &new.to_le_bytes());
+    });
+    image.make_rewritable();
+    image.change_name("/other", |name| put(name, 20, &[0; 16]));
+    let after = files(&repaired(&image, "a long extent"));
+    assert!(!after.contains_key("other") && after.contains_key("dir/file"));
+    assert!(after.keys().any(|path| path.contains("lost+found/block-")));
 }
 
 #[test]
