@@ -65,6 +65,7 @@ fn spec() -> Spec {
         device_blocks: None,
         rewritable_blocks: None,
         packet_blocks: None,
+        pseudo_overwrite: false,
     }
 }
 

@@ -61,6 +61,7 @@
 //!     device_blocks: None,
 //!     rewritable_blocks: None,
 //!     packet_blocks: None,
+//!     pseudo_overwrite: false,
 //! };
 //! let plan = Plan::create(&tree, &spec)?;
 //! let device = MemoryDevice::new();

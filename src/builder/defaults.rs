@@ -39,6 +39,8 @@ pub struct Defaults {
     pub rewritable_blocks: Option<u32>,
     /// Such a volume has spare packets for those that wear out, each of so many blocks ([`Spec::packet_blocks`]).
     pub packet_blocks: Option<u16>,
+    /// Such a volume is for a drive that puts elsewhere what is written again ([`Spec::pseudo_overwrite`]).
+    pub pseudo_overwrite: bool,
     /// The target is a device of just `capacity_blocks` blocks, and not a file that ends where the volume ends.
     pub is_device: bool,
     /// Where the medium goes on, if it is one that is written one sector after the other. A drive says so
@@ -64,6 +66,7 @@ impl Defaults {
     #[must_use]
     pub fn for_medium(medium: &Medium, label: &str, now: Moment) -> Self {
         let in_packets = medium.writing == Writing::Packet;
+        let pseudo_overwrite = medium.writing == Writing::PseudoOverwrite;
         Self {
             revision: medium.revision,
             block_size: medium.block_size,
@@ -84,8 +87,9 @@ impl Defaults {
             embed: true,
             capacity_blocks: medium.capacity_blocks,
             write_unit_blocks: medium.write_unit_blocks,
-            rewritable_blocks: medium.capacity_blocks.filter(|_| in_packets),
+            rewritable_blocks: medium.capacity_blocks.filter(|_| in_packets || pseudo_overwrite),
             packet_blocks: u16::try_from(medium.write_unit_blocks).ok().filter(|_| in_packets),
+            pseudo_overwrite,
             is_device: false,
             sequential: None,
             layout: None,
@@ -117,7 +121,10 @@ impl Defaults {
     pub fn import_options(&self) -> ImportOptions {
         ImportOptions {
             fixed_size: self.is_device,
-            manner: if self.layout.is_none() { Manner::AsMade } else { Manner::Session },
+            manner: match self.layout {
+                None | Some(VolumeLayout::PseudoOverwrite) => Manner::AsMade,
+                Some(_) => Manner::Session,
+            },
             write_unit_blocks: self.write_unit_blocks,
             ..ImportOptions::default()
         }
@@ -135,6 +142,7 @@ impl Defaults {
             device_blocks: self.capacity_blocks.filter(|_| self.is_device),
             rewritable_blocks: self.rewritable_blocks,
             packet_blocks: self.packet_blocks,
+            pseudo_overwrite: self.pseudo_overwrite,
         }
     }
 
@@ -153,6 +161,7 @@ impl Defaults {
             }
             (None, None | Some(VolumeLayout::Session)) => Plan::create(tree, &spec),
             (None, Some(VolumeLayout::Sparable)) if self.packet_blocks.is_some() => Plan::create(tree, &spec),
+            (None, Some(VolumeLayout::PseudoOverwrite)) if self.pseudo_overwrite => Plan::create(tree, &spec),
             (_, Some(layout)) => Err(BuildError::LayoutNotSupported { layout }.into()),
         }
     }

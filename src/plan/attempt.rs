@@ -20,6 +20,9 @@ use crate::tree::Tree;
 /// Where the two bitmaps of a partition are recorded.
 pub(super) type Bitmaps = [Range<u32>; 2];
 
+/// The place of a bitmap that is not recorded.
+const NOWHERE: Range<u32> = 0..0;
+
 /// What is tried to find room for a change.
 #[derive(Clone, Copy)]
 struct Attempt {
@@ -94,9 +97,13 @@ fn attempt(
     let mut usable = room::whole_units(&usable, base.partition_start.0, unit);
     let upper = old.metadata.as_ref();
     let file = upper.map(|upper| upper.with(more_blocks, &mut usable, unit, block_size)).transpose()?;
-    let bitmaps = bitmaps(old, base, &mut usable)?;
-    let of_metadata = |file: &MetadataFile| metadata_bitmaps(old, base, file, &mut usable);
-    let metadata_bitmaps = file.as_ref().map(of_metadata).transpose()?;
+    let (bitmaps, metadata_bitmaps) = if old.pseudo_overwrite {
+        ([NOWHERE, NOWHERE], file.as_ref().map(|_| [NOWHERE, NOWHERE]))
+    } else {
+        let bitmaps = bitmaps(old, base, &mut usable)?;
+        let of_metadata = |file: &MetadataFile| metadata_bitmaps(old, base, file, &mut usable);
+        (bitmaps, file.as_ref().map(of_metadata).transpose()?)
+    };
     let metadata = upper.zip(file.as_ref()).map(|(upper, file)| {
         let mut free = upper.usable(base.partition_start.0, unit);
         free.push(upper.blocks()..if is_probe { u32::MAX - 1 } else { file.blocks });

@@ -118,7 +118,8 @@ pub struct BaseTable {
 pub struct BaseInPlace {
     /// Blocks of the partition.
     pub partition_blocks: u32,
-    /// Blocks of it that are free, as the volume records them; ascending and apart.
+    /// Blocks of it that are free, as the volume records them, or those behind all data where the drive keeps the account; ascending
+    /// and apart.
     pub free: Vec<Range<u32>>,
     /// Free blocks that nothing is to be recorded in: packets that lie elsewhere. Ascending and apart.
     pub avoided: Vec<Range<u32>>,
@@ -136,6 +137,8 @@ pub struct BaseInPlace {
     pub integrity: Recorded,
     /// The metadata partition, if there is one.
     pub metadata: Option<MetadataInPlace>,
+    /// It is pseudo-overwritable: there are no bitmaps, and data only goes behind data.
+    pub pseudo_overwrite: bool,
 }
 
 /// Whole sectors, as they are recorded.

@@ -90,6 +90,10 @@ impl Plan {
             }
         }
         let careful = room::without(&old.free, &room::joined(taken));
+        if old.pseudo_overwrite {
+            // What was recorded once is not free again: the medium goes on behind it.
+            return [careful.clone(), careful];
+        }
         let released = old.released.iter().cloned().chain(gone);
         let presumed = 0..SpaceBitmapDescriptor::blocks(old.partition_blocks, self.block_size());
         let released = room::without(&room::joined(released.collect()), &[presumed]);
@@ -264,7 +268,7 @@ impl Plan {
         if let Ok((map, _)) = MetadataPartitionMap::mut_from_prefix(second) {
             map.metadata_file_location = file.main_entry.into();
             map.metadata_mirror_file_location = file.mirror_entry.into();
-            map.metadata_bitmap_file_location = bitmap.place.start.into();
+            map.metadata_bitmap_file_location = bitmap.file_location().into();
         }
     }
 
@@ -282,7 +286,7 @@ impl Plan {
             fixed.unique_id = self.unique_ids.next.into();
             let free =
                 [&self.bitmaps, &self.metadata_bitmaps].into_iter().filter_map(|bitmaps| bitmaps.last());
-            let free: Vec<_> = free.map(Bitmap::free_blocks).collect();
+            let free: Vec<_> = free.map(Bitmap::counted_blocks).collect();
             let mut put = |index: usize, value: u32| {
                 if let Some(place) = tail.get_mut(4 * index..4 * index + 4) {
                     place.copy_from_slice(&value.to_le_bytes());

@@ -156,7 +156,7 @@ impl Plan {
         };
         let bitmap = ample.map(|ample| ample.fill(tree, &spaces, &mut layout, spec)).transpose()?;
         let metadata_bitmap =
-            ample.and_then(|_| rewritable::metadata_bitmap(&spaces, &layout, spec.block_size));
+            ample.and_then(|ample| ample.metadata_bitmap(&spaces, &layout, spec.block_size));
         let partition_start = target.map_or(Ok(frame::PARTITION_START), SequentialTarget::partition_start)?;
         let slot = frame::reserve_slots(spec.block_size).next();
         let frame = match &sparing {

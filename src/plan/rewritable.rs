@@ -11,11 +11,13 @@
 //! ```text
 //!   | bitmap | entry | bitmap file | metadata | more to come | data | free ...    | mirror | more to come | entry | trailer
 //! ```
+//!
+//! Pseudo-overwritable ones are the same without bitmaps.
 
 use std::ops::Range;
 
 use udf::file::SpaceBitmapDescriptor;
-use udf::{BlockSize, Sector};
+use udf::{BlockSize, Revision, Sector};
 
 use super::base::Run;
 use super::bitmap::{self, Bitmap};
@@ -38,7 +40,7 @@ const LARGEST_METADATA_PART: u32 = 16;
 pub(super) struct Ample {
     /// Its blocks.
     pub(super) blocks: u32,
-    /// Those of its bitmap, from the first on.
+    /// Those of its bitmap, from the first on; none if it is pseudo-overwritable.
     pub(super) bitmap_blocks: u32,
 }
 
@@ -49,9 +51,26 @@ impl Ample {
         let end = total.saturating_sub(TRAILER_BLOCKS).saturating_add(1) / CLUSTER_BLOCKS * CLUSTER_BLOCKS;
         let blocks = end.saturating_sub(frame::PARTITION_START.0 + 1);
         let blocks = sparing.map_or(blocks, Sparing::partition_blocks);
+        if spec.pseudo_overwrite {
+            return Self::without_bitmap(blocks, spec.revision).map(Some);
+        }
         let bitmap = SpaceBitmapDescriptor::blocks(blocks, spec.block_size);
         let bitmap_blocks = add_blocks(0, u64::from(bitmap).next_multiple_of(CLUSTER_BLOCKS.into()))?;
         Ok(Some(Self { blocks, bitmap_blocks }))
+    }
+
+    /// That of a volume whose drive keeps the account of what is free.
+    fn without_bitmap(blocks: u32, revision: Revision) -> Result<Self> {
+        if revision.rules().pseudo_overwrite {
+            return Ok(Self { blocks, bitmap_blocks: 0 });
+        }
+        let reason = format!("there are no pseudo-overwritable volumes of revision {revision}");
+        Err(Error::refused(reason, "leave out -r, or choose 2.60"))
+    }
+
+    /// Blocks of a bitmap file of a metadata partition of so many blocks.
+    fn bitmap_file_blocks(self, bits: u32, block_size: BlockSize) -> u32 {
+        if self.bitmap_blocks == 0 { 0 } else { bitmap::file_blocks(bits, block_size) }
     }
 
     /// The layout of this content with a metadata partition: its file at the beginning, its mirror at the end, and in both room for
@@ -69,7 +88,7 @@ impl Ample {
         let wanted = (4 * used).max(part(METADATA_PART)).max(LEAST_METADATA_BLOCKS.into());
         let wanted = up(wanted.min(part(LARGEST_METADATA_PART)).max(used));
         let bits = u32::try_from(wanted).unwrap_or(u32::MAX);
-        let main = up(bitmap_file + u64::from(bitmap::file_blocks(bits, spec.block_size)));
+        let main = up(bitmap_file + u64::from(self.bitmap_file_blocks(bits, spec.block_size)));
         let aligned = u64::from(alignment_blocks(spec.block_size));
         let least = (main + copies * used).next_multiple_of(aligned) + u64::from(spaces.data_blocks);
         let Some(spare) = mirror_entry.checked_sub(least) else {
@@ -120,7 +139,7 @@ impl Ample {
         if let Some(file) = &layout.metadata {
             used.push(0..self.bitmap_blocks);
             used.extend([file.main_entry, file.mirror_entry].map(|entry| entry..entry + 1));
-            used.extend(metadata_bitmap(spaces, layout, spec.block_size).map(|bitmap| bitmap.place));
+            used.extend(self.metadata_bitmap(spaces, layout, spec.block_size).map(|bitmap| bitmap.place));
             used.extend(file.extents_from(0));
         } else {
             used.push(0..spaces.metadata_end);
@@ -129,14 +148,19 @@ impl Ample {
         let all = 0..self.blocks;
         Ok(Bitmap { place: 0..self.bitmap_blocks, free: room::without(&[all], &room::joined(used)) })
     }
-}
 
-/// The bitmap file of the metadata partition, if there is one: behind the cluster of the metadata file's entry.
-pub(super) fn metadata_bitmap(spaces: &Spaces, layout: &Layout, block_size: BlockSize) -> Option<Bitmap> {
-    let file = layout.metadata.as_ref()?;
-    let start = file.main_entry + CLUSTER_BLOCKS;
-    let end = start + bitmap::file_blocks(file.blocks, block_size);
-    Some(Bitmap { place: start..end, free: std::iter::once(spaces.metadata_end..file.blocks).collect() })
+    /// What is free of the metadata partition, if there is one, and its bitmap file: behind the cluster of the metadata file's entry.
+    pub(super) fn metadata_bitmap(
+        self,
+        spaces: &Spaces,
+        layout: &Layout,
+        block_size: BlockSize,
+    ) -> Option<Bitmap> {
+        let file = layout.metadata.as_ref()?;
+        let start = file.main_entry + CLUSTER_BLOCKS;
+        let end = start + self.bitmap_file_blocks(file.blocks, block_size);
+        Some(Bitmap { place: start..end, free: std::iter::once(spaces.metadata_end..file.blocks).collect() })
+    }
 }
 
 fn too_small(needed_blocks: u64, spec: &Spec) -> Error {

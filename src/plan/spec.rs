@@ -28,6 +28,9 @@ pub struct Spec {
     /// Its partition is sparable: packets of so many blocks, 16 or 32, a few of them spare for those that wear out (UDF 2.2.9).
     /// Only with `rewritable_blocks`; 2.00, where packets always have 32 blocks, and 2.01.
     pub packet_blocks: Option<u16>,
+    /// Its partition is pseudo-overwritable: the drive puts elsewhere what is written again, and keeps the account of what is free
+    /// (UDF 2.60 2.2.14.2). Only with `rewritable_blocks`; 2.60.
+    pub pseudo_overwrite: bool,
 }
 
 /// The texts by which a volume is known.

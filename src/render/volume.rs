@@ -90,6 +90,7 @@ impl Plan {
         let access = match (&self.table, bitmap) {
             (Some(_), _) => AccessType::WriteOnce,
             (None, Some(_)) if self.sparing.is_some() => AccessType::Rewritable,
+            (None, Some(bitmap)) if !bitmap.is_recorded() => AccessType::PseudoOverwritable,
             (None, Some(_)) => AccessType::Overwritable,
             (None, None) => AccessType::ReadOnly,
         };
@@ -168,7 +169,7 @@ impl Plan {
             partition_number: self.partition_number.into(),
             metadata_file_location: file.main_entry.into(),
             metadata_mirror_file_location: file.mirror_entry.into(),
-            metadata_bitmap_file_location: bitmap.map_or(NO_BITMAP_FILE, |bitmap| bitmap.place.start).into(),
+            metadata_bitmap_file_location: bitmap.map_or(NO_BITMAP_FILE, Bitmap::file_location).into(),
             allocation_unit_size: file.unit_blocks.into(),
             alignment_unit_size: u16::try_from(file.unit_blocks).unwrap_or(u16::MAX).into(),
             flags: if file.duplicate { MetadataPartitionMap::DUPLICATE_METADATA } else { 0 },
@@ -215,9 +216,9 @@ impl Plan {
             maximum_udf_write_revision: MAXIMUM_WRITE.into(),
         };
         let mut tail = Vec::new();
-        // Nothing is free on a read-only partition, nor on one that the drive knows better about; nobody knows of a virtual one.
+        // Nothing is free on a read-only partition; nobody knows of a virtual one, nor of one whose drive keeps the account.
         let free = [&self.bitmaps, &self.metadata_bitmaps];
-        let free = free.map(|bitmaps| bitmaps.last().map_or(0, Bitmap::free_blocks));
+        let free = free.map(|bitmaps| bitmaps.last().map_or(0, Bitmap::counted_blocks));
         let free = sizes.iter().zip(free).map(|(size, free)| if *size == u32::MAX { *size } else { free });
         tail.extend(free.flat_map(u32::to_le_bytes));
         tail.extend(sizes.iter().flat_map(|size| size.to_le_bytes()));
@@ -241,6 +242,10 @@ impl Plan {
         let rules = self.shape.rules();
         if self.table.is_some() {
             return (rules.minimum_without_metadata, rules.minimum_without_metadata);
+        }
+        // Those who do not know the access type must not write (UDF 2.60 2.2.6.4).
+        if self.bitmaps.last().is_some_and(|bitmap| !bitmap.is_recorded()) {
+            return (rules.minimum_read, rules.number);
         }
         (rules.minimum_read, rules.minimum_write)
     }

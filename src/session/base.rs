@@ -7,9 +7,10 @@ use udf::read::{Entry, MetadataFile, ReadAt};
 use udf::{BlockAddress, Sector};
 
 use super::import::{Import, mark_changed};
-use super::in_place::UPPER;
+use super::in_place::{UPPER, is_pseudo_overwritable};
 use super::refuse::physical_start;
 use super::tables::base_table;
+use super::used::Used;
 use crate::error::{Error, Result, Warning};
 use crate::plan::frame::{PARTITION_START, reserve_slots};
 use crate::plan::{Base, BaseMetadata, Frame, Run};
@@ -54,10 +55,13 @@ impl<R: ReadAt> Import<R> {
         self.lose_streams(&mut names)?;
         self.move_streams(tree)?;
         self.unless_numbered(tree)?;
-        let mut base = self.base(&names)?;
+        let is_untold = self.in_place.is_some() && is_pseudo_overwritable(&self.volume);
+        let used = is_untold.then(|| self.used()).transpose()?;
+        let mut base = self.base(&names, used.as_ref())?;
         if let Some(write_unit_blocks) = self.in_place {
             self.unless_own(&names.lost)?;
-            base.in_place = Some(self.base_in_place(tree, &names.lost, write_unit_blocks)?);
+            let in_place = self.base_in_place(tree, &names.lost, write_unit_blocks, used.as_ref())?;
+            base.in_place = Some(in_place);
         }
         // A further name has a unique id of its own (UDF 3.2.1.1).
         for (node, _) in outcome.linked.iter().filter(|(node, inode)| tree.node(*node).inode == *inode) {
@@ -217,7 +221,8 @@ impl<R: ReadAt> Import<R> {
         Kept { icb, icb_bytes, unique_id: 0, characteristics: 0, link_change: 0, changed: true }
     }
 
-    fn base(&mut self, names: &Names) -> Result<Base> {
+    /// What is `used` counts before what the integrity descriptor says.
+    fn base(&mut self, names: &Names, used: Option<&Used>) -> Result<Base> {
         let volume = &self.volume;
         let missing = |what: &'static str| Error::Options(format!("the volume has no {what}"));
         let integrity = volume.integrity().ok_or_else(|| missing("integrity descriptor"))?;
@@ -248,9 +253,16 @@ impl<R: ReadAt> Import<R> {
             session_number: self.newest.session.number,
             session_start: self.newest.session.start,
             sequences: self.newest.sequences,
-            next_unique_id: integrity.next_unique_id.max(self.newest.next_unique_id).max(16),
-            files: counted(integrity.files, names.linked, names.files),
-            directories: counted(integrity.directories, 0, names.directories),
+            next_unique_id: integrity
+                .next_unique_id
+                .max(self.newest.next_unique_id)
+                .max(used.map_or(16, |used| used.next_unique_id)),
+            files: counted(used.map_or(integrity.files, |used| Some(used.files)), names.linked, names.files),
+            directories: counted(
+                used.map_or(integrity.directories, |used| Some(used.directories)),
+                0,
+                names.directories,
+            ),
             recorded: self.newest.recorded,
             free_start: self.newest.free_start,
             reserve_slot: self.reserve_slot()?,

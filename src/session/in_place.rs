@@ -10,6 +10,7 @@ use udf::volume::AccessType;
 use udf::{BlockAddress, PartitionReference, Sector};
 
 use super::import::Import;
+use super::used::Used;
 use crate::error::{Error, Result};
 use crate::plan::frame::CLUSTER_BLOCKS;
 use crate::plan::{BaseInPlace, MetadataInPlace, Recorded, joined, without};
@@ -19,12 +20,23 @@ use crate::tree::{Content, Inode, Tree};
 pub(super) const PARTITION: PartitionReference = PartitionReference(0);
 /// The metadata or virtual partition upon it, in which entries have their numbers, if there is one.
 pub(super) const UPPER: PartitionReference = PartitionReference(1);
-/// Whether a volume is meant to be changed where it lies: it has an account of what is free, and its partition can be written
-/// to at any place (ECMA-167 3/10.5.7).
+/// Whether a volume is meant to be changed where it lies: its partition can be written to at any place (ECMA-167 3/10.5.7), and
+/// it has an account of what is free, or the drive has.
 pub fn is_rewritable<R: ReadAt>(volume: &Volume<R>) -> bool {
-    let access = volume.partitions().first().and_then(|partition| partition.access);
-    matches!(access, Some(AccessType::Overwritable | AccessType::Rewritable))
-        && !volume.free_sets(PARTITION).is_empty()
+    match access(volume) {
+        Some(AccessType::Overwritable | AccessType::Rewritable) => !volume.free_sets(PARTITION).is_empty(),
+        Some(AccessType::PseudoOverwritable) => true,
+        _ => false,
+    }
+}
+
+/// Whether the drive puts elsewhere what is written again on a volume, and keeps the account of what is free (UDF 2.60 2.2.14.2).
+pub fn is_pseudo_overwritable<R: ReadAt>(volume: &Volume<R>) -> bool {
+    access(volume) == Some(AccessType::PseudoOverwritable)
+}
+
+fn access<R: ReadAt>(volume: &Volume<R>) -> Option<AccessType> {
+    volume.partitions().first().and_then(|partition| partition.access)
 }
 
 /// An error unless this volume can be changed in place.
@@ -41,7 +53,15 @@ pub(super) fn unless_changeable<R: ReadAt>(volume: &Volume<R>) -> Result<()> {
             "append a session instead (--layout session), or make a new volume from its files",
         ));
     }
-    if volume.partitions().len() > 1 && volume.free_sets(UPPER).is_empty() {
+    if is_pseudo_overwritable(volume) {
+        let is_bare = |partition| volume.free_sets(partition).is_empty();
+        if volume.partitions().len() < 2 || !is_bare(PARTITION) || !is_bare(UPPER) {
+            return Err(Error::refused(
+                "the volume is pseudo-overwritable, but has no metadata partition, or has an account of its free blocks",
+                anew,
+            ));
+        }
+    } else if volume.partitions().len() > 1 && volume.free_sets(UPPER).is_empty() {
         return Err(Error::refused(
             "the volume's metadata partition has no readable account of its free blocks",
             anew,
@@ -129,12 +149,14 @@ impl<R: ReadAt> Import<R> {
         }
     }
 
-    /// What a change in place needs to know; `lost` are ICBs that nothing refers to any more.
+    /// What a change in place needs to know; `lost` are ICBs that nothing refers to any more, `used` what is used of a volume that has no
+    /// account of what is free.
     pub(super) fn base_in_place(
         &self,
         tree: &Tree,
         lost: &BTreeSet<BlockAddress>,
         write_unit_blocks: u32,
+        used: Option<&Used>,
     ) -> Result<BaseInPlace> {
         let volume = &self.volume;
         let partition_blocks = self.blocks_of(PARTITION);
@@ -150,7 +172,7 @@ impl<R: ReadAt> Import<R> {
         let integrity = volume.integrity().map_or(Sector(0), |integrity| integrity.sector);
         let mut sector = vec![0; volume.block_size().len()];
         volume.read_sectors(integrity, &mut sector)?;
-        let Account { free, bitmap, others, own } = self.account()?;
+        let Account { mut free, bitmap, others, own } = self.account()?;
         let (mut released, of_metadata): (Vec<_>, Vec<_>) =
             self.released(tree, lost)?.into_iter().partition(|(partition, _)| *partition == PARTITION);
         released.extend(others.into_iter().map(|range| (PARTITION, range)));
@@ -159,7 +181,11 @@ impl<R: ReadAt> Import<R> {
         let (released, of_metadata) = (ranges(released), ranges(of_metadata));
         let (kept, kept_in_metadata): (Vec<_>, Vec<_>) =
             staying(tree).map(one_block).partition(|(partition, _)| *partition == PARTITION);
-        let metadata = self.metadata_in_place(of_metadata, &ranges(kept_in_metadata))?;
+        let metadata = self.metadata_in_place(of_metadata, &ranges(kept_in_metadata), used)?;
+        if let (Some(used), Some(metadata)) = (used, &metadata) {
+            let behind = metadata.files.main.first().map_or(0, |run| run.place().end);
+            free = used.free_behind(behind, metadata.blocks_below().collect(), partition_blocks);
+        }
         // Nothing that is seen to be needed becomes free, whatever else claims it; nor is it free, whatever the account says.
         let mut needed = ranges(kept);
         needed.extend(metadata.iter().flat_map(MetadataInPlace::blocks_below));
@@ -177,6 +203,7 @@ impl<R: ReadAt> Import<R> {
             main,
             reserve,
             integrity: Recorded { start: integrity, bytes: sector },
+            pseudo_overwrite: used.is_some(),
         })
     }
 
@@ -261,18 +288,19 @@ impl<R: ReadAt> Import<R> {
                 release(kept.icb, false)?;
             }
         }
-        let file_set = self.volume.file_set_address();
-        let recorded = self.volume.logical().logical_volume_contents_use;
-        if recorded.start() == file_set {
-            let blocks = self.volume.block_size().blocks_for(recorded.bytes().into());
-            for skip in 0..u32::try_from(blocks).unwrap_or(0).min(LONGEST_FILE_SET_BLOCKS) {
-                let Some(at) = file_set.checked_add(skip).filter(|at| self.is_of_file_set(*at)) else {
-                    break;
-                };
-                released.push(one_block(at));
-            }
+        if self.volume.logical().logical_volume_contents_use.start() == self.volume.file_set_address() {
+            released.extend(self.file_set_blocks().map(one_block));
         }
         Ok(released)
+    }
+
+    /// The blocks of the file set's sequence, from the file set on.
+    pub(super) fn file_set_blocks(&self) -> impl Iterator<Item = BlockAddress> + '_ {
+        let first = self.volume.file_set_address();
+        let bytes = self.volume.logical().logical_volume_contents_use.bytes();
+        let blocks = u32::try_from(self.volume.block_size().blocks_for(bytes.into())).unwrap_or(0);
+        let blocks = (0..blocks.min(LONGEST_FILE_SET_BLOCKS)).map_while(move |skip| first.checked_add(skip));
+        blocks.take_while(|at| self.is_of_file_set(*at))
     }
 
     /// Whether a block has a descriptor of the file set's sequence. Its extent may be longer.

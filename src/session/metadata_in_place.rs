@@ -7,6 +7,7 @@ use udf::read::{MetadataPartition, PartitionKind, ReadAt};
 
 use super::import::Import;
 use super::in_place::{PARTITION, Released, UPPER, one_block};
+use super::used::Used;
 use crate::error::{Error, Result};
 use crate::plan::{MetadataInPlace, Mirror, Run, joined, without};
 
@@ -41,11 +42,13 @@ impl<R: ReadAt> Import<R> {
         Ok(None)
     }
 
-    /// What is known of the metadata partition, if there is one, of which these blocks become free, and those have entries that stay.
+    /// What is known of the metadata partition, if there is one, of which these blocks become free, and those have entries that stay;
+    /// `used` is what is used of a volume that has no account of what is free.
     pub(super) fn metadata_in_place(
         &self,
         mut released: Vec<Range<u32>>,
         kept: &[Range<u32>],
+        used: Option<&Used>,
     ) -> Result<Option<MetadataInPlace>> {
         let Some(metadata) = self.metadata_partition() else { return Ok(None) };
         let Some(mut files) = self.metadata(self.volume.file_set_address())? else { return Ok(None) };
@@ -63,7 +66,7 @@ impl<R: ReadAt> Import<R> {
                 "mend the volume first: mkudf-ms repair",
             ));
         }
-        let mut free = Vec::new();
+        let mut free = used.map_or_else(Vec::new, |used| used.free_of_metadata(blocks));
         for set in self.volume.free_sets(UPPER) {
             self.free_blocks_of(&set, &mut free)?;
         }

@@ -14,6 +14,7 @@ mod search;
 mod streams;
 pub(crate) mod survey;
 mod tables;
+mod used;
 mod whole;
 
 pub use close::end_of_session;
@@ -21,7 +22,7 @@ pub use diff::{Change, Difference, diff};
 pub use history::{Provenance, Session, sessions};
 pub use import::{Import, ImportOptions, Manner};
 pub(crate) use import::{attributes, kind_of};
-pub use in_place::is_rewritable;
+pub use in_place::{is_pseudo_overwritable, is_rewritable};
 pub use refuse::unless_other_layout;
 pub use search::{all_sessions, search};
 pub use whole::{Continuation, Whole, broken_off, newest_whole};

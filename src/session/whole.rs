@@ -3,6 +3,7 @@
 use udf::Sector;
 use udf::read::{OpenOptions, ReadAt, Volume};
 
+use super::in_place::is_pseudo_overwritable;
 use super::refuse::nothing_whole;
 use crate::error::{Result, Warning};
 use crate::media::VolumeLayout;
@@ -70,7 +71,11 @@ impl Continuation {
 impl VolumeLayout {
     /// How a volume grows that is appended to.
     pub fn of<R: ReadAt>(volume: &Volume<R>) -> Self {
-        if volume.virtual_table().is_some() { Self::Vat } else { Self::Session }
+        match volume.virtual_table() {
+            Some(_) => Self::Vat,
+            None if is_pseudo_overwritable(volume) => Self::PseudoOverwrite,
+            None => Self::Session,
+        }
     }
 }
 

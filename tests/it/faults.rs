@@ -34,6 +34,12 @@ fn case_in_place(revision: Revision) -> Case {
     case_of(&Spec { rewritable_blocks: Some(4096), ..spec(revision, BlockSize::B2048) })
 }
 
+/// 2.60, for a drive that keeps the account of what is free.
+fn case_pseudo_overwrite() -> Case {
+    let spec = spec(Revision::V2_60, BlockSize::B2048);
+    case_of(&Spec { rewritable_blocks: Some(6000), pseudo_overwrite: true, ..spec })
+}
+
 fn case_of(spec: &Spec) -> Case {
     let mut folder = Folder::new(u64::from(spec.revision.number()));
     folder.change(30);
@@ -96,8 +102,8 @@ type Spoil = fn(Faulty<MemoryDevice>, u64) -> Faulty<MemoryDevice>;
 /// What replaces the old tree is not the last that is written: a failure behind it leaves the new one, and says that it failed.
 #[test]
 fn each_write_and_flush_of_a_change_in_place_may_fail() {
-    for revision in [Revision::V2_01, Revision::V2_50] {
-        let case = case_in_place(revision);
+    for case in [case_in_place(Revision::V2_01), case_in_place(Revision::V2_50), case_pseudo_overwrite()] {
+        let revision = case.revision;
         for (what, spoil) in [("write", Faulty::fail_write as Spoil), ("flush", Faulty::fail_flush)] {
             let mut found = Vec::new();
             for number in 0.. {
@@ -122,8 +128,8 @@ fn each_write_and_flush_of_a_change_in_place_may_fail() {
 /// An image file with holes, on a disk that has no more room.
 #[test]
 fn a_disk_that_is_full_while_a_volume_is_changed_in_place_leaves_the_old_tree() {
-    for revision in [Revision::V1_50, Revision::V2_60] {
-        let case = case_in_place(revision);
+    for case in [case_in_place(Revision::V1_50), case_in_place(Revision::V2_60), case_pseudo_overwrite()] {
+        let revision = case.revision;
         let end = case.bytes.len() as u64;
         let mut failures = 0;
         for part in 1..32 {
@@ -206,7 +212,8 @@ fn append_with_short_read(case: &Case, number: u64) -> (Result<(), Error>, Manif
 
 #[test]
 fn each_read_of_the_old_session_may_be_short() {
-    for case in [case(Revision::V1_02), case(Revision::V2_50), case_in_place(Revision::V2_50)] {
+    let in_place = [case_in_place(Revision::V2_50), case_pseudo_overwrite()];
+    for case in [case(Revision::V1_02), case(Revision::V2_50)].into_iter().chain(in_place) {
         let revision = case.revision;
         let (mut failures, mut number) = (0, 0);
         loop {

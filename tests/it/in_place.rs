@@ -2,6 +2,7 @@
 //! anything but the old tree or the new one.
 
 mod bent;
+mod pseudo_overwrite;
 
 use std::path::Path;
 

@@ -163,6 +163,10 @@ fn seeds_for_the_fuzzer() {
         for target in ["in_place", "repair", "check"] {
             write(target, format!("rewritable-{revision}"), &rewritable);
         }
+        if revision.rules().pseudo_overwrite {
+            let spec = Spec { rewritable_blocks: Some(2048), pseudo_overwrite: true, ..spec.clone() };
+            write("in_place", String::from("pseudo-overwrite"), &pieces(&volume(&spec)));
+        }
         let image = volume(&spec);
         assert!(image.len() <= BLOCK * BLOCKS, "{revision}: {} blocks", image.len() / BLOCK);
         let seed = pieces(&image);

@@ -39,6 +39,8 @@ pub struct Rules {
     pub streams: bool,
     /// Read-only and overwritable volumes keep metadata in a metadata partition (UDF 2.2.10).
     pub metadata_partition: bool,
+    /// There are partitions that the drive makes overwritable: what is written again it puts elsewhere (UDF 2.60 2.2.14.2).
+    pub pseudo_overwrite: bool,
     /// The form of virtual allocation tables, if there are any (UDF 2.2.11).
     pub virtual_table: Option<VirtualTableForm>,
     /// Packets of sparable partitions are ECC blocks; before, there were none but of 32 blocks (UDF 2.2.9).
@@ -81,6 +83,7 @@ const V1_02: Rules = Rules {
     extended_file_entries: false,
     streams: false,
     metadata_partition: false,
+    pseudo_overwrite: false,
     virtual_table: None,
     packet_is_ecc_block: false,
     absent_attribute_is_ones: false,
@@ -135,7 +138,7 @@ const V2_50: Rules = Rules {
     minimum_write: 0x0250,
     ..V2_01
 };
-const V2_60: Rules = Rules { number: 0x0260, ..V2_50 };
+const V2_60: Rules = Rules { number: 0x0260, pseudo_overwrite: true, ..V2_50 };
 
 impl Revision {
     /// All of them, oldest first.

@@ -9,7 +9,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use mkudf_ms::device::simulated::WholeUnits;
 use mkudf_ms::device::{self, BlockDevice, ImageFile, Pipe, Recordable, WriteAt};
-use mkudf_ms::media::{Drive, Medium, VolumeLayout};
+use mkudf_ms::media::{Drive, Medium, VolumeLayout, Writing};
 use mkudf_ms::plan::{Plan, Spec};
 use mkudf_ms::progress::Progress;
 use mkudf_ms::scan::{self, FileId, NoSession};
@@ -88,7 +88,8 @@ fn spec(job: &Create, flags: &flags::Create, target: &Target<'_>) -> anyhow::Res
     // Beyond 2^32 blocks a device is used as far as they go.
     let device_blocks = device_blocks.map(|blocks| u32::try_from(blocks).unwrap_or(u32::MAX));
     let is_sparable = job.layout == VolumeLayout::Sparable;
-    let is_rewritable = flags.rewritable || is_sparable;
+    let pseudo_overwrite = job.medium.writing == Writing::PseudoOverwrite;
+    let is_rewritable = flags.rewritable || is_sparable || pseudo_overwrite;
     let rewritable_blocks = is_rewritable.then(|| rewritable(job, flags, block_size, device_blocks));
     Ok(Spec {
         revision: job.revision,
@@ -101,6 +102,7 @@ fn spec(job: &Create, flags: &flags::Create, target: &Target<'_>) -> anyhow::Res
         device_blocks,
         rewritable_blocks: rewritable_blocks.transpose()?,
         packet_blocks: u16::try_from(job.medium.write_unit_blocks).ok().filter(|_| is_sparable),
+        pseudo_overwrite,
     })
 }
 
@@ -158,12 +160,14 @@ impl<'a> Target<'a> {
         }
         // From here on the drive is a block device, which nobody else must have open.
         if let Some(disc) = drive {
+            disc::unless_pseudo_overwritten(&*disc).with_context(|| flags.output.display().to_string())?;
             if disc.medium().is_sequential() {
                 let reason = format!(
-                    "the {} in the drive is written in sessions, not in packets",
-                    disc.medium().description
+                    "the {} in the drive is written in sessions, not as {}",
+                    disc.medium().description,
+                    medium.description
                 );
-                let hint = "format it, if it can be: mkudf-ms format; or leave out --layout sparable";
+                let hint = "format it, if it can be: mkudf-ms format; or leave out -m and --layout";
                 return Err(Error::refused(reason, hint).into());
             }
             disc::unless_unformatted(&*disc).with_context(|| flags.output.display().to_string())?;

@@ -9,7 +9,7 @@ use mkudf_ms::device::mmc::{self, ScsiGeneric, Unit};
 use mkudf_ms::device::simulated::{SimulatedMedium, sidecar};
 use mkudf_ms::device::{FileReader, Recordable};
 use mkudf_ms::media::multisession::{self, Mechanism, MultisessionError, Sequential};
-use mkudf_ms::media::{Medium, VolumeLayout};
+use mkudf_ms::media::{Medium, VolumeLayout, Writing};
 use mkudf_ms::plan::SequentialTarget;
 use mkudf_ms::session::{self, Continuation, Whole};
 use udf::BlockSize;
@@ -76,7 +76,11 @@ pub(crate) fn to_grow(
     effort: &Effort,
     report: &Report,
 ) -> anyhow::Result<Option<Box<dyn Recordable>>> {
-    unless_left_to_the_kernel(path, to_write(path, effort, report)?)
+    let found = to_write(path, effort, report)?;
+    if let Some(disc) = found.as_deref().filter(|_| is_drive(path)) {
+        unless_pseudo_overwritten(disc)?;
+    }
+    unless_left_to_the_kernel(path, found)
 }
 
 /// The same for what was written.
@@ -96,6 +100,20 @@ fn unless_left_to_the_kernel(
         }
         found => Ok(found),
     }
+}
+
+/// An error if a disc in a drive is pseudo-overwritten: the kernel opens none for writing, so nobody would write it.
+pub(crate) fn unless_pseudo_overwritten(disc: &dyn Recordable) -> mkudf_ms::Result<()> {
+    if disc.medium().writing == Writing::PseudoOverwrite {
+        return Err(Error::refused(
+            format!(
+                "the {} in the drive is not written there yet, only images of such discs are",
+                disc.medium().description
+            ),
+            "copy the disc to an image, and change that",
+        ));
+    }
+    Ok(())
 }
 
 /// An error if a disc that is written in any order is not formatted.

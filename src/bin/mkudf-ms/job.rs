@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use mkudf_ms::builder::BuildError;
-use mkudf_ms::media::{Medium, VolumeLayout, Writing};
+use mkudf_ms::media::{self, Medium, VolumeLayout, Writing};
 use mkudf_ms::plan::{Identifiers, Uuid};
 use mkudf_ms::scan::{self, Conflict, Filter, Source};
 use mkudf_ms::stream::StreamOptions;
@@ -84,7 +84,8 @@ impl Create {
         };
         let is_sparable = flags.format.layout == flags::LayoutChoice::Sparable;
         let medium = if is_sparable { in_packets(medium)? } else { medium };
-        let may_be_empty = flags.rewritable || medium.writing == Writing::Packet;
+        let is_in_place = matches!(medium.writing, Writing::Packet | Writing::PseudoOverwrite);
+        let may_be_empty = flags.rewritable || is_in_place;
         if flags.sources.is_empty() && flags.selection.files_from.is_none() && !may_be_empty {
             return usage("nothing to do: name a SOURCE");
         }
@@ -180,30 +181,15 @@ impl Times {
 
 /// The medium of a name, if volumes can be made for it.
 pub(crate) fn medium(name: &str) -> anyhow::Result<&'static Medium> {
-    let names = || {
-        Medium::random()
-            .chain(Medium::sequential())
-            .chain(Medium::in_packets())
-            .map(|medium| medium.name)
-            .collect::<Vec<_>>()
-            .join(", ")
+    let Some(medium) = Medium::find(name) else {
+        let written = media::ALL.iter().filter(|medium| medium.writing != Writing::Never);
+        let names: Vec<_> = written.map(|medium| medium.name).collect();
+        return usage(format!("no such medium: {name}; known are {}", names.join(", ")));
     };
-    match Medium::find(name) {
-        None => usage(format!("no such medium: {name}; known are {}", names())),
-        Some(medium) => match medium.writing {
-            Writing::Random | Writing::Sequential | Writing::SequentialErasable | Writing::Packet => {
-                Ok(medium)
-            }
-            Writing::Never => {
-                usage(format!("{} is pressed, not written: make an image (-m image)", medium.description))
-            }
-            Writing::PseudoOverwrite => usage(format!(
-                "volumes for {} are not written yet; those for {} are",
-                medium.description,
-                names()
-            )),
-        },
+    if medium.writing == Writing::Never {
+        return usage(format!("{} is pressed, not written: make an image (-m image)", medium.description));
     }
+    Ok(medium)
 }
 
 /// The same disc, written in packets.
@@ -436,8 +422,7 @@ mod tests {
     #[test]
     fn media_that_cannot_be_written_are_refused_by_name() {
         assert_eq!(medium("BDRE").unwrap().name, "bd-re");
-        for (name, word) in [("bd-r-pow", "not written yet"), ("dvd", "pressed"), ("tape", "no such medium")]
-        {
+        for (name, word) in [("dvd", "pressed"), ("tape", "no such medium")] {
             let error = medium(name).unwrap_err();
             assert!(error.is::<Usage>() && error.to_string().contains(word), "{error}");
         }

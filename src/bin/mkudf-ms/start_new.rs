@@ -105,6 +105,7 @@ impl Planning for Fresh<'_> {
             device_blocks: None,
             rewritable_blocks: None,
             packet_blocks: None,
+            pseudo_overwrite: false,
         };
         let plan = match self.layout {
             VolumeLayout::Vat => Plan::create_with_table(&tree, &spec, &self.target)?,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mkudf_ms::builder::{Conflict, Defaults, FileSystemImage};
 use mkudf_ms::device::MemoryDevice;
-use mkudf_ms::media::VolumeLayout;
+use mkudf_ms::media::{Medium, VolumeLayout};
 use mkudf_ms::progress::Progress;
 use mkudf_ms::session::is_rewritable;
 use udf::read::{OpenOptions, ReadAt as _, Volume};
@@ -62,6 +62,36 @@ fn a_volume_that_does_not_grow_says_before_what_will_be_free_after() {
         assert_eq!(recorded_free(&device), free);
         assert!(free > empty, "{revision}: {free}, {empty}");
     }
+}
+
+#[test]
+fn one_whose_drive_keeps_the_account_says_what_will_be_left_and_nothing_is_won_back() {
+    let medium = Medium::find("bd-r-pow").unwrap();
+    let defaults = Defaults {
+        rewritable_blocks: Some(BLOCKS),
+        capacity_blocks: Some(BLOCKS),
+        layout: Some(VolumeLayout::PseudoOverwrite),
+        ..Defaults::for_medium(medium, "POW", super::NOW)
+    };
+    let device = Arc::new(MemoryDevice::new());
+    let mut image = FileSystemImage::new(defaults.clone());
+    let free = image.free_blocks().unwrap().unwrap();
+    image.add_bytes("/a", vec![1; 100_000], Conflict::Error).unwrap();
+    let left = image.free_blocks().unwrap().unwrap();
+    assert!(left < free);
+    image.create_result().unwrap().write_to(&*device, &Progress::default()).unwrap();
+    let mut image = FileSystemImage::import(Arc::clone(&device), defaults.clone()).unwrap();
+    image.remove("/a").unwrap();
+    image.add_bytes("/b", "b", Conflict::Error).unwrap();
+    assert!(image.free_blocks().unwrap().unwrap() <= left);
+    image.create_result().unwrap().write_to(&*device, &Progress::default()).unwrap();
+    super::assert_sound(&device);
+    assert_eq!(
+        VolumeLayout::of(&Volume::open(&*device, &OpenOptions::default()).unwrap()),
+        VolumeLayout::PseudoOverwrite
+    );
+    let other = Defaults { layout: Some(VolumeLayout::Session), ..defaults };
+    assert!(FileSystemImage::import(Arc::clone(&device), other).is_err());
 }
 
 #[test]

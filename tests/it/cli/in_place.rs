@@ -72,6 +72,25 @@ fn what_cannot_be_is_refused_with_the_way_out() {
 }
 
 #[test]
+fn discs_for_pseudo_overwrite_are_made_and_changed_in_place() {
+    let bench = Bench::new();
+    bench.done(["create", "-m", "bd-r-pow", "--capacity", "16M", "-o", "d.udf"]);
+    bench.done(["append", "d.udf", "src"]);
+    let info = bench.done(["info", "d.udf"]);
+    assert!(info.contains("accesstype=pseudo-overwritable") && info.contains("udfwriterev=2.60"), "{info}");
+    bench.write("more/new.txt", "new");
+    bench.done(["append", "d.udf", "--remove", "/sub", "more"]);
+    bench.done(["check", "d.udf"]);
+    assert_eq!(bench.paths(&["d.udf"]), ["/a.txt", "/link", "/new.txt"]);
+    let refusal = bench.fails(1, ["append", "--layout", "session", "d.udf", "src"]);
+    assert!(refusal.contains("in place"), "{refusal}");
+    bench.fails(1, ["create", "-m", "bd-r-pow", "-r", "2.50", "--capacity", "16M", "-o", "x", "src"]);
+    let refusal = bench.fails(2, ["create", "-m", "bd-r-pow", "--layout", "vat", "-o", "x", "src"]);
+    assert!(refusal.contains("grow with the layout"), "{refusal}");
+    assert!(!bench.path("x").exists());
+}
+
+#[test]
 fn discs_in_packets_are_made_sparable_and_grow_in_place() {
     for (medium, options) in [
         ("cd-rw", &["--layout", "sparable"][..]),

@@ -3,12 +3,15 @@
 use super::Bench;
 
 /// The same tree in a volume of each kind.
-fn benches() -> [Bench; 3] {
-    [&["-r", "2.50"][..], &["--rewritable", "--capacity", "8M"], &["-m", "bd-r"]].map(|kind| {
-        let bench = Bench::new();
-        bench.done([&["create", "-o", "v.udf"], kind, &["src"]].concat());
-        bench
-    })
+fn benches() -> [Bench; 4] {
+    let pseudo_overwrite = ["-m", "bd-r-pow", "--capacity", "8M"];
+    [&["-r", "2.50"][..], &["--rewritable", "--capacity", "8M"], &pseudo_overwrite, &["-m", "bd-r"]].map(
+        |kind| {
+            let bench = Bench::new();
+            bench.done([&["create", "-o", "v.udf"], kind, &["src"]].concat());
+            bench
+        },
+    )
 }
 
 #[test]
@@ -108,7 +111,7 @@ fn what_cannot_be_done_changes_nothing_at_all() {
 
 #[test]
 fn steps_on_a_closed_disc_say_so_and_a_session_can_be_closed_behind_one() {
-    let [sessions, _, disc] = benches();
+    let [sessions, _, _, disc] = benches();
     disc.done(["mkdir", "--close", "v.udf", "/made"]);
     disc.done(["close", "--finalize", "v.udf"]);
     let refusal = disc.fails(1, ["rm", "v.udf", "/a.txt"]);
@@ -123,6 +126,7 @@ fn what_was_written_is_read_back_where_it_can_be() {
     for (kind, further) in [
         (&["-r", "2.60"][..], &[][..]),
         (&["--rewritable", "--capacity", "8M"], &[]),
+        (&["-m", "bd-r-pow", "--capacity", "8M"], &[]),
         (&["-m", "bd-r"], &["--close"]),
     ] {
         let bench = Bench::new();

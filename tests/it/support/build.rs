@@ -38,6 +38,7 @@ pub(crate) fn spec(revision: Revision, block_size: BlockSize) -> Spec {
         device_blocks: None,
         rewritable_blocks: None,
         packet_blocks: None,
+        pseudo_overwrite: false,
     }
 }
 

@@ -17,7 +17,8 @@ VOLUMES = [("hd", "1.50", 512, None), ("hd", "2.01", 512, None), ("hd", "1.02", 
            ("cdrw", "1.50", 2048, None), ("cdrw", "2.01", 2048, None), ("dvdrw", "2.01", 2048, None), ("dvdram", "2.01", 2048, None)]
 OURS = [("1.02", 2048, None), ("1.50", 512, None), ("2.00", 4096, None), ("2.01", 2048, None),
         ("2.00", 2048, "cd-rw"), ("2.01", 2048, "cd-rw"), ("2.01", 2048, "dvd-rw"),
-        ("2.50", 2048, None), ("2.50", 512, None), ("2.60", 4096, None)]
+        ("2.50", 2048, None), ("2.50", 512, None), ("2.60", 4096, None),
+        ("2.60", 2048, "bd-r-pow")]
 READ_ONLY = ("2.50", "2.60")        # for the kernel
 VOLUME_BYTES = 24 << 20
 
@@ -34,9 +35,9 @@ def judge(context):
                 (f"--space={space}",) if space else ()) for medium, revision, block, space in VOLUMES]
     if shutil.which("newfs_udf"):
         volumes.append(("newfs_udf", "newfs_udf", None, 2048, ()))
-    for revision, block, packets in OURS:
-        options = ("-m", packets, "--layout", "sparable") if packets else ("--rewritable",)
-        volumes.append((f"ours-{packets + '-' if packets else ''}{revision}-{block}", None, revision, block, options))
+    for revision, block, medium in OURS:
+        options = made_for(medium)
+        volumes.append((f"ours-{medium + '-' if medium else ''}{revision}-{block}", None, revision, block, options))
     jobs = []
     for number, (name, medium, revision, block, options) in enumerate(volumes):
         if not report.wanted(f"rewrite/{name}"):
@@ -49,12 +50,22 @@ def judge(context):
             image, _ = foreign.mkudffs(folder, medium, revision, block, VOLUME_BYTES // block, options)
         else:
             image = f"{folder}/{name}.udf"
-            context.product.create(image, revision=revision, block=block, options=(*options, "--capacity", VOLUME_BYTES))
+            context.product.create(image, revision=revision, block=block, options=options)
         jobs.append({"id": name, "image": image, "sector": block, "seed": 50 + number, "read_only": revision in READ_ONLY,
                      "rounds": QUICK if report.quick else ROUNDS})
     halves(work, jobs, lambda work, half: judge_half(context, work, half))
     if not report.keep:
         shutil.rmtree(work)
+
+
+def made_for(medium):
+    """How a volume is made that is changed in place. What is recorded once for pseudo-overwrite stays taken, so that takes more."""
+    size = ("--capacity", VOLUME_BYTES)
+    if not medium:
+        return ("--rewritable", *size)
+    if medium == "bd-r-pow":
+        return ("-m", medium, "--capacity", 8 * VOLUME_BYTES)
+    return ("-m", medium, "--layout", "sparable", *size)
 
 
 def judge_half(context, work, jobs):

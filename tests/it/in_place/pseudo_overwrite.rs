@@ -1,0 +1,287 @@
+//! Volumes for drives that put elsewhere what is written again: no bitmap says what is free, so the tree does; data only goes behind
+//! data, and a change that broke off needs no repair, since there is nothing that could be wrong but counts.
+
+use std::ops::Range;
+
+use mkudf_ms::Error;
+use mkudf_ms::device::{Event, MemoryDevice, Recorder};
+use mkudf_ms::plan::Spec;
+use mkudf_ms::progress::Progress;
+use mkudf_ms::session::is_pseudo_overwritable;
+use mkudf_ms::stream::{StreamOptions, stream};
+use udf::general::{Descriptor as _, ExtentKind, Tag};
+use udf::read::{Extent, OpenOptions, PartitionKind, ReadAt, Volume};
+use udf::volume::{AccessType, LogicalVolumeIntegrityDescriptor, PartitionDescriptor};
+use udf::{BlockSize, PartitionReference, Revision};
+
+use super::{Change, assert_clean, change_on, metadata, plan_change, rewritable};
+use crate::support::build::create;
+use crate::support::folder::Folder;
+use crate::support::images;
+use crate::support::manifest::{self, Manifest, assert_same};
+use crate::support::writes::{Cuts, State, Tear, groups};
+
+const LEN: usize = 2048;
+
+fn spec(blocks: u32) -> Spec {
+    Spec { pseudo_overwrite: true, ..rewritable(Revision::V2_60, BlockSize::B2048, blocks) }
+}
+
+fn made(folder: &Folder, blocks: u32) -> MemoryDevice {
+    let device = MemoryDevice::new();
+    create(folder.path(), &spec(blocks), &device).unwrap();
+    device
+}
+
+fn open(device: &MemoryDevice) -> Volume<&MemoryDevice> {
+    Volume::open(device, &OpenOptions::default()).unwrap()
+}
+
+fn bytes_of(device: &MemoryDevice) -> Vec<u8> {
+    let mut bytes = vec![0; usize::try_from(device.size_bytes()).unwrap()];
+    device.read_at(0, &mut bytes).unwrap();
+    bytes
+}
+
+fn assert_holds(device: &MemoryDevice, folder: &Folder, context: &str) {
+    assert_clean(device, context);
+    assert_same(&manifest::of_folder(folder.path()), &manifest::of_volume(&open(device)), context);
+}
+
+#[test]
+fn one_is_made_and_changed_and_nothing_is_lost() {
+    for (seed, unit) in (600..).zip([1, 32]) {
+        let mut folder = Folder::new(seed);
+        folder.change(40);
+        let device = made(&folder, 12_000);
+        assert_holds(&device, &folder, "made");
+        for round in 0..6 {
+            folder.change(12);
+            change_on(&device, Change { unit, ..Change::to(&folder) }).unwrap();
+            assert_holds(&device, &folder, &format!("unit {unit}, round {round}"));
+        }
+        let volume = open(&device);
+        assert_eq!(volume.partitions()[0].access, Some(AccessType::PseudoOverwritable));
+        assert!(is_pseudo_overwritable(&volume));
+        for partition in [PartitionReference(0), PartitionReference(1)] {
+            assert!(volume.free_sets(partition).is_empty());
+        }
+        let integrity = volume.integrity().unwrap();
+        assert_eq!(integrity.free_blocks, [u32::MAX, u32::MAX]);
+        assert_eq!((integrity.minimum_read, integrity.minimum_write), (Some(0x0250), Some(0x0260)));
+    }
+}
+
+#[test]
+fn there_are_none_before_2_60() {
+    for revision in [Revision::V2_01, Revision::V2_50] {
+        let spec = Spec { pseudo_overwrite: true, ..rewritable(revision, BlockSize::B2048, 4000) };
+        let error = create(Folder::new(1).path(), &spec, &MemoryDevice::new()).unwrap_err();
+        assert!(error.to_string().contains("pseudo-overwritable"), "{error}");
+    }
+}
+
+/// Blocks of the device that extents lie in.
+fn sectors(extents: &[Extent], start: u32) -> impl Iterator<Item = Range<u64>> + '_ {
+    extents.iter().filter(|extent| extent.kind == ExtentKind::Recorded).map(move |extent| {
+        let first = u64::from(start + extent.start.block.0);
+        first..first + extent.blocks(BlockSize::B2048)
+    })
+}
+
+/// Where metadata may be written, and where the data of all files ends.
+fn bounds(volume: &Volume<&MemoryDevice>) -> (Vec<Range<u64>>, u64) {
+    let partitions = volume.partitions();
+    let start = partitions[0].start().unwrap().0;
+    let PartitionKind::Metadata(files) = &partitions[1].kind else { panic!("no metadata partition") };
+    let files = [&files.main, &files.mirror].map(|file| file.as_ref().unwrap());
+    let mut of_metadata: Vec<_> = files.iter().flat_map(|file| sectors(file.extents(), start)).collect();
+    let (main, reserve) = volume.sequences();
+    for sequence in [main, reserve, volume.logical().integrity_sequence_extent] {
+        let first = u64::from(sequence.start().0);
+        of_metadata.push(first..first + u64::from(sequence.length.get()) / LEN as u64);
+    }
+    let root = volume.root().unwrap();
+    let bodies = volume.walk(&root).map(|step| step.unwrap().2).filter(|entry| !entry.is_directory());
+    let ends = bodies.map(|entry| {
+        let extents: Vec<_> = volume.extents(&entry).map(Result::unwrap).collect();
+        sectors(&extents, start).map(|range| range.end).max().unwrap_or(0)
+    });
+    (of_metadata, ends.max().unwrap())
+}
+
+#[test]
+fn data_goes_on_where_data_ends_and_metadata_is_written_over() {
+    for (seed, unit) in (610..).zip([1, 32]) {
+        let mut folder = Folder::new(seed);
+        folder.change(30);
+        std::fs::write(folder.path().join("body"), vec![1; 50_000]).unwrap();
+        let device = made(&folder, 12_000);
+        for round in 0..3 {
+            let (of_metadata, data_end) = bounds(&open(&device));
+            folder.change(10);
+            std::fs::write(folder.path().join("body"), vec![round; 30_000]).unwrap();
+            let (tree, plan) = plan_change(&device, Change { unit, ..Change::to(&folder) }).unwrap();
+            let recorder = Recorder::new(MemoryDevice::from(bytes_of(&device)));
+            let options = StreamOptions::default();
+            stream(&plan, &tree, &recorder, Some(&device), &Progress::new(), &options).unwrap();
+            let (_, events) = recorder.into_parts();
+            let mut behind = 0;
+            for (offset, bytes) in groups(&events).concat() {
+                let first = (offset / LEN) as u64;
+                let last = ((offset + bytes.len() - 1) / LEN) as u64;
+                let is_metadata =
+                    of_metadata.iter().any(|range| range.contains(&first) && range.contains(&last));
+                behind += usize::from(!is_metadata);
+                assert!(
+                    is_metadata || first >= data_end,
+                    "unit {unit}: {first} to {last}, data ends at {data_end}"
+                );
+            }
+            assert!(behind > 0);
+            stream(&plan, &tree, &device, Some(&device), &Progress::new(), &options).unwrap();
+            assert_holds(&device, &folder, &format!("unit {unit}, round {round}"));
+        }
+    }
+}
+
+#[test]
+fn its_metadata_partition_grows_and_what_has_no_room_changes_nothing() {
+    let mut folder = Folder::new(620);
+    folder.change(20);
+    let device = made(&folder, 9000);
+    let before = metadata(&device);
+    for round in 0..3 {
+        let name = |number| folder.path().join(format!("small {round} {number}"));
+        (0..150).for_each(|number| std::fs::write(name(number), b"x").unwrap());
+        change_on(&device, Change::to(&folder)).unwrap();
+        assert_holds(&device, &folder, &format!("round {round}"));
+    }
+    let after = metadata(&device);
+    assert!(after.0 > before.0 && after.1 > 1, "{before:?}, {after:?}");
+    std::fs::write(folder.path().join("large"), vec![2; 20_000_000]).unwrap();
+    let bytes = bytes_of(&device);
+    let error = change_on(&device, Change::to(&folder)).unwrap_err();
+    assert!(matches!(error, Error::NoSpace { .. }), "{error}");
+    assert!(bytes == device.into_bytes());
+}
+
+struct Case {
+    old_bytes: Vec<u8>,
+    old: Manifest,
+    new: Manifest,
+    events: Vec<Event>,
+    folder: Folder,
+    unit: u32,
+    grows: bool,
+}
+
+impl Case {
+    fn new(seed: u64, unit: u32, grows: bool) -> Self {
+        let mut folder = Folder::new(seed);
+        folder.change(25);
+        let device = made(&folder, 6000);
+        folder.change(8);
+        change_on(&device, Change { unit, ..Change::to(&folder) }).unwrap();
+        let old = manifest::of_folder(folder.path());
+        folder.change(12);
+        if grows {
+            (0..400)
+                .for_each(|number| std::fs::write(folder.path().join(format!("s{number}")), b"x").unwrap());
+        }
+        let new = manifest::of_folder(folder.path());
+        let old_bytes = bytes_of(&device);
+        let (tree, plan) = plan_change(&device, Change { unit, ..Change::to(&folder) }).unwrap();
+        let recorder = Recorder::new(MemoryDevice::from(old_bytes.clone()));
+        stream(&plan, &tree, &recorder, Some(&device), &Progress::new(), &StreamOptions::default()).unwrap();
+        let (_, events) = recorder.into_parts();
+        Self { old_bytes, old, new, events, folder, unit, grows }
+    }
+
+    fn judge(&self, State { bytes, context, number, is_chosen }: State) -> bool {
+        let device = MemoryDevice::from(bytes);
+        let volume = Volume::open(&device, &OpenOptions::default());
+        let volume = volume.unwrap_or_else(|error| panic!("{context}: {error}"));
+        let found = manifest::of_volume(&volume);
+        let is_new = found == self.new;
+        if !is_new {
+            assert_same(&self.old, &found, &context);
+        }
+        let is_closed = volume.is_consistent();
+        drop(volume);
+        if is_closed {
+            assert_clean(&device, &context);
+        }
+        images::leave_state(&device, (number, &context), 2048, &found);
+        if is_chosen {
+            let change = Change { unit: self.unit, force: !is_closed, ..Change::to(&self.folder) };
+            change_on(&device, change).unwrap_or_else(|error| panic!("{context}: {error}"));
+            assert_holds(&device, &self.folder, &format!("{context}, changed again"));
+        }
+        is_new
+    }
+}
+
+/// A sector is old or new: until the drive has written it elsewhere, it leads to where it was.
+#[test]
+fn a_change_of_one_is_all_or_nothing_and_goes_on_without_repair() {
+    for (seed, (unit, grows)) in (630..).zip([(1, false), (32, false), (1, true)]) {
+        let case = Case::new(seed, unit, grows);
+        assert_eq!(groups(&case.events).len(), 5, "new, open, reserve, main, closed");
+        let grown = if case.grows { ", growing" } else { "" };
+        let name = format!("in place, pseudo-overwrite{grown}, unit {unit}");
+        let (old, events) = (case.old_bytes.as_slice(), case.events.as_slice());
+        let cuts = Cuts { name: &name, old, events, tear: Tear::Sectors(LEN), parts: 60, seed };
+        let mut is_new = false;
+        cuts.judge_all(|state| is_new = case.judge(state));
+        assert!(is_new);
+    }
+}
+
+/// Every descriptor of a kind, changed and sealed again.
+fn bend<T: zerocopy::FromBytes + zerocopy::IntoBytes + zerocopy::KnownLayout + zerocopy::Immutable>(
+    bytes: &mut [u8],
+    identifier: udf::general::TagIdentifier,
+    change: impl Fn(&mut T),
+) {
+    for block in bytes.chunks_mut(LEN) {
+        if Tag::read(block).is_some_and(|tag| tag.kind() == identifier) {
+            change(T::mut_from_prefix(block).unwrap().0);
+            Tag::reseal(block);
+        }
+    }
+}
+
+#[test]
+fn one_that_is_not_what_it_says_is_refused() {
+    let mut folder = Folder::new(640);
+    folder.change(20);
+    let sound = made(&folder, 4000).into_bytes();
+    let refused = |bytes: Vec<u8>, force: bool, why: &str| {
+        let device = MemoryDevice::from(bytes.clone());
+        let error = change_on(&device, Change { force, ..Change::to(&folder) }).unwrap_err();
+        assert!(error.to_string().contains(why), "{error}");
+        assert!(bytes == device.into_bytes());
+    };
+    let mut with_bitmap = sound.clone();
+    bend(&mut with_bitmap, PartitionDescriptor::IDENTIFIER, |partition: &mut PartitionDescriptor| {
+        partition.partition_contents_use.unallocated_space_bitmap.length_and_type = 2048.into();
+    });
+    refused(with_bitmap, false, "account of its free blocks");
+    let mut open_integrity = sound.clone();
+    let integrity = LogicalVolumeIntegrityDescriptor::IDENTIFIER;
+    let mark = |descriptor: &mut LogicalVolumeIntegrityDescriptor| descriptor.integrity_type = 0.into();
+    bend(&mut open_integrity, integrity, mark);
+    refused(open_integrity.clone(), false, "integrity is open");
+    // A name whose entry cannot be read: nobody could tell what it uses.
+    let device = MemoryDevice::new();
+    create(folder.path(), &Spec { redundant_metadata: false, ..spec(4000) }, &device).unwrap();
+    let once = device.into_bytes();
+    let volume = Volume::open(&once, &OpenOptions::default()).unwrap();
+    let root = volume.root().unwrap();
+    let entry = volume.walk(&root).map(|step| step.unwrap().2).find(|entry| !entry.is_directory()).unwrap();
+    let at = usize::try_from(volume.locate(entry.block).unwrap().sector.0).unwrap() * LEN;
+    let mut unreadable = once.clone();
+    unreadable[at..at + LEN].fill(0);
+    refused(unreadable, false, "file entry");
+}
