@@ -92,6 +92,7 @@ fn attempt(
         embed: spec.embed,
         upper: if old.metadata.is_some() { Upper::Metadata } else { Upper::None },
         rewritable: true,
+        space_file: false,
     };
     let usable = room::without(&old.free, &old.avoided);
     let mut usable = room::whole_units(&usable, base.partition_start.0, unit);

@@ -45,7 +45,7 @@ pub(crate) use room::{joined, without};
 pub use segment::{Content, Fetch, From, Mirror, Segment, Step};
 pub use sequential::SequentialTarget;
 pub use space::{Chain, DirectoryBody, MARK_EVERY, NOWHERE, Place, Shape, Spaces, Upper, is_embedded};
-pub(crate) use sparable::Sparing;
+pub(crate) use sparable::{SPACE_FILE_ID, Sparing};
 pub use spec::{Identifiers, Spec, Uuid};
 pub(crate) use table::{EXTENSION_LEN, Extension, Table};
 
@@ -56,9 +56,6 @@ use ground::Ground;
 use order::FIRST_UNIQUE_ID;
 use outset::{Laid, Outset};
 use rewritable::Ample;
-
-/// A directory, and one stream in it.
-const SYSTEM_STREAM_BLOCKS: u32 = 2;
 
 /// What is asked of a further session, beside its tree.
 #[derive(Clone, Debug)]
@@ -121,28 +118,31 @@ impl Plan {
     /// A new volume at the beginning of its medium, or where a medium goes on that is written one sector after the other.
     fn create_at(tree: &Tree, spec: &Spec, target: Option<&SequentialTarget>) -> Result<Self> {
         let rules = spec.revision.rules();
+        let sparing = Sparing::of(spec)?;
         let shape = Shape {
             revision: spec.revision,
             block_size: spec.block_size,
             embed: spec.embed,
             upper: if rules.metadata_partition { Upper::Metadata } else { Upper::None },
             rewritable: spec.rewritable_blocks.is_some(),
+            space_file: sparing.is_some() && !rules.streams,
         };
-        let sparing = Sparing::of(spec)?;
+        sparable::unless_taken(tree, shape)?;
         let ample = Ample::of(spec, sparing.as_ref())?;
         // A metadata partition has numbers of its own.
         let first = ample.filter(|_| !rules.metadata_partition).map_or(0, |ample| ample.bitmap_blocks);
         let mut order = order::walk(tree, true)?;
-        let (counts, latest) = ((order.fresh_files, order.fresh_directories), order.latest);
+        let own_files = u32::from(shape.space_file);
+        let (counts, latest) = ((order.fresh_files + own_files, order.fresh_directories), order.latest);
         let further_names = std::mem::take(&mut order.further_names);
-        let mut unique_ids = UniqueIds::new(FIRST_UNIQUE_ID);
+        let mut unique_ids = UniqueIds::new(FIRST_UNIQUE_ID + u64::from(own_files));
         let kept = |_| Ok(0);
         let spaces = Spaces::lay_out(
             tree,
             order,
             &mut unique_ids,
             shape,
-            Ground::Open(first, shape.file_set_blocks() + sparing.map_or(0, |_| SYSTEM_STREAM_BLOCKS)),
+            Ground::Open(first, shape.file_set_blocks() + sparing.map_or(0, |_| sparable::own_blocks(shape))),
             &kept,
             None,
         )?;
@@ -198,6 +198,7 @@ impl Plan {
             embed: spec.embed,
             upper: if base.metadata.is_some() { Upper::Metadata } else { Upper::None },
             rewritable: false,
+            space_file: false,
         };
         let moves = base.metadata.is_none();
         let mut order = order::walk(tree, moves)?;
@@ -421,14 +422,6 @@ impl Plan {
         };
         let further = self.base.as_ref().and_then(|base| base.further_names.get(&node)).copied();
         further.unwrap_or((kept.unique_id, kept.characteristics))
-    }
-}
-
-impl Plan {
-    /// Behind the file set, the directory of the system's streams and the Non-Allocatable Space in it, if there are any new ones.
-    pub(crate) fn system_streams(&self) -> std::ops::Range<u32> {
-        let first = self.file_set_block.saturating_add(self.shape.file_set_blocks());
-        first..first.saturating_add(self.sparing.map_or(0, |_| SYSTEM_STREAM_BLOCKS))
     }
 }
 

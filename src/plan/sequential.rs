@@ -129,6 +129,7 @@ impl Plan {
             embed: spec.embed,
             upper: Upper::Virtual,
             rewritable: false,
+            space_file: false,
         };
         let mut order = order::walk(tree, false)?;
         let (files, directories, latest) = (order.fresh_files, order.fresh_directories, order.latest);
@@ -183,6 +184,7 @@ impl Plan {
             embed: spec.embed,
             upper: Upper::Virtual,
             rewritable: false,
+            space_file: false,
         };
         let old = base.table.clone().ok_or_else(|| Error::Options(String::from("there is no table")))?;
         let target = old.target;

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use udf::file::{ExtendedFileEntry, FileEntry, FileIdentifierDescriptor, attribute};
-use udf::general::{ExtentKind, Tag, Timestamp};
+use udf::file::{ExtendedFileEntry, FileEntry, FileIdentifierDescriptor, NON_ALLOCATABLE_FILE, attribute};
+use udf::general::{ExtentKind, Tag, Timestamp, text};
 use udf::revision::Rules;
 use udf::{BlockSize, Revision};
 
@@ -107,6 +107,8 @@ pub struct Shape {
     pub upper: Upper,
     /// Others may change the volume in place.
     pub rewritable: bool,
+    /// The root begins with the name of a new file that is the Non-Allocatable Space (UDF 1.50 2.3.13).
+    pub space_file: bool,
 }
 
 /// The partition upon the physical one, in which metadata has its addresses.
@@ -305,6 +307,9 @@ impl Spaces {
         }
         let mut marks = Vec::new();
         let mut bytes = FileIdentifierDescriptor::len_with(0, 0) as u64;
+        if shape.space_file && node == tree.root() {
+            bytes += FileIdentifierDescriptor::len_with(0, text::encode(NON_ALLOCATABLE_FILE).len()) as u64;
+        }
         let mut unpadded = bytes;
         for (index, child) in tree.children(node).iter().enumerate() {
             if index % MARK_EVERY == 0 {

@@ -7,21 +7,27 @@
 //! ```
 //!
 //! The copies lie far apart, each in a packet of its own. Nothing of the partition is unusable when the volume is made, so the
-//! Non-Allocatable Space is an empty stream of the system.
+//! Non-Allocatable Space is an empty stream of the system, or, before there were streams, an empty file (UDF 3.3.7.2, 1.50 2.3.13).
 
+use udf::file::NON_ALLOCATABLE_FILE;
 use udf::partition::{SparingEntry, SparingTable};
 use udf::{BlockSize, Sector};
 use zerocopy::IntoBytes;
 
 use super::frame::{self, CLUSTER_BLOCKS, TRAILER_BLOCKS};
-use super::{Content, Segment, Spec};
+use super::order::FIRST_UNIQUE_ID;
+use super::{Content, Plan, Segment, Shape, Spec};
 use crate::error::{Error, Result};
+use crate::tree::{Name, Tree};
 
 /// One in so many packets is a spare one; the discs last for about a thousand writes.
 const PACKETS_TO_A_SPARE: u32 = 32;
 const FEWEST_SPARES: u32 = 4;
 /// The one kind of packets that there was first.
 const OLD_PACKET_BLOCKS: u16 = 32;
+
+/// The unique id of the file that is the Non-Allocatable Space where there are no streams.
+pub(crate) const SPACE_FILE_ID: u64 = FIRST_UNIQUE_ID;
 
 /// Where a new sparable volume has what.
 #[derive(Clone, Copy, Debug)]
@@ -49,10 +55,10 @@ impl Sparing {
             return Ok(None);
         };
         let rules = spec.revision.rules();
-        if !rules.streams || rules.metadata_partition {
+        if !rules.sparable_partition || rules.metadata_partition {
             return Err(Error::refused(
                 format!("sparable volumes of revision {} are not made", spec.revision),
-                "choose 2.01 or 2.00 (-r 2.01)",
+                "choose 2.01, 2.00 or 1.50 (-r 2.01)",
             ));
         }
         let slot = frame::reserve_slots(spec.block_size).nth(1);
@@ -94,5 +100,34 @@ impl Sparing {
             mapped_location: (self.first_spare.0 + number * packet).into(),
         };
         (0..self.spares).flat_map(|number| entry(number).as_bytes().to_vec()).collect()
+    }
+}
+
+impl Plan {
+    /// Behind the file set, the directory of the system's streams and the Non-Allocatable Space in it, or that alone where it is a file;
+    /// if there are any new ones.
+    pub(crate) fn own_files(&self) -> std::ops::Range<u32> {
+        let first = self.file_set_block.saturating_add(self.shape.file_set_blocks());
+        first..first.saturating_add(self.sparing.map_or(0, |_| own_blocks(self.shape)))
+    }
+}
+
+/// Blocks of what a new sparable volume has of itself: a directory and one stream in it, or a file.
+pub(super) fn own_blocks(shape: Shape) -> u32 {
+    if shape.space_file { 1 } else { 2 }
+}
+
+/// An error if a tree has the name of a file that the volume has of itself.
+pub(super) fn unless_taken(tree: &Tree, shape: Shape) -> Result<()> {
+    let name = Name::new(NON_ALLOCATABLE_FILE).ok().filter(|_| shape.space_file);
+    match name.and_then(|name| tree.child(tree.root(), &name)) {
+        None => Ok(()),
+        Some(_) => Err(Error::refused(
+            format!(
+                "sparable volumes of revision {} have a file {NON_ALLOCATABLE_FILE:?} of their own",
+                shape.revision
+            ),
+            "give the source another name, or choose 2.01 (-r 2.01)",
+        )),
     }
 }

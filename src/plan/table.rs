@@ -189,6 +189,7 @@ mod tests {
         embed: true,
         upper: Upper::Virtual,
         rewritable: false,
+        space_file: false,
     };
 
     fn facts(files: u32) -> Facts {

@@ -1,4 +1,5 @@
-//! Directories: file identifier descriptors, the parent's first, then the children's in the order of their names.
+//! Directories: file identifier descriptors, the parent's first, then that of a file that the volume has of itself, then the
+//! children's in the order of their names.
 
 use udf::BlockAddress;
 use udf::file::{FileIdentifierDescriptor, characteristics};
@@ -35,6 +36,7 @@ impl Plan {
             |at: u64| first + u32::try_from(at / u64::from(self.block_size().bytes())).unwrap_or(0);
         if at == 0 {
             self.parent(tree, body.node, block_of(0), &mut identifier);
+            self.space_file_name(tree, body.node, block_of(0), &mut identifier);
             emit(&identifier, 0);
             at = identifier.len() as u64;
         }
@@ -54,6 +56,7 @@ impl Plan {
     pub(super) fn embedded_directory(&self, tree: &Tree, node: NodeId, location: u32) -> Vec<u8> {
         let mut body = Vec::new();
         self.parent(tree, node, location, &mut body);
+        self.space_file_name(tree, node, location, &mut body);
         for child in tree.children(node) {
             self.name(tree, *child, location, 0, &mut body);
         }

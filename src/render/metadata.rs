@@ -121,9 +121,9 @@ impl Plan {
             let is_end = block > self.file_set_block;
             block_at(block, &mut |out| if is_end { self.file_set_end(out) } else { self.file_set(out) });
         }
-        for block in common(&range, &self.system_streams()) {
-            let number = block - self.system_streams().start;
-            block_at(block, &mut |out| self.system_stream(number, out));
+        for block in common(&range, &self.own_files()) {
+            let number = block - self.own_files().start;
+            block_at(block, &mut |out| self.own_file(number, out));
         }
         for block in common(&range, &self.new_entries()) {
             let inode = self.entry_at(block);

@@ -1,15 +1,17 @@
-//! What only sparable volumes have: the map, the sparing table, and the streams of the system with the Non-Allocatable Space in it.
+//! What only sparable volumes have: the map, the sparing table, and the Non-Allocatable Space, a stream of the system or a hidden file.
 
 use udf::file::{
-    AllocationForm, ExtendedFileEntry, FileIdentifierDescriptor, FileType, IcbTag, NON_ALLOCATABLE_SPACE,
-    characteristics, flags, permissions,
+    AllocationForm, ExtendedFileEntry, FileEntry, FileIdentifierDescriptor, FileType, IcbTag,
+    NON_ALLOCATABLE_FILE, NON_ALLOCATABLE_SPACE, characteristics, flags, permissions,
 };
-use udf::general::{Descriptor, EntityIdentifier, LongAd, Tag, text};
+use udf::general::{Descriptor, EntityIdentifier, LongAd, Tag, Timestamp, text};
 use udf::partition::{SparablePartitionMap, SparingTable};
 use udf::{BlockAddress, Sector};
+use zerocopy::FromZeros;
 
 use super::entry::{Body, Head, embedded, write_fixed};
-use crate::plan::{Plan, Sparing};
+use crate::plan::{Plan, SPACE_FILE_ID, Sparing};
+use crate::tree::{NodeId, Tree};
 
 impl Plan {
     /// The map, which takes the place of the physical partition's (UDF 2.2.9).
@@ -49,20 +51,54 @@ impl Plan {
 
     /// Where the file set has the directory of the system's streams, if there is one.
     pub(super) fn system_stream_icb(&self) -> LongAd {
-        let address = BlockAddress::new(self.metadata_reference(), self.system_streams().start);
-        let bytes = self.block_size().bytes();
-        self.sparing.map_or_else(LongAd::default, |_| LongAd::icb(bytes, address, 0))
+        let is_there = self.sparing.is_some() && !self.shape.space_file;
+        if is_there { self.own_icb(self.own_files().start) } else { LongAd::default() }
+    }
+
+    fn own_icb(&self, block: u32) -> LongAd {
+        LongAd::icb(self.block_size().bytes(), BlockAddress::new(self.metadata_reference(), block), 0)
+    }
+
+    /// What the volume has of itself, by its block behind the file set.
+    pub(super) fn own_file(&self, number: u32, out: &mut [u8]) {
+        if self.shape.space_file { self.space_file(out) } else { self.system_stream(number, out) }
+    }
+
+    /// The Non-Allocatable Space where there are no streams: nothing is in it yet (UDF 1.50 2.3.13).
+    fn space_file(&self, out: &mut [u8]) {
+        let now = Timestamp::new(self.now, self.zone_minutes);
+        let mut entry = FileEntry::new_zeroed();
+        entry.uid = u32::MAX.into();
+        entry.gid = u32::MAX.into();
+        entry.permissions = permissions::from_mode(0o444).into();
+        entry.access_date_and_time = now;
+        entry.modification_date_and_time = now;
+        entry.attribute_date_and_time = now;
+        entry.checkpoint = 1.into();
+        entry.unique_id = SPACE_FILE_ID.into();
+        write_fixed(out, &entry);
+        let body = nothing();
+        let icb_tag = IcbTag::new(FileType::REGULAR, body.form, flags::SYSTEM);
+        let head = Head { icb_tag, links: 1, attributes: None, attributes_len: 0 };
+        self.finish(out, &head, &body, self.own_files().start);
+    }
+
+    /// Its name, which the root begins with behind its parent's.
+    pub(super) fn space_file_name(&self, tree: &Tree, node: NodeId, location: u32, out: &mut Vec<u8>) {
+        if self.shape.space_file && node == tree.root() {
+            let icb = self.own_icb(self.own_files().start);
+            let identifier = FileIdentifierDescriptor::new(characteristics::HIDDEN, icb);
+            identifier.append_to(&[], &text::encode(NON_ALLOCATABLE_FILE), out, self.seal, location);
+        }
     }
 
     /// The directory of the system's streams, or the one stream in it, by its block behind the file set (UDF 3.3.5, 3.3.7.2).
-    pub(super) fn system_stream(&self, number: u32, out: &mut [u8]) {
-        let location = self.system_streams().start + number;
+    fn system_stream(&self, number: u32, out: &mut [u8]) {
+        let location = self.own_files().start + number;
         let (kind, more_flags, body) = if number == 0 {
             (FileType::STREAM_DIRECTORY, 0, embedded(self.system_stream_names(location)))
         } else {
-            let (form, bytes) = (AllocationForm::Short, Some(Vec::new()));
-            let body = Body { form, bytes, length: 0, information_length: 0, blocks_recorded: 0 };
-            (FileType::REGULAR, flags::STREAM | flags::SYSTEM, body)
+            (FileType::REGULAR, flags::STREAM | flags::SYSTEM, nothing())
         };
         let entry =
             ExtendedFileEntry { permissions: permissions::from_mode(0o444).into(), ..self.nobodys_entry() };
@@ -74,17 +110,21 @@ impl Plan {
 
     /// What is in that directory, which is its own parent: the Non-Allocatable Space, in the block behind it.
     fn system_stream_names(&self, directory: u32) -> Vec<u8> {
-        let bytes = self.block_size().bytes();
-        let icb = |block| LongAd::icb(bytes, BlockAddress::new(self.metadata_reference(), block), 0);
         let parent = characteristics::PARENT | characteristics::DIRECTORY;
         let mut names = Vec::new();
         for (flags, block, name) in [
             (parent, directory, Vec::new()),
             (characteristics::METADATA, directory + 1, text::encode(NON_ALLOCATABLE_SPACE)),
         ] {
-            let identifier = FileIdentifierDescriptor::new(flags, icb(block));
+            let identifier = FileIdentifierDescriptor::new(flags, self.own_icb(block));
             identifier.append_to(&[], &name, &mut names, self.seal, directory);
         }
         names
     }
+}
+
+/// A body of extents, of which there are none.
+fn nothing() -> Body {
+    let (form, bytes) = (AllocationForm::Short, Some(Vec::new()));
+    Body { form, bytes, length: 0, information_length: 0, blocks_recorded: 0 }
 }

@@ -17,7 +17,7 @@ use udf::partition::SparingEntry;
 use udf::read::{OpenOptions, PartitionKind, Volume};
 use udf::{BlockSize, Revision};
 
-use crate::support::build::{Append, plan_append_with, spec};
+use crate::support::build::{Append, create, plan_append_with, spec};
 use crate::support::folder::Folder;
 use crate::support::manifest::{self, Manifest, assert_same};
 use crate::support::writes::{Cuts, State, Tear};
@@ -61,16 +61,18 @@ fn made_by_us(blocks: u32, packet_blocks: u16, spec: &Spec) -> MemoryDevice {
     memory
 }
 
+/// Revisions and packets of ours.
+const OURS: [(Revision, u16); 4] =
+    [(Revision::V1_50, 32), (Revision::V2_00, 32), (Revision::V2_01, 32), (Revision::V2_01, 16)];
+
 /// Theirs and ours.
 fn volumes() -> Vec<(String, MemoryDevice)> {
     let theirs = ["1.50", "2.01"]
         .into_iter()
         .filter_map(|revision| Some((format!("mkudffs {revision}"), made(revision)?)));
-    let ours = [(Revision::V2_00, 32), (Revision::V2_01, 32), (Revision::V2_01, 16)].map(
-        |(revision, packet_blocks)| {
-            (format!("ours {revision}, {packet_blocks}"), ours(revision, packet_blocks))
-        },
-    );
+    let ours = OURS.map(|(revision, packet_blocks)| {
+        (format!("ours {revision}, {packet_blocks}"), ours(revision, packet_blocks))
+    });
     theirs.chain(ours).collect()
 }
 
@@ -139,22 +141,27 @@ fn packets_that_cannot_be_written_are_relocated_and_nothing_is_lost() {
 
 #[test]
 fn what_says_which_blocks_can_never_be_used_is_not_removed() {
-    let Some(memory) = made("1.50") else { return };
+    for memory in made("1.50").into_iter().chain([ours(Revision::V1_50, 32)]) {
+        assert_space_file_stays(&memory);
+    }
+}
+
+fn assert_space_file_stays(memory: &MemoryDevice) {
     let name = "Non-Allocatable Space";
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("a"), "a").unwrap();
-    let device = damaged(&memory, &[]);
+    let device = damaged(memory, &[]);
     let (tree, plan) = planned(&device, folder.path());
     let (progress, options) = (Progress::new(), StreamOptions::default());
-    stream(&plan, &tree, &memory, Some(&memory), &progress, &options).unwrap();
-    let volume = Volume::open(&memory, &OpenOptions::default()).unwrap();
+    stream(&plan, &tree, memory, Some(memory), &progress, &options).unwrap();
+    let volume = Volume::open(memory, &OpenOptions::default()).unwrap();
     assert!(
         volume.lookup(name).is_ok() && volume.lookup("a").is_ok(),
         "a mirror of other files leaves it alone"
     );
 
     let options = ImportOptions { manner: Manner::InPlace, ..ImportOptions::default() };
-    let mut import = Import::open(&memory, &options).unwrap();
+    let mut import = Import::open(memory, &options).unwrap();
     let mut tree = import.tree().unwrap();
     import.remove(&mut tree, name).unwrap();
     let error = import.finish(&mut tree, &Outcome::default()).unwrap_err();
@@ -163,7 +170,7 @@ fn what_says_which_blocks_can_never_be_used_is_not_removed() {
 
 #[test]
 fn new_sparable_volumes_are_sound_and_have_room_for_what_fails() {
-    for (revision, packet_blocks) in [(Revision::V2_00, 32), (Revision::V2_01, 32), (Revision::V2_01, 16)] {
+    for (revision, packet_blocks) in OURS {
         let memory = ours(revision, packet_blocks);
         let report = check(&memory, &OpenOptions::default(), &mut |_| ());
         assert_eq!(report.findings, [], "{revision}, {packet_blocks}");
@@ -191,7 +198,7 @@ fn new_sparable_volumes_are_sound_and_have_room_for_what_fails() {
         assert_eq!(sparable.entries().len(), usize::from(most), "{block_size}");
         assert_eq!(check(&memory, &options, &mut |_| ()).findings, [], "{block_size}");
     }
-    for (revision, blocks) in [(Revision::V1_50, 12_288), (Revision::V2_50, 12_288), (Revision::V2_01, 700)] {
+    for (revision, blocks) in [(Revision::V1_02, 12_288), (Revision::V2_50, 12_288), (Revision::V2_01, 700)] {
         let spec = Spec {
             rewritable_blocks: Some(blocks),
             packet_blocks: Some(32),
@@ -201,6 +208,39 @@ fn new_sparable_volumes_are_sound_and_have_room_for_what_fails() {
             Plan::create(&Tree::new(Attributes::default()), &spec).is_err(),
             "{revision}, {blocks} blocks"
         );
+    }
+}
+
+/// Before there were streams, the root begins with the name of a hidden file, in its entry or in blocks of its own.
+#[test]
+fn a_sparable_volume_of_1_50_has_a_hidden_file_for_what_can_never_be_used() {
+    let name = "Non-Allocatable Space";
+    let spec = Spec {
+        rewritable_blocks: Some(12_288),
+        packet_blocks: Some(32),
+        ..spec(Revision::V1_50, BlockSize::B2048)
+    };
+    for names in [2, 40, 1500] {
+        let folder = tempfile::tempdir().unwrap();
+        for number in 0..names {
+            fs::write(folder.path().join(format!("file of the number {number}")), [b'x'; 10]).unwrap();
+        }
+        let memory = MemoryDevice::new();
+        create(folder.path(), &spec, &memory).unwrap();
+        assert_eq!(check(&memory, &OpenOptions::default(), &mut |_| ()).findings, [], "{names}");
+        let volume = Volume::open(&memory, &OpenOptions { strict: true, ..OpenOptions::default() }).unwrap();
+        let mut found = manifest::of_volume(&volume);
+        assert!(found.remove(name).is_some());
+        assert_same(&manifest::of_folder(folder.path()), &found, &format!("{names}"));
+        let root = volume.root().unwrap();
+        let child = volume.child(&root, name).unwrap().unwrap();
+        assert!(child.is_hidden() && volume.entry(&child.icb).unwrap().unique_id == 16);
+        let files = volume.integrity().unwrap().files;
+        assert_eq!(files, Some(names + 1));
+        drop(volume);
+        fs::write(folder.path().join(name), "taken").unwrap();
+        let error = create(folder.path(), &spec, &MemoryDevice::new()).unwrap_err();
+        assert!(error.to_string().contains("of their own"), "{error}");
     }
 }
 

@@ -43,6 +43,8 @@ pub struct Rules {
     pub pseudo_overwrite: bool,
     /// The form of virtual allocation tables, if there are any (UDF 2.2.11).
     pub virtual_table: Option<VirtualTableForm>,
+    /// Partitions may be sparable (UDF 1.50 2.2.9).
+    pub sparable_partition: bool,
     /// Packets of sparable partitions are ECC blocks; before, there were none but of 32 blocks (UDF 2.2.9).
     pub packet_is_ecc_block: bool,
     /// "No attribute of this kind" in an extended attribute header is 0xFFFFFFFF, else the space's length (UDF 3.3.4.1).
@@ -85,6 +87,7 @@ const V1_02: Rules = Rules {
     metadata_partition: false,
     pseudo_overwrite: false,
     virtual_table: None,
+    sparable_partition: false,
     packet_is_ecc_block: false,
     absent_attribute_is_ones: false,
     allocation_extent_crc_is_full: false,
@@ -99,6 +102,7 @@ const V1_02: Rules = Rules {
 const V1_50: Rules = Rules {
     number: 0x0150,
     virtual_table: Some(VirtualTableForm::Trailer),
+    sparable_partition: true,
     minimum_read: 0x0150,
     minimum_write: 0x0150,
     minimum_without_metadata: 0x0150,
