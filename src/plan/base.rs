@@ -139,6 +139,8 @@ pub struct BaseInPlace {
     pub metadata: Option<MetadataInPlace>,
     /// It is pseudo-overwritable: there are no bitmaps, and data only goes behind data.
     pub pseudo_overwrite: bool,
+    /// It is marked as being changed: the reserve sequence may lead to another tree than the main one.
+    pub is_open: bool,
 }
 
 /// Whole sectors, as they are recorded.

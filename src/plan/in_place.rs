@@ -13,6 +13,8 @@
 //!   9  integrity             closed: counts, free blocks, the next unique id
 //! ```
 //!
+//! Before them all, where a change broke off (`--force`), the reserve sequence is made the same as the main one.
+//!
 //! Between two steps everything is durable. Whatever stops it, a reader finds the old tree or the new one, and whoever writes to
 //! the volume finds a bitmap that calls nothing free that either needs. `docs/crash-safety.md` has the proof and the price.
 
@@ -91,7 +93,7 @@ impl Plan {
         }
         let careful = room::without(&old.free, &room::joined(taken));
         if old.pseudo_overwrite {
-            // What was recorded once is not free again: the medium goes on behind it.
+            // Room between files is not used again: the medium goes on behind the last.
             return [careful.clone(), careful];
         }
         let released = old.released.iter().cloned().chain(gone);
@@ -169,19 +171,23 @@ impl Plan {
         over_old.segments.sort_by_key(|segment| segment.start);
         new.extend::<Vec<_>>(bitmaps);
         new.sort_by_key(|segment| segment.start);
+        // Where a change broke off, the reserve sequence may lead to what is written over now.
+        let followed = old.is_open.then(|| self.moved(&old.main, &old.reserve)).flatten();
+        let followed = followed.unwrap_or_else(|| old.reserve.bytes.clone());
         let reserve = [(0, 0), (1, 1)]
-            .map(|(which, of_metadata)| self.sequence_with(&old.reserve, which, Some(of_metadata)));
+            .map(|(which, of_metadata)| self.sequence_with(&followed, which, Some(of_metadata)));
         // A bitmap of the partition calls nothing free that anything leads to, not even another bitmap.
         let main = [(0, None), (0, Some(0)), (0, Some(1)), (1, Some(1))]
-            .map(|(which, of_metadata)| self.sequence_with(&old.main, which, of_metadata));
+            .map(|(which, of_metadata)| self.sequence_with(&old.main.bytes, which, of_metadata));
         let open = self.integrity_with(&old.integrity, IntegrityType::Open);
         let closed = self.integrity_with(&old.integrity, IntegrityType::Close);
         let mut prepared = Vec::new();
         let mut over = |changes: &[(&Recorded, &[u8], &[u8])]| self.write_over(changes, &mut prepared);
         let (main_at, reserve_at) = (&old.main, &old.reserve);
+        let follow = over(&[(reserve_at, &reserve_at.bytes, &followed)]);
         let steps = [
             over(&[(&old.integrity, &old.integrity.bytes, &open)]),
-            over(&[(reserve_at, &reserve_at.bytes, &reserve[0])]),
+            over(&[(reserve_at, &followed, &reserve[0])]),
             over(&[(main_at, &main_at.bytes, &main[0])]),
             over(&[(main_at, &main[0], &main[1])]),
             over_old,
@@ -190,7 +196,7 @@ impl Plan {
             over(&[(main_at, &main[2], &main[3])]),
             over(&[(&old.integrity, &open, &closed)]),
         ];
-        self.steps = std::iter::once(Step { segments: new }).chain(steps).collect();
+        self.steps = [follow, Step { segments: new }].into_iter().chain(steps).collect();
         self.steps.retain(|step| !step.segments.is_empty());
         self.prepared = prepared;
     }
@@ -211,12 +217,25 @@ impl Plan {
         Step { segments }
     }
 
+    /// What one sequence holds, as it is recorded where the other lies; `None` if it does not fit there.
+    fn moved(&self, from: &Recorded, to: &Recorded) -> Option<Vec<u8>> {
+        let mut bytes = from.bytes.clone();
+        for (block, sector) in bytes.chunks_mut(self.block_size().len()).zip(to.start.0..) {
+            let kind = Tag::read(block)?.kind();
+            if Tag::check_any_location(block, kind, "volume descriptor", Place::Within).is_ok() {
+                Tag::mut_from_prefix(block).ok()?.0.location = sector.into();
+                Tag::reseal(block);
+            }
+        }
+        (bytes.len() == to.bytes.len()).then_some(bytes)
+    }
+
     /// A volume descriptor sequence that leads to this of the new bitmaps; to the new file set, if it leads to a bitmap of the
     /// metadata partition, which there need not be, as it is then.
-    fn sequence_with(&self, old: &Recorded, which: usize, of_metadata: Option<usize>) -> Vec<u8> {
+    fn sequence_with(&self, old: &[u8], which: usize, of_metadata: Option<usize>) -> Vec<u8> {
         let is_new = of_metadata.is_some();
         let header = self.bitmaps[which].header(self.block_size());
-        let mut bytes = old.bytes.clone();
+        let mut bytes = old.to_vec();
         for block in bytes.chunks_mut(self.block_size().len()) {
             let Some(kind) = Tag::read(block).map(|tag| tag.kind()) else { continue };
             // A seal that does not hold is not made to.

@@ -59,7 +59,7 @@ impl<R: ReadAt> Import<R> {
         let used = is_untold.then(|| self.used()).transpose()?;
         let mut base = self.base(&names, used.as_ref())?;
         if let Some(write_unit_blocks) = self.in_place {
-            self.unless_own(&names.lost)?;
+            self.unless_own(tree)?;
             let in_place = self.base_in_place(tree, &names.lost, write_unit_blocks, used.as_ref())?;
             base.in_place = Some(in_place);
         }
@@ -221,7 +221,7 @@ impl<R: ReadAt> Import<R> {
         Kept { icb, icb_bytes, unique_id: 0, characteristics: 0, link_change: 0, changed: true }
     }
 
-    /// What is `used` counts before what the integrity descriptor says.
+    /// What is `used` counts before what the integrity descriptor says; what unique ids there are, that says if it is closed.
     fn base(&mut self, names: &Names, used: Option<&Used>) -> Result<Base> {
         let volume = &self.volume;
         let missing = |what: &'static str| Error::Options(format!("the volume has no {what}"));
@@ -235,6 +235,7 @@ impl<R: ReadAt> Import<R> {
         let counted = |count: Option<u32>, new: u32, gone: u32| {
             count.unwrap_or(0).saturating_add(new).saturating_sub(gone)
         };
+        let recounted = used.filter(|_| !volume.is_consistent());
         let tag = volume.file_set().tag;
         Ok(Base {
             block_size: size,
@@ -256,7 +257,7 @@ impl<R: ReadAt> Import<R> {
             next_unique_id: integrity
                 .next_unique_id
                 .max(self.newest.next_unique_id)
-                .max(used.map_or(16, |used| used.next_unique_id)),
+                .max(recounted.map_or(16, |used| used.next_unique_id)),
             files: counted(used.map_or(integrity.files, |used| Some(used.files)), names.linked, names.files),
             directories: counted(
                 used.map_or(integrity.directories, |used| Some(used.directories)),

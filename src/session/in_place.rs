@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use udf::file::{NON_ALLOCATABLE_FILE, SpaceBitmapDescriptor};
 use udf::general::{ExtentKind, LongAd, Tag, TagIdentifier};
-use udf::read::{Entry, FreeForm, FreeRun, FreeSet, Freedom, PartitionKind, ReadAt, Volume};
+use udf::read::{DirectoryEntry, Entry, FreeForm, FreeRun, FreeSet, Freedom, PartitionKind, ReadAt, Volume};
 use udf::volume::AccessType;
 use udf::{BlockAddress, PartitionReference, Sector};
 
@@ -28,6 +28,16 @@ pub fn is_rewritable<R: ReadAt>(volume: &Volume<R>) -> bool {
         Some(AccessType::PseudoOverwritable) => true,
         _ => false,
     }
+}
+
+/// Whether a name in the root is that of the hidden file that says which blocks can never be used: sparable volumes have it where there
+/// are no streams (UDF 1.50 2.3.13).
+pub(crate) fn is_space_file<R: ReadAt>(volume: &Volume<R>, found: &DirectoryEntry) -> bool {
+    let is_sparable = |kind: &PartitionKind| matches!(kind, PartitionKind::Sparable(_));
+    found.is_hidden()
+        && found.name_text() == NON_ALLOCATABLE_FILE
+        && volume.partitions().iter().any(|partition| is_sparable(&partition.kind))
+        && volume.revision().is_some_and(|revision| !revision.rules().streams)
 }
 
 /// Whether the drive puts elsewhere what is written again on a volume, and keeps the account of what is free (UDF 2.60 2.2.14.2).
@@ -76,11 +86,17 @@ pub(super) fn unless_changeable<R: ReadAt>(volume: &Volume<R>) -> Result<()> {
     if volume.used_reserve() {
         return Err(Error::refused(
             "the main volume descriptor sequence is damaged; only the reserve one could be read",
-            "mend the volume first: mkudf-ms repair",
+            mend(volume),
         ));
     }
     if volume.integrity().is_none() {
         return Err(Error::refused("the volume has no readable integrity descriptor", anew));
+    }
+    if is_pseudo_overwritable(volume) && holds_descriptors(volume) {
+        return Err(Error::refused(
+            "descriptors of the volume lie inside its partition, where nothing says that they are used",
+            anew,
+        ));
     }
     let end = volume.partitions().first().and_then(|partition| {
         partition.start().map(|start| u64::from(start.0) + u64::from(partition.length_blocks))
@@ -92,6 +108,31 @@ pub(super) fn unless_changeable<R: ReadAt>(volume: &Volume<R>) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// What to do about damage: on write-once media nothing is repaired.
+pub(super) fn mend<R: ReadAt>(volume: &Volume<R>) -> &'static str {
+    if is_pseudo_overwritable(volume) {
+        "make a new volume from its files: extract them, then create"
+    } else {
+        "mend the volume first: mkudf-ms repair"
+    }
+}
+
+/// Whether anchors, sequences or integrity descriptors lie inside the first partition.
+fn holds_descriptors<R: ReadAt>(volume: &Volume<R>) -> bool {
+    let Some(first) = volume.partitions().first() else { return false };
+    let start = first.start().map_or(0, |start| u64::from(start.0));
+    let partition = start..start.saturating_add(first.length_blocks.into());
+    let (main, reserve) = volume.sequences();
+    let extents = [main, reserve, volume.logical().integrity_sequence_extent].map(|extent| {
+        let first = u64::from(extent.start().0);
+        first..first.saturating_add(volume.block_size().blocks_for(extent.length.get().into()))
+    });
+    let single = volume.found().anchors.iter().map(|anchor| anchor.sector);
+    let single = single.chain(volume.integrity().map(|integrity| integrity.sector));
+    let single = single.map(|sector| u64::from(sector.0)..u64::from(sector.0) + 1);
+    extents.into_iter().chain(single).any(|range| range.start < partition.end && partition.start < range.end)
 }
 
 /// A file set's sequence has no more descriptors than a few.
@@ -130,23 +171,24 @@ impl<R: ReadAt> Import<R> {
         self.in_place.map(|_| u32::try_from(self.volume.device_blocks()).unwrap_or(u32::MAX))
     }
 
-    /// An error if what says which blocks can never be used would be lost: the hidden file that sparable volumes have up to 1.50
-    /// (UDF 1.50 2.3.13). Spare packets may lie in them.
-    pub(super) fn unless_own(&self, lost: &BTreeSet<BlockAddress>) -> Result<()> {
+    /// An error if what says which blocks can never be used would be lost or get another name ([`is_space_file`]). Spare packets may
+    /// lie in them.
+    pub(super) fn unless_own(&self, tree: &Tree) -> Result<()> {
         let volume = &self.volume;
-        let is_sparable = |kind: &PartitionKind| matches!(kind, PartitionKind::Sparable(_));
-        if !volume.partitions().iter().any(|partition| is_sparable(&partition.kind)) {
+        let found = volume.child(&volume.root()?, NON_ALLOCATABLE_FILE)?;
+        let Some(found) = found.filter(|found| is_space_file(volume, found)) else { return Ok(()) };
+        let mut stay = tree.children(tree.root()).iter().filter(|node| {
+            let kept = tree.inode_of(**node).kept;
+            tree.name_text(**node) == NON_ALLOCATABLE_FILE
+                && kept.is_some_and(|kept| kept.icb == found.icb.start())
+        });
+        if stay.next().is_some() {
             return Ok(());
         }
-        match volume.child(&volume.root()?, NON_ALLOCATABLE_FILE)? {
-            Some(found) if found.is_hidden() && lost.contains(&found.icb.start()) => Err(Error::refused(
-                format!(
-                    "the file {NON_ALLOCATABLE_FILE:?} says which blocks of the medium can never be used"
-                ),
-                "leave it where it is",
-            )),
-            _ => Ok(()),
-        }
+        Err(Error::refused(
+            format!("the file {NON_ALLOCATABLE_FILE:?} says which blocks of the medium can never be used"),
+            "leave it where it is",
+        ))
     }
 
     /// What a change in place needs to know; `lost` are ICBs that nothing refers to any more, `used` what is used of a volume that has no
@@ -204,6 +246,7 @@ impl<R: ReadAt> Import<R> {
             reserve,
             integrity: Recorded { start: integrity, bytes: sector },
             pseudo_overwrite: used.is_some(),
+            is_open: !volume.is_consistent(),
         })
     }
 

@@ -6,7 +6,7 @@ use udf::BlockAddress;
 use udf::read::{MetadataPartition, PartitionKind, ReadAt};
 
 use super::import::Import;
-use super::in_place::{PARTITION, Released, UPPER, one_block};
+use super::in_place::{PARTITION, Released, UPPER, mend, one_block};
 use super::used::Used;
 use crate::error::{Error, Result};
 use crate::plan::{MetadataInPlace, Mirror, Run, joined, without};
@@ -63,7 +63,7 @@ impl<R: ReadAt> Import<R> {
         if !is_whole(&files.main) || !is_whole(&files.mirror) || !are_apart(files.main.iter().chain(second)) {
             return Err(Error::refused(
                 "the metadata file and its mirror are not as long as they say, overlap, or lie outside the partition",
-                "mend the volume first: mkudf-ms repair",
+                mend(&self.volume),
             ));
         }
         let mut free = used.map_or_else(Vec::new, |used| used.free_of_metadata(blocks));

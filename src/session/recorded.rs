@@ -7,6 +7,7 @@ use udf::read::ReadAt;
 use udf::volume::{LogicalVolumeDescriptor, PartitionDescriptor};
 
 use super::import::Import;
+use super::in_place::mend;
 use crate::error::{Error, Result};
 use crate::plan::Recorded;
 
@@ -26,7 +27,7 @@ impl<R: ReadAt> Import<R> {
         let (main, first) = self.recorded(main, "main")?;
         let (reserve, second) = self.recorded(reserve, "reserve")?;
         if first != second {
-            return Err(unreliable(
+            return Err(self.unreliable(
                 "the main and the reserve volume descriptor sequence tell of different partitions",
             ));
         }
@@ -38,7 +39,7 @@ impl<R: ReadAt> Import<R> {
         let bytes = extent.length.get();
         let sequence = format!("the {which} volume descriptor sequence");
         if bytes == 0 || bytes > LONGEST_SEQUENCE_BYTES {
-            return Err(unreliable(&format!("{sequence} has {bytes} bytes")));
+            return Err(self.unreliable(&format!("{sequence} has {bytes} bytes")));
         }
         let blocks = usize::try_from(block_size.blocks_for(bytes.into())).unwrap_or(0);
         let mut sectors = vec![0; blocks * block_size.len()];
@@ -51,7 +52,7 @@ impl<R: ReadAt> Import<R> {
             let kind = Tag::read(block).map_or(TagIdentifier(0), |tag| tag.kind());
             if let Err(corrupt) = Tag::check(block, kind, sector, "volume descriptor", udf::Sector(sector)) {
                 if NEEDED.contains(&kind) {
-                    return Err(unreliable(&format!("{sequence} is damaged: {corrupt}")));
+                    return Err(self.unreliable(&format!("{sequence} is damaged: {corrupt}")));
                 }
                 continue;
             }
@@ -79,12 +80,12 @@ impl<R: ReadAt> Import<R> {
             kinds.insert(kind);
         }
         if !NEEDED.iter().all(|kind| kinds.contains(kind)) {
-            return Err(unreliable(&format!("{sequence} is damaged, or goes on elsewhere")));
+            return Err(self.unreliable(&format!("{sequence} is damaged, or goes on elsewhere")));
         }
         Ok((Recorded { start: extent.start(), bytes: sectors }, partitions))
     }
-}
 
-fn unreliable(reason: &str) -> Error {
-    Error::refused(reason, "mend the volume first: mkudf-ms repair")
+    fn unreliable(&self, reason: &str) -> Error {
+        Error::refused(reason, mend(&self.volume))
+    }
 }

@@ -7,6 +7,7 @@ use udf::volume::{
     ANCHOR_SECTOR, AccessType, AnchorVolumeDescriptorPointer, IntegrityType, SECOND_ANCHOR_SECTOR,
 };
 
+use super::in_place::is_pseudo_overwritable;
 use super::tables::virtual_partition;
 use crate::error::{Error, Result};
 use crate::media::VolumeLayout;
@@ -107,7 +108,12 @@ pub(super) fn unless_closed<R: ReadAt>(volume: &Volume<R>, force: bool) -> Resul
     } else {
         "the volume has no readable integrity descriptor, so nobody can tell whether it is consistent"
     };
-    Err(Error::refused(reason, "unmount it where it is mounted, or mend it first: mkudf-ms repair"))
+    let hint = if integrity.is_some() && is_pseudo_overwritable(volume) {
+        "unmount it where it is mounted, or go on with --force: its tree tells all that is needed"
+    } else {
+        "unmount it where it is mounted, or mend it first: mkudf-ms repair"
+    };
+    Err(Error::refused(reason, hint))
 }
 
 fn unless_read_only<R: ReadAt>(volume: &Volume<R>, force: bool) -> Result<()> {
@@ -115,6 +121,10 @@ fn unless_read_only<R: ReadAt>(volume: &Volume<R>, force: bool) -> Result<()> {
     match access {
         Some(AccessType::ReadOnly) => Ok(()),
         Some(AccessType::Overwritable | AccessType::WriteOnce) if force => Ok(()),
+        Some(AccessType::PseudoOverwritable) => Err(Error::refused(
+            "the volume's partition is changed in place; the drive knows what of it is free",
+            "change it in place (append --in-place)",
+        )),
         _ => Err(Error::refused(
             "the volume's partition can be written in place; a session appended to it would make it read-only, and free \
              space inside it would be lost",

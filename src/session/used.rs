@@ -17,7 +17,12 @@ use crate::plan::{joined, without};
 #[derive(Debug, Default)]
 pub(super) struct Used {
     blocks: Vec<Released>,
-    seen: BTreeSet<BlockAddress>,
+    /// Entries that have names, some of them several.
+    named: BTreeSet<BlockAddress>,
+    /// Entries that belong to another one: streams, their directories, extended attributes.
+    owned: BTreeSet<BlockAddress>,
+    /// Bytes that further directories of streams may have: all together fit on the device unless they share blocks.
+    room_bytes: u64,
     /// Names of files.
     pub(super) files: u32,
     pub(super) directories: u32,
@@ -46,65 +51,100 @@ impl Used {
 }
 
 impl<R: ReadAt> Import<R> {
-    /// Walks the tree. What cannot be read is an error: nobody could tell what it uses.
+    /// Walks the tree. What cannot be read is an error, and what is not clear: nobody could tell what it uses.
     pub(super) fn used(&self) -> Result<Used> {
-        if self.volume.logical().logical_volume_contents_use.start() != self.volume.file_set_address() {
-            return Err(Error::refused(
-                "the volume has more than one file set",
-                "make a new volume from its files: extract them, then create",
-            ));
+        let volume = &self.volume;
+        if volume.logical().logical_volume_contents_use.start() != volume.file_set_address() {
+            return Err(unclear("the volume has more than one file set"));
         }
-        let mut used = Used { directories: 1, next_unique_id: 16, ..Used::default() };
-        let root = self.volume.root()?;
-        self.add_with_streams(&root, &mut used)?;
-        for step in self.volume.walk(&root) {
+        let room_bytes = volume.device().size_bytes();
+        let mut used = Used { directories: 1, next_unique_id: 16, room_bytes, ..Used::default() };
+        let root = volume.root()?;
+        self.add_named(&root, &mut used)?;
+        for step in volume.walk(&root) {
             let (_, name, entry) = step.map_err(|error| Error::Volume(error.error))?;
             used.next_unique_id =
                 used.next_unique_id.max(u64::from(name.icb.unique_id.get()).saturating_add(1));
             let count = if entry.is_directory() { &mut used.directories } else { &mut used.files };
             *count = count.saturating_add(1);
-            self.add_with_streams(&entry, &mut used)?;
+            self.add_named(&entry, &mut used)?;
         }
-        if let Some(streams) = self.volume.system_streams()? {
-            self.add_stream_directory(&streams, &mut used)?;
+        if let Some(streams) = volume.system_streams()? {
+            self.add_streams(&streams, &mut used)?;
         }
         used.blocks.extend(self.file_set_blocks().map(one_block));
         Ok(used)
     }
 
-    fn add_with_streams(&self, entry: &Entry, used: &mut Used) -> Result<()> {
-        if !self.add(entry, used)? {
-            return Ok(()); // By another name.
+    /// Adds an entry that a name leads to, with all that belongs to it, unless another name did before.
+    fn add_named(&self, entry: &Entry, used: &mut Used) -> Result<()> {
+        if used.owned.contains(&entry.icb) {
+            return Err(claimed_twice(entry));
         }
-        if let Some(attributes) = self.volume.extended_attribute_file(entry)? {
-            self.add(&attributes, used)?;
+        if !used.named.insert(entry.icb) {
+            return Ok(());
         }
+        self.add(entry, used)?;
+        self.add_attributes(entry, used)?;
         match self.volume.streams(entry)? {
-            Some(streams) => self.add_stream_directory(&streams, used),
+            Some(streams) => self.add_streams(&streams, used),
             None => Ok(()),
         }
     }
 
-    fn add_stream_directory(&self, streams: &Entry, used: &mut Used) -> Result<()> {
-        if !self.add(streams, used)? {
-            return Ok(());
-        }
-        for step in self.volume.walk(streams) {
-            self.add(&step.map_err(|error| Error::Volume(error.error))?.2, used)?;
+    /// Adds a directory of streams, and those in it, which have neither streams nor directories among them (UDF 3.3.5).
+    fn add_streams(&self, directory: &Entry, used: &mut Used) -> Result<()> {
+        self.add_owned(directory, used)?;
+        used.room_bytes = used
+            .room_bytes
+            .checked_sub(directory.size_bytes)
+            .ok_or_else(|| unclear("directories of streams share their blocks"))?;
+        for name in self.volume.directory(directory)?.live() {
+            let stream = self.volume.entry(&name?.icb)?;
+            if stream.is_directory() {
+                return Err(unclear(&format!(
+                    "the directory of streams at {} has another in it",
+                    directory.icb
+                )));
+            }
+            self.add_owned(&stream, used)?;
         }
         Ok(())
     }
 
-    /// Adds an entry and its body, unless it has been added before.
-    fn add(&self, entry: &Entry, used: &mut Used) -> Result<bool> {
-        if !used.seen.insert(entry.icb) {
-            return Ok(false);
+    /// Adds an entry that belongs to one other.
+    fn add_owned(&self, entry: &Entry, used: &mut Used) -> Result<()> {
+        if used.named.contains(&entry.icb) || !used.owned.insert(entry.icb) {
+            return Err(claimed_twice(entry));
         }
+        if entry.stream_directory.is_some() {
+            return Err(unclear(&format!("the stream at {} has streams", entry.icb)));
+        }
+        self.add(entry, used)?;
+        self.add_attributes(entry, used)
+    }
+
+    /// Adds the file of further extended attributes of an entry, which has none itself.
+    fn add_attributes(&self, entry: &Entry, used: &mut Used) -> Result<()> {
+        let Some(attributes) = self.volume.extended_attribute_file(entry)? else { return Ok(()) };
+        if used.named.contains(&attributes.icb) || !used.owned.insert(attributes.icb) {
+            return Err(claimed_twice(&attributes));
+        }
+        if attributes.stream_directory.is_some() || attributes.extended_attribute_icb.is_some() {
+            return Err(unclear(&format!(
+                "the extended attributes at {} have more of their own",
+                attributes.icb
+            )));
+        }
+        self.add(&attributes, used)
+    }
+
+    fn add(&self, entry: &Entry, used: &mut Used) -> Result<()> {
         if entry.strategy != Strategy::Single {
-            return Err(Error::refused(
-                format!("the entry at {} is of strategy 4096, which is not written", entry.icb),
-                "make a new volume from the files: extract them, then create",
-            ));
+            return Err(unclear(&format!(
+                "the entry at {} is of strategy 4096, which is not written",
+                entry.icb
+            )));
         }
         used.next_unique_id = used.next_unique_id.max(entry.unique_id.saturating_add(1));
         used.blocks.push(one_block(entry.icb));
@@ -112,11 +152,21 @@ impl<R: ReadAt> Import<R> {
         // Every one takes a block, unless they share them.
         let blocks = u64::from(self.blocks_of(PARTITION)).saturating_add(self.blocks_of(UPPER).into());
         if used.blocks.len() as u64 > blocks {
-            return Err(Error::refused(
+            return Err(unclear(
                 "the files of the volume have more extents than it has blocks: they share them",
-                "make a new volume from its files: extract them, then create",
             ));
         }
-        Ok(true)
+        Ok(())
     }
+}
+
+fn claimed_twice(entry: &Entry) -> Error {
+    unclear(&format!(
+        "the entry at {} is a stream, or has extended attributes, of more than one file",
+        entry.icb
+    ))
+}
+
+fn unclear(reason: &str) -> Error {
+    Error::refused(reason, "make a new volume from its files: extract them, then create")
 }

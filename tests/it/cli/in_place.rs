@@ -90,6 +90,24 @@ fn discs_for_pseudo_overwrite_are_made_and_changed_in_place() {
     assert!(!bench.path("x").exists());
 }
 
+/// The hidden file of sparable volumes of 1.50 is the volume's own.
+#[test]
+fn what_says_which_blocks_can_never_be_used_is_neither_moved_nor_extracted() {
+    let bench = Bench::new();
+    let name = "/Non-Allocatable Space";
+    bench.done(["create", "-m", "cd-rw-packet", "-r", "1.50", "--capacity", "30M", "-o", "d.udf", "src"]);
+    for words in
+        [&["mv", "d.udf", name, "/moved"][..], &["mv", "d.udf", name, "/sub"], &["rm", "d.udf", name]]
+    {
+        let refusal = bench.fails(1, words);
+        assert!(refusal.contains("can never be used"), "{words:?}: {refusal}");
+    }
+    bench.done(["extract", "-C", "out", "d.udf"]);
+    assert!(bench.path("out/a.txt").exists() && !bench.path("out").join(&name[1..]).exists());
+    bench.done(["create", "-m", "cd-rw-packet", "-r", "1.50", "--capacity", "30M", "-o", "e.udf", "out"]);
+    bench.done(["check", "e.udf"]);
+}
+
 #[test]
 fn discs_in_packets_are_made_sparable_and_grow_in_place() {
     for (medium, options) in [

@@ -4,22 +4,25 @@
 use std::ops::Range;
 
 use mkudf_ms::Error;
+use mkudf_ms::builder::{Conflict, Defaults, FileSystemImage};
 use mkudf_ms::device::{Event, MemoryDevice, Recorder};
+use mkudf_ms::media::Medium;
 use mkudf_ms::plan::Spec;
 use mkudf_ms::progress::Progress;
-use mkudf_ms::session::is_pseudo_overwritable;
+use mkudf_ms::session::{ImportOptions, Manner, is_pseudo_overwritable};
 use mkudf_ms::stream::{StreamOptions, stream};
+use udf::file::ExtendedFileEntry;
 use udf::general::{Descriptor as _, ExtentKind, Tag};
 use udf::read::{Extent, OpenOptions, PartitionKind, ReadAt, Volume};
 use udf::volume::{AccessType, LogicalVolumeIntegrityDescriptor, PartitionDescriptor};
 use udf::{BlockSize, PartitionReference, Revision};
 
 use super::{Change, assert_clean, change_on, metadata, plan_change, rewritable};
-use crate::support::build::create;
+use crate::support::build::{Append, NOW, create, plan_append_with};
 use crate::support::folder::Folder;
 use crate::support::images;
 use crate::support::manifest::{self, Manifest, assert_same};
-use crate::support::writes::{Cuts, State, Tear, groups};
+use crate::support::writes::{Cuts, State, Tear, apply, groups};
 
 const LEN: usize = 2048;
 
@@ -284,4 +287,118 @@ fn one_that_is_not_what_it_says_is_refused() {
     let mut unreadable = once.clone();
     unreadable[at..at + LEN].fill(0);
     refused(unreadable, false, "file entry");
+}
+
+/// Files with named streams, which nothing but their files leads to.
+fn with_streams() -> MemoryDevice {
+    let medium = Medium::find("bd-r-pow").unwrap();
+    let defaults = Defaults { rewritable_blocks: Some(6000), ..Defaults::for_medium(medium, "POW", NOW) };
+    let mut image = FileSystemImage::new(defaults);
+    for name in ["/a", "/b", "/c"] {
+        image.add_bytes(name, "body", Conflict::Error).unwrap();
+        image.add_stream_bytes(name, "large", vec![name.as_bytes()[1]; 100_000], Conflict::Error).unwrap();
+        image.add_stream_bytes(name, "small", name, Conflict::Error).unwrap();
+    }
+    let device = MemoryDevice::new();
+    image.create_result().unwrap().write_to(&device, &Progress::new()).unwrap();
+    device
+}
+
+/// The bodies of all streams.
+fn streams(volume: &Volume<&MemoryDevice>) -> Vec<Vec<u8>> {
+    let root = volume.root().unwrap();
+    let mut bodies = Vec::new();
+    for (_, _, entry) in volume.walk(&root).map(Result::unwrap) {
+        let Some(streams) = volume.streams(&entry).unwrap() else { continue };
+        for name in volume.directory(&streams).unwrap().live() {
+            let stream = volume.entry(&name.unwrap().icb).unwrap();
+            bodies.push(volume.read_all(&stream, 1 << 20).unwrap());
+        }
+    }
+    bodies
+}
+
+#[test]
+fn named_streams_are_not_written_over() {
+    let device = with_streams();
+    let before = streams(&open(&device));
+    assert_eq!(before.len(), 6);
+    let folder = Folder::new(650);
+    for round in 0..4 {
+        for number in 0..60 {
+            std::fs::write(folder.path().join(format!("{round} {number}")), vec![round; 3000]).unwrap();
+        }
+        let request = Append { folder: folder.path(), mirror: false, update: true, fixed_size: false };
+        let options = ImportOptions { manner: Manner::AsMade, ..ImportOptions::default() };
+        let (tree, plan) = plan_append_with(&device, &request, &options).unwrap();
+        stream(&plan, &tree, &device, Some(&device), &Progress::new(), &StreamOptions::default()).unwrap();
+        assert!(streams(&open(&device)) == before, "round {round}");
+        assert_clean(&device, &format!("round {round}"));
+    }
+}
+
+/// What belongs to two files would be taken for what is reached first, and the rest of it for free.
+#[test]
+fn what_two_files_claim_is_refused() {
+    let sound = bytes_of(&with_streams());
+    let volume = Volume::open(&sound, &OpenOptions::default()).unwrap();
+    let directory = |path: &str| volume.lookup(path).unwrap().stream_directory.unwrap();
+    let (of_a, of_b, root) = (directory("a"), directory("b"), volume.root_icb());
+    for other in [of_b, root] {
+        let mut bytes = sound.clone();
+        let kind = ExtendedFileEntry::IDENTIFIER;
+        bend(&mut bytes, kind, |entry: &mut ExtendedFileEntry| {
+            if entry.stream_directory_icb.start() == of_a.start() {
+                entry.stream_directory_icb.location = other.location;
+            }
+        });
+        let device = MemoryDevice::from(bytes.clone());
+        let folder = Folder::new(651);
+        let error = change_on(&device, Change::to(&folder)).unwrap_err();
+        assert!(matches!(error, Error::Refused { .. } | Error::Volume(_)), "{error}");
+        assert!(bytes == device.into_bytes());
+    }
+}
+
+#[test]
+fn descriptors_inside_the_partition_are_not_written_over() {
+    let folder = Folder::new(652);
+    let mut bytes = made(&folder, 4000).into_bytes();
+    bend(&mut bytes, PartitionDescriptor::IDENTIFIER, |partition: &mut PartitionDescriptor| {
+        partition.partition_length = (4000 - partition.partition_starting_location.get()).into();
+    });
+    let error = change_on(&MemoryDevice::from(bytes), Change::to(&folder)).unwrap_err();
+    assert!(error.to_string().contains("inside its partition"), "{error}");
+}
+
+/// A change that broke off when the reserve sequence led to the new tree, and the next one that is forced: whichever sequence is
+/// read, it leads to a whole tree at any time.
+#[test]
+fn a_forced_change_keeps_what_the_reserve_sequence_leads_to() {
+    let case = Case::new(660, 1, false);
+    let mut bytes = case.old_bytes.clone();
+    for (offset, piece) in groups(&case.events)[..3].concat() {
+        apply(&mut bytes, offset, piece);
+    }
+    let mut folder = Folder::new(661);
+    folder.change(30);
+    let device = MemoryDevice::from(bytes.clone());
+    let (tree, plan) = plan_change(&device, Change { force: true, ..Change::to(&folder) }).unwrap();
+    let recorder = Recorder::new(MemoryDevice::from(bytes.clone()));
+    stream(&plan, &tree, &recorder, Some(&device), &Progress::new(), &StreamOptions::default()).unwrap();
+    let (_, events) = recorder.into_parts();
+    let (main, _) = open(&device).sequences();
+    let lost = main.start().0 as usize * LEN..main.start().0 as usize * LEN + main.length.get() as usize;
+    let newest = manifest::of_folder(folder.path());
+    for group in groups(&events) {
+        for (offset, piece) in group {
+            apply(&mut bytes, offset, piece);
+            let mut without_main = bytes.clone();
+            without_main[lost.clone()].fill(0);
+            let device = MemoryDevice::from(without_main);
+            let found = manifest::of_volume(&open(&device));
+            assert!([&case.old, &case.new, &newest].contains(&&found), "{offset}");
+        }
+    }
+    assert_holds(&MemoryDevice::from(bytes), &folder, "forced");
 }
