@@ -17,6 +17,7 @@ image_target!(|image| {
         let _ = sparable.entries().len();
         for block in 0..partition.length_blocks.min(MOST_BLOCKS) {
             let Ok(run) = volume.locate(BlockAddress::new(number, block)) else { continue };
+            assert!(run.blocks > 0, "block {block} is nowhere");
             let inside = block % packet;
             let first = block - inside;
             match sparable.relocated().iter().find(|(original, _)| *original == first) {

@@ -188,3 +188,27 @@ fn a_partition_that_is_not_all_there_is_not_changed() {
     let refusal = change_on(&device, Change::to(&folder)).unwrap_err().to_string();
     assert!(refusal.contains("beyond the end"), "{refusal}");
 }
+
+/// A metadata file that would grow by such units would need room that no medium has, or wrap around.
+#[test]
+fn units_that_no_medium_has_are_refused() {
+    let mut folder = Folder::new(16);
+    folder.change(10);
+    let device = MemoryDevice::new();
+    create(folder.path(), &rewritable(Revision::V2_50, BlockSize::B2048, 4096), &device).unwrap();
+    let (main, reserve) = Volume::open(&device, &OpenOptions::default()).unwrap().sequences();
+    let bytes = device.into_bytes();
+    for units in [1 << 17, u32::MAX - 31, u32::MAX] {
+        let mut bytes = bytes.clone();
+        for sequence in [main, reserve] {
+            // The logical volume descriptor is the second; its maps begin at 440, the second of them 6 bytes later.
+            let start = (sequence.location.get() as usize + 1) * 2048;
+            let at = start + 446 + 52;
+            assert_eq!(bytes[at..at + 4], 32_u32.to_le_bytes());
+            bytes[at..at + 4].copy_from_slice(&units.to_le_bytes());
+            Tag::reseal(&mut bytes[start..start + 2048]);
+        }
+        let refusal = change_on(&MemoryDevice::from(bytes), Change::to(&folder)).unwrap_err().to_string();
+        assert!(refusal.contains("as no medium has them"), "{units}: {refusal}");
+    }
+}
