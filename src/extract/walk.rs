@@ -21,7 +21,6 @@ use super::names::Names;
 use super::trouble::Trouble;
 use crate::error::{Error, Result, Warning};
 use crate::progress::Progress;
-use crate::session::is_space_file;
 
 /// Files that a thread takes at once: enough to share a directory of many, few enough to share one of some.
 const BATCH: usize = 128;
@@ -149,16 +148,12 @@ impl<'a, R: ReadAt> Extraction<'a, R> {
         let mut batch: Vec<Named> = Vec::new();
         let listing = self.volume.directory(entry).map_err(Trouble::from);
         let Some(listing) = self.told(listing, || self.folders.path(id, "")) else { return };
-        let is_root = entry.icb == self.volume.root_icb().start();
         for found in listing.live() {
             if self.is_over() {
                 return;
             }
             let found = found.map_err(|error| Trouble::Here(format!("some of its files: {error}")));
             let Some(found) = self.told(found, || self.folders.path(id, "")) else { continue };
-            if is_root && is_space_file(self.volume, &found) {
-                continue; // It is the volume's, and no file.
-            }
             batch.push((self.host_name(id, &mut names, &found), found.icb));
             if batch.len() == BATCH {
                 let full = std::mem::take(&mut batch);

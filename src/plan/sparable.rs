@@ -127,7 +127,7 @@ pub(super) fn unless_taken(tree: &Tree, shape: Shape) -> Result<()> {
                 "sparable volumes of revision {} have a file {NON_ALLOCATABLE_FILE:?} of their own",
                 shape.revision
             ),
-            "give the source another name, or choose 2.01 (-r 2.01)",
+            "leave it out (--exclude), or choose 2.01 (-r 2.01)",
         )),
     }
 }

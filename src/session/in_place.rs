@@ -32,7 +32,7 @@ pub fn is_rewritable<R: ReadAt>(volume: &Volume<R>) -> bool {
 
 /// Whether a name in the root is that of the hidden file that says which blocks can never be used: sparable volumes have it where there
 /// are no streams (UDF 1.50 2.3.13).
-pub(crate) fn is_space_file<R: ReadAt>(volume: &Volume<R>, found: &DirectoryEntry) -> bool {
+fn is_space_file<R: ReadAt>(volume: &Volume<R>, found: &DirectoryEntry) -> bool {
     let is_sparable = |kind: &PartitionKind| matches!(kind, PartitionKind::Sparable(_));
     found.is_hidden()
         && found.name_text() == NON_ALLOCATABLE_FILE

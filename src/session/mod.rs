@@ -22,7 +22,6 @@ pub use diff::{Change, Difference, diff};
 pub use history::{Provenance, Session, sessions};
 pub use import::{Import, ImportOptions, Manner};
 pub(crate) use import::{attributes, kind_of};
-pub(crate) use in_place::is_space_file;
 pub use in_place::{is_pseudo_overwritable, is_rewritable};
 pub use refuse::unless_other_layout;
 pub use search::{all_sessions, search};
