@@ -66,6 +66,7 @@ fn make() -> Template {
         device_blocks: None,
         rewritable_blocks: None,
         packet_blocks: None,
+        pseudo_overwrite: false,
     };
     let plan = Plan::create(&tree, &spec).expect("a plan");
     let device = MemoryDevice::new();
