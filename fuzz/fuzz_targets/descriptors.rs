@@ -3,7 +3,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use udf::Place;
-use udf::file::{self, FileIdentifierDescriptor, attribute};
+use udf::file::attribute::{self, AttributeHead};
+use udf::file::{self, FileIdentifierDescriptor, KnownAttribute, known_attribute};
 use udf::general::{Descriptor, Moment, Seal, Tag, Timestamp};
 use udf::partition::PartitionMaps;
 use udf::volume;
@@ -40,6 +41,15 @@ fn all(bytes: &[u8]) {
     }
     let _ = PartitionMaps::new(bytes).count();
     let _ = attribute::Attributes::read(bytes, Place::Within);
+    let known = |(head, bytes): (&AttributeHead, &[u8])| {
+        let _ = format!("{:?}", KnownAttribute::parse(head, bytes));
+        let _ = known_attribute::has_wrong_checksum(bytes);
+    };
+    attribute::iter(bytes, Place::Within).flatten().for_each(known);
+    // Few inputs are a space with a sealed header: what may be an attribute is taken for one as well.
+    if let Ok((head, _)) = AttributeHead::ref_from_prefix(bytes) {
+        known((head, bytes));
+    }
     if let Ok((timestamp, _)) = Timestamp::read_from_prefix(bytes)
         && let Some(moment) = timestamp.moment().filter(|moment| (Moment::MIN..=Moment::MAX).contains(moment))
     {
