@@ -66,7 +66,6 @@ impl Defaults {
     #[must_use]
     pub fn for_medium(medium: &Medium, label: &str, now: Moment) -> Self {
         let in_packets = medium.writing == Writing::Packet;
-        let pseudo_overwrite = medium.writing == Writing::PseudoOverwrite;
         Self {
             revision: medium.revision,
             block_size: medium.block_size,
@@ -87,9 +86,9 @@ impl Defaults {
             embed: true,
             capacity_blocks: medium.capacity_blocks,
             write_unit_blocks: medium.write_unit_blocks,
-            rewritable_blocks: medium.capacity_blocks.filter(|_| in_packets || pseudo_overwrite),
+            rewritable_blocks: medium.capacity_blocks.filter(|_| medium.is_in_place()),
             packet_blocks: u16::try_from(medium.write_unit_blocks).ok().filter(|_| in_packets),
-            pseudo_overwrite,
+            pseudo_overwrite: medium.writing == Writing::PseudoOverwrite,
             is_device: false,
             sequential: None,
             layout: None,

@@ -112,6 +112,12 @@ impl Medium {
         ALL.iter().filter(|medium| medium.is_sequential())
     }
 
+    /// Whether all volumes on it are changed in place, and so have an account of what is free or leave that to the drive.
+    #[must_use]
+    pub fn is_in_place(&self) -> bool {
+        matches!(self.writing, Writing::Packet | Writing::PseudoOverwrite)
+    }
+
     /// Whether it is written one sector after the other.
     #[must_use]
     pub fn is_sequential(&self) -> bool {

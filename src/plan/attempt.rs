@@ -21,7 +21,7 @@ use crate::tree::Tree;
 pub(super) type Bitmaps = [Range<u32>; 2];
 
 /// The place of a bitmap that is not recorded.
-const NOWHERE: Range<u32> = 0..0;
+const UNRECORDED: Range<u32> = 0..0;
 
 /// What is tried to find room for a change.
 #[derive(Clone, Copy)]
@@ -99,7 +99,7 @@ fn attempt(
     let upper = old.metadata.as_ref();
     let file = upper.map(|upper| upper.with(more_blocks, &mut usable, unit, block_size)).transpose()?;
     let (bitmaps, metadata_bitmaps) = if old.pseudo_overwrite {
-        ([NOWHERE, NOWHERE], file.as_ref().map(|_| [NOWHERE, NOWHERE]))
+        ([UNRECORDED, UNRECORDED], file.as_ref().map(|_| [UNRECORDED, UNRECORDED]))
     } else {
         let bitmaps = bitmaps(old, base, &mut usable)?;
         let of_metadata = |file: &MetadataFile| metadata_bitmaps(old, base, file, &mut usable);

@@ -26,7 +26,7 @@ pub struct Spec {
     /// content and grows by sessions. Linux changes such volumes up to 2.01.
     pub rewritable_blocks: Option<u32>,
     /// Its partition is sparable: packets of so many blocks, 16 or 32, a few of them spare for those that wear out (UDF 2.2.9).
-    /// Only with `rewritable_blocks`; 2.00, where packets always have 32 blocks, and 2.01.
+    /// Only with `rewritable_blocks`; 1.50 and 2.00, where packets always have 32 blocks, and 2.01.
     pub packet_blocks: Option<u16>,
     /// Its partition is pseudo-overwritable: the drive puts elsewhere what is written again, and keeps the account of what is free
     /// (UDF 2.60 2.2.14.2). Only with `rewritable_blocks`; 2.60.

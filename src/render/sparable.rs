@@ -4,14 +4,14 @@ use udf::file::{
     AllocationForm, ExtendedFileEntry, FileEntry, FileIdentifierDescriptor, FileType, IcbTag,
     NON_ALLOCATABLE_FILE, NON_ALLOCATABLE_SPACE, characteristics, flags, permissions,
 };
-use udf::general::{Descriptor, EntityIdentifier, LongAd, Tag, Timestamp, text};
+use udf::general::{Descriptor, EntityIdentifier, LongAd, Tag, text};
 use udf::partition::{SparablePartitionMap, SparingTable};
 use udf::{BlockAddress, Sector};
 use zerocopy::FromZeros;
 
 use super::entry::{Body, Head, embedded, write_fixed};
 use crate::plan::{Plan, SPACE_FILE_ID, Sparing};
-use crate::tree::{NodeId, Tree};
+use crate::tree::{Attributes, NodeId, Tree};
 
 impl Plan {
     /// The map, which takes the place of the physical partition's (UDF 2.2.9).
@@ -66,20 +66,16 @@ impl Plan {
 
     /// The Non-Allocatable Space where there are no streams: nothing is in it yet (UDF 1.50 2.3.13).
     fn space_file(&self, out: &mut [u8]) {
-        let now = Timestamp::new(self.now, self.zone_minutes);
         let mut entry = FileEntry::new_zeroed();
-        entry.uid = u32::MAX.into();
-        entry.gid = u32::MAX.into();
-        entry.permissions = permissions::from_mode(0o444).into();
-        entry.access_date_and_time = now;
-        entry.modification_date_and_time = now;
-        entry.attribute_date_and_time = now;
         entry.checkpoint = 1.into();
         entry.unique_id = SPACE_FILE_ID.into();
         write_fixed(out, &entry);
-        let body = nothing();
+        let (body, now) = (nothing(), self.now);
         let icb_tag = IcbTag::new(FileType::REGULAR, body.form, flags::SYSTEM);
-        let head = Head { icb_tag, links: 1, attributes: None, attributes_len: 0 };
+        let (mode, uid, gid) = (0o444, u32::MAX, u32::MAX);
+        let attributes =
+            Attributes { mode, uid, gid, accessed: now, modified: now, changed: now, created: now };
+        let head = Head { icb_tag, links: 1, attributes: Some(attributes), attributes_len: 0 };
         self.finish(out, &head, &body, self.own_files().start);
     }
 

@@ -14,7 +14,7 @@ use super::used::Used;
 use crate::error::{Error, Result};
 use crate::plan::frame::CLUSTER_BLOCKS;
 use crate::plan::{BaseInPlace, MetadataInPlace, Recorded, joined, without};
-use crate::tree::{Content, Inode, Tree};
+use crate::tree::{Content, Inode, NodeId, Tree};
 
 /// The partition of all blocks.
 pub(super) const PARTITION: PartitionReference = PartitionReference(0);
@@ -28,16 +28,6 @@ pub fn is_rewritable<R: ReadAt>(volume: &Volume<R>) -> bool {
         Some(AccessType::PseudoOverwritable) => true,
         _ => false,
     }
-}
-
-/// Whether a name in the root is that of the hidden file that says which blocks can never be used: sparable volumes have it where there
-/// are no streams (UDF 1.50 2.3.13).
-fn is_space_file<R: ReadAt>(volume: &Volume<R>, found: &DirectoryEntry) -> bool {
-    let is_sparable = |kind: &PartitionKind| matches!(kind, PartitionKind::Sparable(_));
-    found.is_hidden()
-        && found.name_text() == NON_ALLOCATABLE_FILE
-        && volume.partitions().iter().any(|partition| is_sparable(&partition.kind))
-        && volume.revision().is_some_and(|revision| !revision.rules().streams)
 }
 
 /// Whether the drive puts elsewhere what is written again on a volume, and keeps the account of what is free (UDF 2.60 2.2.14.2).
@@ -171,18 +161,22 @@ impl<R: ReadAt> Import<R> {
         self.in_place.map(|_| u32::try_from(self.volume.device_blocks()).unwrap_or(u32::MAX))
     }
 
-    /// An error if what says which blocks can never be used would be lost or get another name ([`is_space_file`]). Spare packets may
-    /// lie in them.
+    /// An error if what says which blocks can never be used would be lost or get another name: the hidden file that sparable volumes
+    /// have up to 1.50 (UDF 1.50 2.3.13). Spare packets may lie in them.
     pub(super) fn unless_own(&self, tree: &Tree) -> Result<()> {
         let volume = &self.volume;
-        let found = volume.child(&volume.root()?, NON_ALLOCATABLE_FILE)?;
-        let Some(found) = found.filter(|found| is_space_file(volume, found)) else { return Ok(()) };
-        let mut stay = tree.children(tree.root()).iter().filter(|node| {
-            let kept = tree.inode_of(**node).kept;
-            tree.name_text(**node) == NON_ALLOCATABLE_FILE
+        let is_sparable = |kind: &PartitionKind| matches!(kind, PartitionKind::Sparable(_));
+        if !volume.partitions().iter().any(|partition| is_sparable(&partition.kind)) {
+            return Ok(());
+        }
+        let found = volume.child(&volume.root()?, NON_ALLOCATABLE_FILE)?.filter(DirectoryEntry::is_hidden);
+        let Some(found) = found else { return Ok(()) };
+        let is_it = |node: &NodeId| {
+            let kept = tree.inode_of(*node).kept;
+            tree.name_text(*node) == NON_ALLOCATABLE_FILE
                 && kept.is_some_and(|kept| kept.icb == found.icb.start())
-        });
-        if stay.next().is_some() {
+        };
+        if tree.children(tree.root()).iter().any(is_it) {
             return Ok(());
         }
         Err(Error::refused(

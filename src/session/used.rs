@@ -36,6 +36,14 @@ impl Used {
         joined(of_it.map(|(_, range)| range.clone()).collect())
     }
 
+    /// Notes that an entry belongs to another one; an error if it has a name, or belongs to a third.
+    fn claim(&mut self, entry: &Entry) -> Result<()> {
+        if self.named.contains(&entry.icb) || !self.owned.insert(entry.icb) {
+            return Err(claimed_twice(entry));
+        }
+        Ok(())
+    }
+
     /// Blocks of the metadata partition that nothing leads to.
     pub(super) fn free_of_metadata(&self, blocks: u32) -> Vec<Range<u32>> {
         let all = 0..blocks;
@@ -114,9 +122,7 @@ impl<R: ReadAt> Import<R> {
 
     /// Adds an entry that belongs to one other.
     fn add_owned(&self, entry: &Entry, used: &mut Used) -> Result<()> {
-        if used.named.contains(&entry.icb) || !used.owned.insert(entry.icb) {
-            return Err(claimed_twice(entry));
-        }
+        used.claim(entry)?;
         if entry.stream_directory.is_some() {
             return Err(unclear(&format!("the stream at {} has streams", entry.icb)));
         }
@@ -127,9 +133,7 @@ impl<R: ReadAt> Import<R> {
     /// Adds the file of further extended attributes of an entry, which has none itself.
     fn add_attributes(&self, entry: &Entry, used: &mut Used) -> Result<()> {
         let Some(attributes) = self.volume.extended_attribute_file(entry)? else { return Ok(()) };
-        if used.named.contains(&attributes.icb) || !used.owned.insert(attributes.icb) {
-            return Err(claimed_twice(&attributes));
-        }
+        used.claim(&attributes)?;
         if attributes.stream_directory.is_some() || attributes.extended_attribute_icb.is_some() {
             return Err(unclear(&format!(
                 "the extended attributes at {} have more of their own",

@@ -88,8 +88,7 @@ fn spec(job: &Create, flags: &flags::Create, target: &Target<'_>) -> anyhow::Res
     // Beyond 2^32 blocks a device is used as far as they go.
     let device_blocks = device_blocks.map(|blocks| u32::try_from(blocks).unwrap_or(u32::MAX));
     let is_sparable = job.layout == VolumeLayout::Sparable;
-    let pseudo_overwrite = job.medium.writing == Writing::PseudoOverwrite;
-    let is_rewritable = flags.rewritable || is_sparable || pseudo_overwrite;
+    let is_rewritable = flags.rewritable || job.medium.is_in_place();
     let rewritable_blocks = is_rewritable.then(|| rewritable(job, flags, block_size, device_blocks));
     Ok(Spec {
         revision: job.revision,
@@ -102,7 +101,7 @@ fn spec(job: &Create, flags: &flags::Create, target: &Target<'_>) -> anyhow::Res
         device_blocks,
         rewritable_blocks: rewritable_blocks.transpose()?,
         packet_blocks: u16::try_from(job.medium.write_unit_blocks).ok().filter(|_| is_sparable),
-        pseudo_overwrite,
+        pseudo_overwrite: job.medium.writing == Writing::PseudoOverwrite,
     })
 }
 

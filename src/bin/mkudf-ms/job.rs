@@ -84,8 +84,7 @@ impl Create {
         };
         let is_sparable = flags.format.layout == flags::LayoutChoice::Sparable;
         let medium = if is_sparable { in_packets(medium)? } else { medium };
-        let is_in_place = matches!(medium.writing, Writing::Packet | Writing::PseudoOverwrite);
-        let may_be_empty = flags.rewritable || is_in_place;
+        let may_be_empty = flags.rewritable || medium.is_in_place();
         if flags.sources.is_empty() && flags.selection.files_from.is_none() && !may_be_empty {
             return usage("nothing to do: name a SOURCE");
         }
