@@ -210,18 +210,28 @@ struct Case {
     block_size: BlockSize,
     unit: u32,
     seed: u64,
-    has_metadata: bool,
+    /// How many there are.
+    steps: usize,
+    /// Sectors are old or new, and what broke off goes on without repair.
+    pseudo_overwrite: bool,
 }
 
 fn case(revision: Revision, block_size: BlockSize, unit: u32, seed: u64) -> Case {
+    case_of(&rewritable(revision, block_size, 3200), unit, seed, 0)
+}
+
+/// The same with so many small files more than the change has anyhow.
+fn case_of(spec: &Spec, unit: u32, seed: u64, more: u32) -> Case {
+    let (revision, block_size) = (spec.revision, spec.block_size);
     let mut folder = Folder::new(seed);
     folder.change(25);
     let device = MemoryDevice::new();
-    create(folder.path(), &rewritable(revision, block_size, 3200), &device).unwrap();
+    create(folder.path(), spec, &device).unwrap();
     folder.change(8);
     change_on(&device, Change { unit, ..Change::to(&folder) }).unwrap();
     let old = manifest::of_folder(folder.path());
     folder.change(12);
+    (0..more).for_each(|number| std::fs::write(folder.path().join(format!("s{number}")), b"x").unwrap());
     let new = manifest::of_folder(folder.path());
     let old_bytes = device.into_bytes();
     let device = MemoryDevice::from(old_bytes.clone());
@@ -231,9 +241,16 @@ fn case(revision: Revision, block_size: BlockSize, unit: u32, seed: u64) -> Case
     let volume = MemoryDevice::from(old_bytes.clone());
     stream(&plan, &tree, &recorder, Some(&volume), &Progress::new(), &StreamOptions::default()).unwrap();
     let (_, events) = recorder.into_parts();
-    let has_metadata = revision.rules().metadata_partition;
-    let name = format!("in place {revision}, blocks of {block_size}, unit {unit}");
-    Case { name, old_bytes, old, new, events, folder, block_size, unit, seed, has_metadata }
+    let pseudo_overwrite = spec.pseudo_overwrite;
+    let steps = match () {
+        () if pseudo_overwrite => 5, // What is new, open, reserve, main, closed.
+        () if revision.rules().metadata_partition => 10,
+        () => 9,
+    };
+    let kind = if pseudo_overwrite { ", pseudo-overwrite" } else { "" };
+    let growing = if more > 0 { ", growing" } else { "" };
+    let name = format!("in place {revision}{kind}{growing}, blocks of {block_size}, unit {unit}");
+    Case { name, old_bytes, old, new, events, folder, block_size, unit, seed, steps, pseudo_overwrite }
 }
 
 /// Without what was recorded for a tree that there is not, or is no more: it is nobody's, and `repair` gives it names.
@@ -270,11 +287,13 @@ impl Case {
         assert_nothing_needed_is_free(&volume, &context);
         let state = volume.integrity().and_then(|integrity| integrity.integrity_type);
         drop(volume);
-        if state == Some(IntegrityType::Close) && self.unit == 1 {
+        if state == Some(IntegrityType::Close) && matches!(self.tear(), Tear::Sectors(_)) {
             assert_clean(&device, &context);
         }
         images::leave_state(&device, (number, &context), self.block_size.bytes(), &found);
-        if is_chosen {
+        if is_chosen && self.pseudo_overwrite {
+            self.go_on_without_repair(&device, &context);
+        } else if is_chosen {
             self.go_on(&device, &found, &context);
         }
         is_new
@@ -298,13 +317,31 @@ impl Case {
         assert_same(&self.new, &manifest::of_volume(&volume), &format!("{context}, changed again"));
     }
 
-    fn try_states(&self) -> usize {
-        let steps = if self.has_metadata { 10 } else { 9 };
-        assert_eq!(groups(&self.events).len(), steps);
+    /// Such volumes do not need it; only what is marked as open has to be forced.
+    fn go_on_without_repair(&self, device: &MemoryDevice, context: &str) {
+        let force = !Volume::open(device, &OpenOptions::default()).unwrap().is_consistent();
+        let change = Change { unit: self.unit, force, ..Change::to(&self.folder) };
+        change_on(device, change).unwrap_or_else(|error| panic!("{context}: {error}"));
+        let context = format!("{context}, changed again");
+        assert_clean(device, &context);
+        let volume = Volume::open(device, &OpenOptions::default()).unwrap();
+        assert_same(&self.new, &manifest::of_volume(&volume), &context);
+    }
+
+    fn tear(&self) -> Tear {
         let len = self.block_size.len();
-        let tear = if self.unit == 1 { Tear::Sectors(len) } else { Tear::Units(self.unit as usize * len) };
+        if self.unit == 1 || self.pseudo_overwrite {
+            Tear::Sectors(len)
+        } else {
+            Tear::Units(self.unit as usize * len)
+        }
+    }
+
+    fn try_states(&self) -> usize {
+        assert_eq!(groups(&self.events).len(), self.steps);
         let (name, old, events) = (self.name.as_str(), self.old_bytes.as_slice(), self.events.as_slice());
-        let cuts = Cuts { name, old, events, tear, parts: 40, seed: self.seed };
+        let parts = if self.pseudo_overwrite { 60 } else { 40 };
+        let cuts = Cuts { name, old, events, tear: self.tear(), parts, seed: self.seed };
         let mut is_new = false;
         let states = cuts.judge_all(|state| is_new = self.judge(state));
         assert!(is_new || self.old == self.new);

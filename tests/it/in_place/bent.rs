@@ -25,14 +25,11 @@ fn mend(device: &MemoryDevice) {
 fn with_another_partition(folder: &Folder, at: usize, value: u32) -> MemoryDevice {
     let device = MemoryDevice::new();
     create(folder.path(), &rewritable(Revision::V2_01, BlockSize::B2048, 4096), &device).unwrap();
-    let (main, reserve) = Volume::open(&device, &OpenOptions::default()).unwrap().sequences();
     let mut bytes = device.into_bytes();
-    for sequence in [main, reserve] {
-        // It is the third.
-        let start = (sequence.location.get() as usize + 2) * 2048;
-        bytes[start + at..start + at + 4].copy_from_slice(&value.to_le_bytes());
-        Tag::reseal(&mut bytes[start..start + 2048]);
-    }
+    // It is the third.
+    patch::in_both_sequences(&mut bytes, 2, |partition| {
+        partition[at..at + 4].copy_from_slice(&value.to_le_bytes());
+    });
     MemoryDevice::from(bytes)
 }
 
@@ -196,18 +193,15 @@ fn units_that_no_medium_has_are_refused() {
     folder.change(10);
     let device = MemoryDevice::new();
     create(folder.path(), &rewritable(Revision::V2_50, BlockSize::B2048, 4096), &device).unwrap();
-    let (main, reserve) = Volume::open(&device, &OpenOptions::default()).unwrap().sequences();
     let bytes = device.into_bytes();
     for units in [1 << 17, u32::MAX - 31, u32::MAX] {
         let mut bytes = bytes.clone();
-        for sequence in [main, reserve] {
-            // The logical volume descriptor is the second; its maps begin at 440, the second of them 6 bytes later.
-            let start = (sequence.location.get() as usize + 1) * 2048;
-            let at = start + 446 + 52;
-            assert_eq!(bytes[at..at + 4], 32_u32.to_le_bytes());
-            bytes[at..at + 4].copy_from_slice(&units.to_le_bytes());
-            Tag::reseal(&mut bytes[start..start + 2048]);
-        }
+        // The logical volume descriptor is the second; its maps begin at 440, the second of them 6 bytes later.
+        patch::in_both_sequences(&mut bytes, 1, |logical| {
+            let at = 446 + 52;
+            assert_eq!(logical[at..at + 4], 32_u32.to_le_bytes());
+            logical[at..at + 4].copy_from_slice(&units.to_le_bytes());
+        });
         let refusal = change_on(&MemoryDevice::from(bytes), Change::to(&folder)).unwrap_err().to_string();
         assert!(refusal.contains("as no medium has them"), "{units}: {refusal}");
     }

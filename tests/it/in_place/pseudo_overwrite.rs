@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use mkudf_ms::Error;
 use mkudf_ms::builder::{Conflict, Defaults, FileSystemImage};
-use mkudf_ms::device::{Event, MemoryDevice, Recorder};
+use mkudf_ms::device::{MemoryDevice, Recorder};
 use mkudf_ms::media::Medium;
 use mkudf_ms::plan::Spec;
 use mkudf_ms::progress::Progress;
@@ -17,12 +17,11 @@ use udf::read::{Extent, OpenOptions, PartitionKind, ReadAt, Volume};
 use udf::volume::{AccessType, LogicalVolumeIntegrityDescriptor, PartitionDescriptor};
 use udf::{BlockSize, PartitionReference, Revision};
 
-use super::{Change, assert_clean, change_on, metadata, plan_change, rewritable};
+use super::{Change, assert_clean, case_of, change_on, metadata, plan_change, rewritable};
 use crate::support::build::{Append, NOW, create, plan_append_with};
 use crate::support::folder::Folder;
-use crate::support::images;
-use crate::support::manifest::{self, Manifest, assert_same};
-use crate::support::writes::{Cuts, State, Tear, apply, groups};
+use crate::support::manifest::{self, assert_same};
+use crate::support::writes::{apply, groups};
 
 const LEN: usize = 2048;
 
@@ -169,75 +168,11 @@ fn its_metadata_partition_grows_and_what_has_no_room_changes_nothing() {
     assert!(bytes == device.into_bytes());
 }
 
-struct Case {
-    old_bytes: Vec<u8>,
-    old: Manifest,
-    new: Manifest,
-    events: Vec<Event>,
-    folder: Folder,
-    unit: u32,
-    grows: bool,
-}
-
-impl Case {
-    fn new(seed: u64, unit: u32, grows: bool) -> Self {
-        let mut folder = Folder::new(seed);
-        folder.change(25);
-        let device = made(&folder, 6000);
-        folder.change(8);
-        change_on(&device, Change { unit, ..Change::to(&folder) }).unwrap();
-        let old = manifest::of_folder(folder.path());
-        folder.change(12);
-        if grows {
-            (0..400)
-                .for_each(|number| std::fs::write(folder.path().join(format!("s{number}")), b"x").unwrap());
-        }
-        let new = manifest::of_folder(folder.path());
-        let old_bytes = bytes_of(&device);
-        let (tree, plan) = plan_change(&device, Change { unit, ..Change::to(&folder) }).unwrap();
-        let recorder = Recorder::new(MemoryDevice::from(old_bytes.clone()));
-        stream(&plan, &tree, &recorder, Some(&device), &Progress::new(), &StreamOptions::default()).unwrap();
-        let (_, events) = recorder.into_parts();
-        Self { old_bytes, old, new, events, folder, unit, grows }
-    }
-
-    fn judge(&self, State { bytes, context, number, is_chosen }: State) -> bool {
-        let device = MemoryDevice::from(bytes);
-        let volume = Volume::open(&device, &OpenOptions::default());
-        let volume = volume.unwrap_or_else(|error| panic!("{context}: {error}"));
-        let found = manifest::of_volume(&volume);
-        let is_new = found == self.new;
-        if !is_new {
-            assert_same(&self.old, &found, &context);
-        }
-        let is_closed = volume.is_consistent();
-        drop(volume);
-        if is_closed {
-            assert_clean(&device, &context);
-        }
-        images::leave_state(&device, (number, &context), 2048, &found);
-        if is_chosen {
-            let change = Change { unit: self.unit, force: !is_closed, ..Change::to(&self.folder) };
-            change_on(&device, change).unwrap_or_else(|error| panic!("{context}: {error}"));
-            assert_holds(&device, &self.folder, &format!("{context}, changed again"));
-        }
-        is_new
-    }
-}
-
 /// A sector is old or new: until the drive has written it elsewhere, it leads to where it was.
 #[test]
 fn a_change_of_one_is_all_or_nothing_and_goes_on_without_repair() {
-    for (seed, (unit, grows)) in (630..).zip([(1, false), (32, false), (1, true)]) {
-        let case = Case::new(seed, unit, grows);
-        assert_eq!(groups(&case.events).len(), 5, "new, open, reserve, main, closed");
-        let grown = if case.grows { ", growing" } else { "" };
-        let name = format!("in place, pseudo-overwrite{grown}, unit {unit}");
-        let (old, events) = (case.old_bytes.as_slice(), case.events.as_slice());
-        let cuts = Cuts { name: &name, old, events, tear: Tear::Sectors(LEN), parts: 60, seed };
-        let mut is_new = false;
-        cuts.judge_all(|state| is_new = case.judge(state));
-        assert!(is_new);
+    for (seed, (unit, more)) in (630..).zip([(1, 0), (32, 0), (1, 400)]) {
+        case_of(&spec(6000), unit, seed, more).try_states();
     }
 }
 
@@ -375,7 +310,7 @@ fn descriptors_inside_the_partition_are_not_written_over() {
 /// read, it leads to a whole tree at any time.
 #[test]
 fn a_forced_change_keeps_what_the_reserve_sequence_leads_to() {
-    let case = Case::new(660, 1, false);
+    let case = case_of(&spec(6000), 1, 660, 0);
     let mut bytes = case.old_bytes.clone();
     for (offset, piece) in groups(&case.events)[..3].concat() {
         apply(&mut bytes, offset, piece);

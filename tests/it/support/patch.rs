@@ -30,6 +30,17 @@ pub(crate) fn entry(image: &mut [u8], path: &str, change: impl FnOnce(&mut [u8],
     reseal(&mut image[start..end]);
 }
 
+/// Changes the descriptor of an index in both volume descriptor sequences and seals it again.
+pub(crate) fn in_both_sequences(image: &mut [u8], index: usize, change: impl Fn(&mut [u8])) {
+    let volume = Volume::open(&*image, &OpenOptions::default()).unwrap();
+    let (len, (main, reserve)) = (volume.block_size().len(), volume.sequences());
+    for sequence in [main, reserve] {
+        let start = (sequence.location.get() as usize + index) * len;
+        change(&mut image[start..start + len]);
+        reseal(&mut image[start..start + len]);
+    }
+}
+
 /// Seals a descriptor again as it was sealed.
 pub(crate) fn reseal(descriptor: &mut [u8]) {
     let tag = Tag::read(descriptor).unwrap();
