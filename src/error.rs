@@ -33,6 +33,9 @@ pub enum Error {
     /// The target did not take what was written to its medium.
     #[error("cannot make the target's data durable: {0}")]
     Flush(#[source] io::Error),
+    /// The drive did not reserve the tracks of a new volume.
+    #[error("cannot divide the disc into tracks: {0}")]
+    Tracks(#[source] io::Error),
     /// The volume on the target cannot be read.
     #[error(transparent)]
     Volume(#[from] udf::Error),

@@ -7,10 +7,12 @@ use udf::read::{OpenOptions, ReadAt, Volume};
 use super::identify::{probe, why_not};
 use super::{BuildError, Defaults, FileSystemImage};
 use crate::error::{Error, Result, Warning};
-use crate::media::multisession::{Mechanism, MediumState, Multisession, choose};
+use crate::media::multisession::{
+    Mechanism, MediumState, Multisession, PseudoOverwrite, RandomWrite, choose,
+};
 use crate::media::{Drive, VolumeLayout};
 use crate::plan::SequentialTarget;
-use crate::session::{Continuation, ImportOptions, newest_whole};
+use crate::session::{Continuation, ImportOptions, Manner, newest_whole};
 
 impl Defaults {
     /// What suits the medium in a drive: its revision, its sectors, its size and its write unit.
@@ -34,10 +36,12 @@ impl Defaults {
                 is_device: false,
                 ..self
             },
-            Mechanism::RandomWrite(facts) => Self {
+            Mechanism::RandomWrite(RandomWrite { write_unit, total_sectors, .. })
+            | Mechanism::PseudoOverwrite(PseudoOverwrite { write_unit, total_sectors, .. }) => Self {
                 sequential: None,
-                capacity_blocks: Some(facts.total_sectors),
-                write_unit_blocks: facts.write_unit,
+                capacity_blocks: Some(*total_sectors),
+                rewritable_blocks: self.rewritable_blocks.map(|_| *total_sectors),
+                write_unit_blocks: *write_unit,
                 is_device: true,
                 ..self
             },
@@ -66,7 +70,7 @@ impl<'d> FileSystemImage<'d> {
     pub fn new_behind(drive: &impl Drive, defaults: Defaults) -> Result<Self> {
         let offered = drive.multisession();
         let chosen = choose(&offered, drive.medium_state()).map_err(BuildError::Multisession)?;
-        if matches!(chosen.mechanism, Mechanism::RandomWrite(_)) {
+        if chosen.mechanism.sequential().is_none() {
             return Err(BuildError::MediumNotBlank.into());
         }
         unless_open(&chosen.mechanism, "a new volume needs a session of its own")?;
@@ -119,7 +123,14 @@ fn options_for(
 ) -> Result<(ImportOptions, Vec<Warning>)> {
     let Mechanism::Sequential(facts) = mechanism else {
         let write_unit_blocks = options.write_unit_blocks.max(defaults.write_unit_blocks);
+        let pseudo_overwrite = match mechanism {
+            Mechanism::PseudoOverwrite(facts) => Some(*facts),
+            _ => None,
+        };
         let options = ImportOptions { fixed_size: true, sequential: None, write_unit_blocks, ..*options };
+        // There nothing else can be done.
+        let manner = if pseudo_overwrite.is_some() { Manner::AsMade } else { options.manner };
+        let options = ImportOptions { manner, pseudo_overwrite, ..options };
         return Ok((options, Vec::new()));
     };
     let sessions = drive.sessions();

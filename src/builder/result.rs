@@ -8,8 +8,8 @@ use udf::BlockSize;
 use udf::read::ReadAt;
 
 use super::{Defaults, Disc, DiscIdentifier};
-use crate::device::{Sparing, WriteAt};
-use crate::error::{Result, Warning};
+use crate::device::{Recordable, Sparing, WholeUnits, WriteAt};
+use crate::error::{Error, Result, Warning};
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::session::ImportOptions;
@@ -180,6 +180,20 @@ impl<'d> ImageResult<'d> {
         let mut warnings = told?;
         warnings.extend(relocated);
         Ok(warnings)
+    }
+
+    /// Writes the image to a disc in a drive, or a simulated one, as its medium wants it: one sector after the other, in whole write
+    /// units, or, in pseudo-overwrite, in tracks that are reserved first. The rest is as [`write_to`](Self::write_to) has it; no
+    /// session is closed.
+    pub fn write_to_disc(&self, disc: &dyn Recordable, progress: &Progress) -> Result<Vec<Warning>> {
+        if disc.medium().is_sequential() {
+            return self.write_to(&disc, progress);
+        }
+        let units = match self.source {
+            None => WholeUnits::of_blank(disc, &self.plan.tracks()).map_err(Error::Tracks)?,
+            Some(_) => WholeUnits::of(disc),
+        };
+        self.write_to(&units, progress)
     }
 
     /// An error unless the disc is the one that was imported, in the same state.

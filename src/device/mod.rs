@@ -17,6 +17,7 @@ mod signature;
 pub mod simulated;
 mod sparing;
 mod uncached;
+mod units;
 
 use std::fs::File;
 use std::io;
@@ -38,13 +39,14 @@ pub use shifted::Shifted;
 pub use signature::signature;
 pub use sparing::Sparing;
 pub use uncached::UncachedReader;
+pub use units::WholeUnits;
 
 /// In which order a device takes writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     /// Any, by several threads at once.
     Any,
-    /// Each byte once, ascending: pipes and write-once media.
+    /// Ascending, each byte once in a step: pipes and write-once media.
     Ascending,
 }
 

@@ -38,6 +38,13 @@ pub trait Recordable: Drive + ReadAt + WriteAt + Debug {
     /// Formats it, so that it is written in any order.
     fn format(&self, told: Told<'_>) -> io::Result<()>;
 
+    /// Divides what is blank of a medium in pseudo-overwrite into tracks, each with a next writable sector of its own: of so many
+    /// sectors each, and of the rest.
+    fn reserve_tracks(&self, sectors: &[u32]) -> io::Result<()> {
+        let _ = sectors;
+        Err(io::Error::new(io::ErrorKind::Unsupported, "no tracks are reserved on media of this kind"))
+    }
+
     /// Writes no faster than so many times 1000 bytes a second, as fast as the drive then can: what it says that is. `None` if it
     /// has no speeds.
     fn set_speed(&self, kilobytes_per_second: u32) -> io::Result<Option<u32>> {

@@ -1,11 +1,12 @@
 //! What a drive says of the medium in it: enough to choose defaults, and the mechanism for what is written next.
 
+use std::io;
 use std::sync::Arc;
 
 use udf::Sector;
 
 use super::Medium;
-use super::multisession::{MediumState, Multisession};
+use super::multisession::{MediumState, Multisession, OpenTrack};
 
 /// A drive with a medium in it.
 pub trait Drive {
@@ -32,6 +33,12 @@ pub trait Drive {
         let open = facts.open_session_start.zip(facts.next_writable.checked_sub(1));
         previous.into_iter().chain(open).map(|(start, last)| (Sector(start), Sector(last))).collect()
     }
+
+    /// Tracks that more can be written to, of a medium in pseudo-overwrite: what lies before the next writable sector of one
+    /// is written again, what lies behind it only once it goes on there.
+    fn open_tracks(&self) -> io::Result<Vec<OpenTrack>> {
+        Ok(Vec::new())
+    }
 }
 
 macro_rules! forward {
@@ -55,6 +62,10 @@ macro_rules! forward {
 
             fn sessions(&self) -> Vec<(Sector, Sector)> {
                 (**self).sessions()
+            }
+
+            fn open_tracks(&self) -> io::Result<Vec<OpenTrack>> {
+                (**self).open_tracks()
             }
         }
     )*};

@@ -19,6 +19,8 @@ pub enum Mechanism {
     Sequential(Sequential),
     /// Any sector.
     RandomWrite(RandomWrite),
+    /// Any sector that was written before, and behind those one after the other.
+    PseudoOverwrite(PseudoOverwrite),
 }
 
 impl Mechanism {
@@ -27,7 +29,7 @@ impl Mechanism {
     pub fn sequential(&self) -> Option<&Sequential> {
         match self {
             Self::Sequential(facts) => Some(facts),
-            Self::RandomWrite(_) => None,
+            Self::RandomWrite(_) | Self::PseudoOverwrite(_) => None,
         }
     }
 }
@@ -60,6 +62,53 @@ pub struct RandomWrite {
     pub last_written: Option<u32>,
     /// Sectors of the medium.
     pub total_sectors: u32,
+}
+
+/// The facts of a medium whose drive puts elsewhere what is written again: it has an account of what is free, and nobody else
+/// (UDF 2.60 2.2.14.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PseudoOverwrite {
+    /// Every write begins at a multiple of so many sectors, and is a multiple of them long.
+    pub write_unit: u32,
+    /// Where the track goes on in which most is left.
+    pub next_writable: u32,
+    /// Sectors that are left there: for what is new, and for what is written again.
+    pub free_sectors: u32,
+    /// Sectors of the medium.
+    pub total_sectors: u32,
+}
+
+impl PseudoOverwrite {
+    /// What tracks that can be written to say; nothing is left where there are none.
+    #[must_use]
+    pub fn of(tracks: &[OpenTrack], write_unit: u32, total_sectors: u32) -> Self {
+        let most = tracks.iter().max_by_key(|track| track.free_sectors());
+        Self {
+            write_unit,
+            next_writable: most.map_or(total_sectors, |track| track.next_writable),
+            free_sectors: most.map_or(0, OpenTrack::free_sectors),
+            total_sectors,
+        }
+    }
+}
+
+/// A track that more can be written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenTrack {
+    /// Its first sector.
+    pub start: u32,
+    /// Where it goes on.
+    pub next_writable: u32,
+    /// The sector behind its last.
+    pub end: u32,
+}
+
+impl OpenTrack {
+    /// Sectors that are left.
+    #[must_use]
+    pub fn free_sectors(&self) -> u32 {
+        self.end.saturating_sub(self.next_writable)
+    }
 }
 
 /// What the drive says of the medium as a whole.
@@ -146,6 +195,7 @@ pub fn choose(offered: &[Multisession], medium: MediumState) -> Result<&Multises
     match &chosen.mechanism {
         Mechanism::Sequential(facts) => facts.check()?,
         Mechanism::RandomWrite(facts) => facts.check()?,
+        Mechanism::PseudoOverwrite(facts) => facts.check()?,
     }
     Ok(chosen)
 }
@@ -179,6 +229,15 @@ impl RandomWrite {
     }
 }
 
+impl PseudoOverwrite {
+    fn check(&self) -> Result<(), MultisessionError> {
+        sensible(self.write_unit > 0, "the write unit")?;
+        sensible(self.total_sectors > 0, "the total of sectors")?;
+        let end = self.next_writable.checked_add(self.free_sectors);
+        sensible(end.is_some_and(|end| end <= self.total_sectors), "the free sectors")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,6 +252,8 @@ mod tests {
         write_unit: 32,
     };
     const RANDOM: RandomWrite = RandomWrite { write_unit: 16, last_written: None, total_sectors: 9000 };
+    const PSEUDO: PseudoOverwrite =
+        PseudoOverwrite { write_unit: 32, next_writable: 640, free_sectors: 320, total_sectors: 960 };
 
     fn offered(supported: [bool; 2], in_use: [bool; 2]) -> [Multisession; 2] {
         let mechanisms = [Mechanism::Sequential(SEQUENTIAL), Mechanism::RandomWrite(RANDOM)];
@@ -257,13 +318,29 @@ mod tests {
             RandomWrite { total_sectors: 0, ..RANDOM },
             RandomWrite { last_written: Some(9000), ..RANDOM },
         ];
-        let mechanisms =
-            sequential.map(Mechanism::Sequential).into_iter().chain(random.map(Mechanism::RandomWrite));
+        let pseudo = [
+            PseudoOverwrite { write_unit: 0, ..PSEUDO },
+            PseudoOverwrite { total_sectors: 0, ..PSEUDO },
+            PseudoOverwrite { free_sectors: 321, ..PSEUDO },
+            PseudoOverwrite { free_sectors: u32::MAX, ..PSEUDO },
+        ];
+        let mechanisms = sequential.map(Mechanism::Sequential).into_iter();
+        let mechanisms = mechanisms.chain(random.map(Mechanism::RandomWrite));
+        let mechanisms = mechanisms.chain(pseudo.map(Mechanism::PseudoOverwrite));
         for mechanism in mechanisms {
             let one = Multisession { is_supported_on_current_media_state: true, in_use: true, mechanism };
             let error = choose(&[one], medium).unwrap_err();
             assert_eq!(error.imapi_name(), "IMAPI_E_BAD_MULTISESSION_PARAMETER", "{mechanism:?}");
         }
+    }
+
+    #[test]
+    fn data_go_where_most_is_left() {
+        let track = |start, next_writable, end| OpenTrack { start, next_writable, end };
+        let tracks = [track(0, 96, 640), track(640, 1600, 3200), track(3200, 3200, 3264)];
+        let facts = PseudoOverwrite::of(&tracks, 32, 3264);
+        assert_eq!((facts.next_writable, facts.free_sectors), (1600, 1600));
+        assert_eq!(PseudoOverwrite::of(&[], 32, 3264).free_sectors, 0);
     }
 
     #[test]

@@ -97,7 +97,8 @@ fn attempt(
     let usable = room::without(&old.free, &old.avoided);
     let mut usable = room::whole_units(&usable, base.partition_start.0, unit);
     let upper = old.metadata.as_ref();
-    let file = upper.map(|upper| upper.with(more_blocks, &mut usable, unit, block_size)).transpose()?;
+    let how = (unit, old.goes_on.is_some());
+    let file = upper.map(|upper| upper.with(more_blocks, &mut usable, how, block_size)).transpose()?;
     let (bitmaps, metadata_bitmaps) = if old.pseudo_overwrite {
         ([UNRECORDED, UNRECORDED], file.as_ref().map(|_| [UNRECORDED, UNRECORDED]))
     } else {

@@ -139,6 +139,8 @@ pub struct BaseInPlace {
     pub metadata: Option<MetadataInPlace>,
     /// It is pseudo-overwritable: there are no bitmaps, and data only goes behind data.
     pub pseudo_overwrite: bool,
+    /// The blocks that the drive goes on with, if it is on a disc in one: those for what is new, and for what is written again.
+    pub goes_on: Option<Range<u32>>,
     /// It is marked as being changed: the reserve sequence may lead to another tree than the main one.
     pub is_open: bool,
 }

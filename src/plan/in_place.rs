@@ -13,7 +13,8 @@
 //!   9  integrity             closed: counts, free blocks, the next unique id
 //! ```
 //!
-//! Before them all, where a change broke off (`--force`), the reserve sequence is made the same as the main one.
+//! Before them all, where a change broke off (`--force`), the reserve sequence is made the same as the main one. In pseudo-overwrite
+//! there are no bitmaps, and data are a step of their own before the rest of the first.
 //!
 //! Between two steps everything is durable. Whatever stops it, a reader finds the old tree or the new one, and whoever writes to
 //! the volume finds a bitmap that calls nothing free that either needs. `docs/crash-safety.md` has the proof and the price.
@@ -38,7 +39,7 @@ use super::layout::MetadataFile;
 use super::outset::Outset;
 use super::record::developer;
 use super::room::{self, Purpose};
-use super::{AppendSpec, Content, Plan, Segment, Step};
+use super::{AppendSpec, Content, Plan, Segment, Step, pseudo_overwrite};
 use crate::error::Result;
 use crate::tree::Tree;
 
@@ -65,6 +66,7 @@ impl Plan {
             plan.metadata_bitmaps = with(places, free);
         }
         plan.steps_in_place(old);
+        pseudo_overwrite::unless_full(&plan, old)?;
         Ok(plan)
     }
 
@@ -196,7 +198,7 @@ impl Plan {
             over(&[(main_at, &main[2], &main[3])]),
             over(&[(&old.integrity, &open, &closed)]),
         ];
-        self.steps = [follow, Step { segments: new }].into_iter().chain(steps).collect();
+        self.steps = [follow].into_iter().chain(pseudo_overwrite::steps(new, old)).chain(steps).collect();
         self.steps.retain(|step| !step.segments.is_empty());
         self.prepared = prepared;
     }

@@ -84,12 +84,12 @@ impl MetadataInPlace {
     }
 
     /// The metadata file as it is, or with so many more blocks at least, which are taken out of `usable`: its own as near to the
-    /// beginning as they can be, those of the mirror as near to the end.
+    /// beginning as they can be, those of the mirror as near to the end, unless that can only be reached over all that is free.
     pub(super) fn with(
         &self,
         more_blocks: u32,
         usable: &mut Vec<Range<u32>>,
-        write_unit_blocks: u32,
+        (write_unit_blocks, is_appended): (u32, bool),
         block_size: BlockSize,
     ) -> Result<MetadataFile> {
         let files = &self.files;
@@ -119,7 +119,8 @@ impl MetadataInPlace {
             |old: &[Run], extents| layout::merge(old, &runs_from(file.blocks, extents), block_size, unit);
         file.main = longer(&files.main, take(&extents, wanted)?);
         file.main_entry = take(&entry, Some(entry.unit))?[0].start;
-        let (extents, entry) = (Grain { from_end: true, ..extents }, Grain { from_end: true, ..entry });
+        let from_end = !is_appended;
+        let (extents, entry) = (Grain { from_end, ..extents }, Grain { from_end, ..entry });
         file.mirror =
             if files.duplicate { longer(&files.mirror, take(&extents, wanted)?) } else { file.main.clone() };
         file.mirror_entry = take(&entry, Some(entry.unit))?[0].start;
@@ -272,22 +273,24 @@ mod tests {
     fn a_file_grows_in_whole_units_and_its_mirror_far_away() {
         let metadata = partition(&[run(0, 64, 64)], &[run(0, 1024, 64)], &[]);
         let mut usable = Vec::from([130..200, 300..301, 400..700]);
-        let file = metadata.with(40, &mut usable, 1, BlockSize::B2048).unwrap();
+        let file = metadata.with(40, &mut usable, (1, false), BlockSize::B2048).unwrap();
         assert_eq!((file.blocks, file.main_entry, file.mirror_entry), (128, 130, 699));
         assert_eq!(file.main, [run(0, 64, 64), run(64, 416, 64)]);
         assert_eq!(file.mirror, [run(0, 1024, 64), run(64, 608, 64)]);
         assert_eq!(file.extents_from(64), [416..480, 608..672]);
         let in_pieces =
-            metadata.with(200, &mut Vec::from([128..256, 320..400, 512..800]), 1, BlockSize::B2048);
+            metadata.with(200, &mut Vec::from([128..256, 320..400, 512..800]), (1, false), BlockSize::B2048);
         assert_eq!(in_pieces.unwrap().mirror.len(), 4);
-        assert!(metadata.with(300, &mut Vec::from([128..256, 512..800]), 1, BlockSize::B2048).is_err());
+        assert!(
+            metadata.with(300, &mut Vec::from([128..256, 512..800]), (1, false), BlockSize::B2048).is_err()
+        );
     }
 
     #[test]
     fn segments_are_cut_where_either_copy_is() {
         let metadata =
             partition(&[run(0, 64, 32), run(32, 200, 32)], &[run(0, 500, 40), run(40, 700, 24)], &[]);
-        let file = metadata.with(0, &mut Vec::new(), 1, BlockSize::B2048).unwrap();
+        let file = metadata.with(0, &mut Vec::new(), (1, false), BlockSize::B2048).unwrap();
         let segments = file.segments(&(30..44), 7, 1000);
         let found: Vec<_> =
             segments.iter().map(|s| (s.start.0, s.blocks, s.twin.map(|twin| twin.0), s.content)).collect();

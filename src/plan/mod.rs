@@ -16,6 +16,7 @@ mod logical;
 mod metadata_in_place;
 mod order;
 mod outset;
+mod pseudo_overwrite;
 pub mod record;
 mod rewritable;
 mod room;

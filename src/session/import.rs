@@ -9,10 +9,11 @@ use udf::read::{DirectoryEntry, Entry, OpenOptions, PartitionKind, ReadAt, Volum
 
 use super::free::free_start;
 use super::history::{Session, sessions};
-use super::in_place::{is_rewritable, unless_changeable};
+use super::in_place::{is_pseudo_overwritable, is_rewritable, unless_changeable};
 use super::refuse::{physical_start, unless_anchored, unless_appendable, unless_closed, unless_known};
 use super::tables::virtual_partition;
 use crate::error::{Error, Result, Warning};
+use crate::media::multisession::PseudoOverwrite;
 use crate::plan::{KeptEntry, SequentialTarget};
 use crate::scan::{Existing, Facts, Sameness};
 use crate::tree::{Attributes, Content, InodeId, Kept, Kind, Name, NodeId, Tree, path_names};
@@ -49,6 +50,8 @@ pub struct ImportOptions {
     /// Where the medium goes on, if it is one that is written one sector after the other. Without it, a volume with a virtual
     /// allocation table goes on at the end of its image.
     pub sequential: Option<SequentialTarget>,
+    /// What the drive says of a disc in pseudo-overwrite. Without it, such a volume is one in an image, which goes on behind its data.
+    pub pseudo_overwrite: Option<PseudoOverwrite>,
 }
 
 /// A session of a volume, to be built on by the next one: as a rule the newest.
@@ -62,6 +65,8 @@ pub struct Import<R> {
     pub(super) sequential: Option<SequentialTarget>,
     /// It is changed in place, and so many blocks are lost together.
     pub(super) in_place: Option<u32>,
+    /// What the drive says of it, if it is on a disc in pseudo-overwrite.
+    pub(super) pseudo_overwrite: Option<PseudoOverwrite>,
     pub(super) entries: HashMap<InodeId, KeptEntry>,
     pub(super) further_names: HashMap<NodeId, (u32, u8)>,
     /// Kept files by their ICB: what several names stand for is one inode.
@@ -134,6 +139,12 @@ impl<R: ReadAt> Import<R> {
             Manner::InPlace => true,
             Manner::AsMade => is_rewritable(&volume) && options.sequential.is_none(),
         };
+        if options.pseudo_overwrite.is_some() && !(is_in_place && is_pseudo_overwritable(&volume)) {
+            return Err(Error::refused(
+                "the disc is in pseudo-overwrite, and the volume on it is not, or is not changed in place",
+                "copy the disc to an image, and change that; or make a new volume from its files",
+            ));
+        }
         if is_in_place {
             if older.is_some() {
                 return Err(Error::refused(
@@ -164,6 +175,7 @@ impl<R: ReadAt> Import<R> {
             fixed_size: options.fixed_size,
             sequential: options.sequential,
             in_place,
+            pseudo_overwrite: options.pseudo_overwrite,
             entries: HashMap::new(),
             further_names: HashMap::new(),
             files: HashMap::new(),

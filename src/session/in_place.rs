@@ -10,8 +10,10 @@ use udf::volume::AccessType;
 use udf::{BlockAddress, PartitionReference, Sector};
 
 use super::import::Import;
+use super::refuse::physical_start;
 use super::used::Used;
 use crate::error::{Error, Result};
+use crate::media::multisession::PseudoOverwrite;
 use crate::plan::frame::CLUSTER_BLOCKS;
 use crate::plan::{BaseInPlace, MetadataInPlace, Recorded, joined, without};
 use crate::tree::{Content, Inode, NodeId, Tree};
@@ -218,9 +220,14 @@ impl<R: ReadAt> Import<R> {
         let (kept, kept_in_metadata): (Vec<_>, Vec<_>) =
             staying(tree).map(one_block).partition(|(partition, _)| *partition == PARTITION);
         let metadata = self.metadata_in_place(of_metadata, &ranges(kept_in_metadata), used)?;
+        let goes_on = self.pseudo_overwrite.map(|facts| self.goes_on(&facts));
         if let (Some(used), Some(metadata)) = (used, &metadata) {
             let behind = metadata.files.main.first().map_or(0, |run| run.place().end);
-            free = used.free_behind(behind, metadata.blocks_below().collect(), partition_blocks);
+            let needed = metadata.blocks_below().collect();
+            free = match goes_on.clone() {
+                Some(blocks) => used.free_in(blocks, needed),
+                None => used.free_behind(behind, needed, partition_blocks),
+            };
         }
         // Nothing that is seen to be needed becomes free, whatever else claims it; nor is it free, whatever the account says.
         let mut needed = ranges(kept);
@@ -240,8 +247,17 @@ impl<R: ReadAt> Import<R> {
             reserve,
             integrity: Recorded { start: integrity, bytes: sector },
             pseudo_overwrite: used.is_some(),
+            goes_on,
             is_open: !volume.is_consistent(),
         })
+    }
+
+    /// Blocks of the partition that a disc in pseudo-overwrite goes on with.
+    fn goes_on(&self, facts: &PseudoOverwrite) -> Range<u32> {
+        let start = physical_start(&self.volume).unwrap_or(0);
+        let block = |sector: u32| sector.saturating_sub(start);
+        let end = block(facts.next_writable.saturating_add(facts.free_sectors));
+        block(facts.next_writable)..end.min(self.blocks_of(PARTITION)).max(block(facts.next_writable))
     }
 
     /// What is free, by whatever account there is: what has been freed, and would have to be erased on media that are not

@@ -50,6 +50,12 @@ impl Used {
         without(&[all], &self.of(UPPER))
     }
 
+    /// Blocks of these that nothing leads to and nothing needs.
+    pub(super) fn free_in(&self, blocks: Range<u32>, mut needed: Vec<Range<u32>>) -> Vec<Range<u32>> {
+        needed.extend(self.of(PARTITION));
+        without(&[blocks], &joined(needed))
+    }
+
     /// Blocks behind all data and behind block `behind`, without those that are `needed` for anything else.
     pub(super) fn free_behind(&self, behind: u32, needed: Vec<Range<u32>>, blocks: u32) -> Vec<Range<u32>> {
         let end = self.of(PARTITION).last().map_or(behind, |last| last.end.max(behind));

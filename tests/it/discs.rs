@@ -24,6 +24,7 @@ use crate::support::manifest::{self, Manifest, assert_same};
 use crate::support::writes::apply;
 
 mod logical;
+mod overwritten;
 
 const MEDIA: [&str; 7] = ["cd-r", "cd-rw", "dvd-r", "dvd-rw-seq", "dvd+r", "dvd+r-dl", "bd-r"];
 const REVISIONS: [Revision; 5] =

@@ -63,7 +63,7 @@ pub(crate) fn change_on<D: ReadAt + WriteAt>(device: &D, change: Change<'_>) -> 
 }
 
 /// Nothing is wrong, not even a block that is neither used nor free.
-fn assert_clean(device: &impl ReadAt, context: &str) {
+pub(crate) fn assert_clean(device: &impl ReadAt, context: &str) {
     let report = check(device, &OpenOptions::default(), &mut |_| ());
     let worse: Vec<_> = report.findings.iter().filter(|one| one.severity > Severity::Note).collect();
     let dated = |text: &str| text.contains("has not come yet");
@@ -243,7 +243,7 @@ fn case_of(spec: &Spec, unit: u32, seed: u64, more: u32) -> Case {
     let (_, events) = recorder.into_parts();
     let pseudo_overwrite = spec.pseudo_overwrite;
     let steps = match () {
-        () if pseudo_overwrite => 5, // What is new, open, reserve, main, closed.
+        () if pseudo_overwrite => 6, // New data, other new things, open, reserve, main, closed.
         () if revision.rules().metadata_partition => 10,
         () => 9,
     };

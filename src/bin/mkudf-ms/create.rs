@@ -7,8 +7,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use anyhow::Context as _;
-use mkudf_ms::device::simulated::WholeUnits;
-use mkudf_ms::device::{self, BlockDevice, ImageFile, Pipe, Recordable, WriteAt};
+use mkudf_ms::device::{self, BlockDevice, ImageFile, Pipe, Recordable, WholeUnits, WriteAt};
 use mkudf_ms::media::{Drive, Medium, VolumeLayout, Writing};
 use mkudf_ms::plan::{Plan, Spec};
 use mkudf_ms::progress::Progress;
@@ -65,7 +64,7 @@ pub(crate) fn run(flags: &flags::Create, report: &Report) -> anyhow::Result<Endi
     }
     made.check_capacity()?;
     let write = |device: &dyn WriteAt| stream::stream(&plan, &tree, device, None, &progress, &job.stream);
-    warnings.extend(target.write(flags.format.close, report, write)?);
+    warnings.extend(target.write(flags.format.close, &plan.tracks(), report, write)?);
     drop(bar);
     let ending = report.warnings(&warnings);
     let name = flags.output.display().to_string();
@@ -159,7 +158,6 @@ impl<'a> Target<'a> {
         }
         // From here on the drive is a block device, which nobody else must have open.
         if let Some(disc) = drive {
-            disc::unless_pseudo_overwritten(&*disc).with_context(|| flags.output.display().to_string())?;
             if disc.medium().is_sequential() {
                 let reason = format!(
                     "the {} in the drive is written in sessions, not as {}",
@@ -168,6 +166,9 @@ impl<'a> Target<'a> {
                 );
                 let hint = "format it, if it can be: mkudf-ms format; or leave out -m and --layout";
                 return Err(Error::refused(reason, hint).into());
+            }
+            if let (Writing::PseudoOverwrite, Output::Path(path)) = (disc.medium().writing, output) {
+                return Self::rewritable(path, disc, flags).with_context(|| path.display().to_string());
             }
             disc::unless_unformatted(&*disc).with_context(|| flags.output.display().to_string())?;
         }
@@ -290,8 +291,13 @@ impl<'a> Target<'a> {
             let what = disc.medium();
             return Err(Usage(format!("it is a {}: say so with -m {}", what.description, what.name)).into());
         }
-        if !disc.medium_state().is_blank && !flags.force && !flags.effort.dry_run {
-            let hint = "replace it with --force, or `mkudf-ms append` to it";
+        let is_once = disc.medium().writing == Writing::PseudoOverwrite;
+        if !disc.medium_state().is_blank && (!flags.force || is_once) && !flags.effort.dry_run {
+            let hint = if is_once {
+                "`mkudf-ms append` to it; what is recorded on it cannot be taken back"
+            } else {
+                "replace it with --force, or `mkudf-ms append` to it"
+            };
             return Err(Error::refused("the disc is not blank", hint).into());
         }
         Ok(Self::Rewritable { path, disc })
@@ -345,6 +351,7 @@ impl<'a> Target<'a> {
     fn write(
         self,
         closes_session: bool,
+        tracks: &[u32],
         report: &Report,
         write: impl FnOnce(&dyn WriteAt) -> mkudf_ms::Result<Vec<Warning>>,
     ) -> anyhow::Result<Vec<Warning>> {
@@ -363,7 +370,11 @@ impl<'a> Target<'a> {
                 Ok(warnings)
             }
             Self::Rewritable { path, disc } => {
-                write(&WholeUnits::of(&*disc)).with_context(|| path.display().to_string())
+                let name = || path.display().to_string();
+                let units = WholeUnits::of_blank(&*disc, tracks).map_err(Error::Tracks).with_context(name)?;
+                let warnings = write(&units).with_context(name)?;
+                disc::let_go(&*disc, report).with_context(name)?;
+                Ok(warnings)
             }
             Self::Device { path, device } => write(&*device).with_context(|| path.display().to_string()),
         }

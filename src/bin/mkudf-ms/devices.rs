@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use mkudf_ms::device::mmc::{
     Configuration, Disc, DiscState, DiscStatus, Profile, ScsiGeneric, Transport, Unit, Usable, drives,
 };
+use mkudf_ms::media::multisession::Mechanism;
 use mkudf_ms::media::{Drive as _, VolumeLayout};
 use mkudf_ms::session;
 use serde_json::{Value, json};
@@ -101,6 +102,15 @@ fn volume<T: Transport>(disc: &Disc<T>) -> Option<(String, VolumeLayout)> {
     Some((volume.label(), VolumeLayout::of(&volume)))
 }
 
+/// How many sectors are left on a disc that goes on somewhere, and where.
+fn free(mechanism: &Mechanism) -> Option<(u32, u32)> {
+    match mechanism {
+        Mechanism::Sequential(facts) => Some((facts.free_sectors, facts.next_writable)),
+        Mechanism::PseudoOverwrite(facts) => Some((facts.free_sectors, facts.next_writable)),
+        _ => None,
+    }
+}
+
 fn status(state: &DiscState) -> &'static str {
     match state.information.disc_status() {
         _ if !state.is_formatted => "not formatted",
@@ -115,7 +125,7 @@ fn object(found: &Found) -> Value {
     let disc = found.disc.as_ref().map(|disc| {
         let state = &disc.state;
         let offered = state.multisession();
-        let facts = offered.iter().find_map(|one| one.mechanism.sequential());
+        let facts = offered.iter().find_map(|one| free(&one.mechanism));
         let sessions = state.sessions();
         let sessions = sessions.iter().map(|one| {
             json!({ "number": one.number, "start": one.start, "last": one.last, "is_open": one.is_open })
@@ -129,8 +139,8 @@ fn object(found: &Found) -> Value {
             "is_erasable": state.information.is_erasable(),
             "label": disc.label,
             "capacity_sectors": state.capacity_blocks,
-            "free_sectors": facts.map(|facts| facts.free_sectors),
-            "next_writable": facts.map(|facts| facts.next_writable),
+            "free_sectors": facts.map(|(free_sectors, _)| free_sectors),
+            "next_writable": facts.map(|(_, next_writable)| next_writable),
             "write_unit_sectors": state.medium.write_unit_blocks,
             "sessions": sessions.collect::<Vec<_>>(),
             "write_speeds_kilobytes_per_second": disc.speeds,
@@ -166,8 +176,10 @@ fn print(out: &mut impl Write, found: &Found) -> io::Result<()> {
         let open = if session.is_open { ", open" } else { "" };
         writeln!(out, "  session {}: sectors {} to {}{open}", session.number, session.start, session.last)?;
     }
-    if let Some(facts) = state.sequential() {
-        writeln!(out, "  free: {} sectors from {} on", facts.free_sectors, facts.next_writable)?;
+    let offered = state.multisession();
+    let offered = offered.iter().filter(|one| one.is_supported_on_current_media_state);
+    for (free_sectors, next_writable) in offered.filter_map(|one| free(&one.mechanism)) {
+        writeln!(out, "  free: {free_sectors} sectors from {next_writable} on")?;
     }
     if !disc.speeds.is_empty() {
         let single = state.medium.single_speed_kilobytes;

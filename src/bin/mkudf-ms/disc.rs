@@ -8,7 +8,7 @@ use mkudf_ms::builder::BuildError;
 use mkudf_ms::device::mmc::{self, ScsiGeneric, Unit};
 use mkudf_ms::device::simulated::{SimulatedMedium, sidecar};
 use mkudf_ms::device::{FileReader, Recordable};
-use mkudf_ms::media::multisession::{self, Mechanism, MultisessionError, Sequential};
+use mkudf_ms::media::multisession::{self, Mechanism, MultisessionError, PseudoOverwrite, Sequential};
 use mkudf_ms::media::{Medium, VolumeLayout, Writing};
 use mkudf_ms::plan::SequentialTarget;
 use mkudf_ms::session::{self, Continuation, Whole};
@@ -77,9 +77,6 @@ pub(crate) fn to_grow(
     report: &Report,
 ) -> anyhow::Result<Option<Box<dyn Recordable>>> {
     let found = to_write(path, effort, report)?;
-    if let Some(disc) = found.as_deref().filter(|_| is_drive(path)) {
-        unless_pseudo_overwritten(disc)?;
-    }
     unless_left_to_the_kernel(path, found)
 }
 
@@ -88,32 +85,19 @@ pub(crate) fn to_read_back(path: &Path) -> anyhow::Result<Option<Box<dyn Recorda
     unless_left_to_the_kernel(path, at(path, Access::Read)?)
 }
 
-/// A disc in a drive that is written in any order is a device like others: the kernel writes it.
+/// A disc in a drive that is written in any order is a device like others: the kernel writes it. Not in pseudo-overwrite, where
+/// it must be known where the disc goes on.
 fn unless_left_to_the_kernel(
     path: &Path,
     found: Option<Box<dyn Recordable>>,
 ) -> anyhow::Result<Option<Box<dyn Recordable>>> {
     match found {
-        Some(disc) if is_drive(path) && !disc.medium().is_sequential() => {
+        Some(disc) if is_drive(path) && disc.medium().writing == Writing::Random => {
             unless_unformatted(&*disc)?;
             Ok(None)
         }
         found => Ok(found),
     }
-}
-
-/// An error if a disc in a drive is pseudo-overwritten: the kernel opens none for writing, so nobody would write it.
-pub(crate) fn unless_pseudo_overwritten(disc: &dyn Recordable) -> mkudf_ms::Result<()> {
-    if disc.medium().writing == Writing::PseudoOverwrite {
-        return Err(Error::refused(
-            format!(
-                "the {} in the drive is not written there yet, only images of such discs are",
-                disc.medium().description
-            ),
-            "copy the disc to an image, and change that",
-        ));
-    }
-    Ok(())
 }
 
 /// An error if a disc that is written in any order is not formatted.
@@ -122,6 +106,18 @@ pub(crate) fn unless_unformatted(disc: &dyn Recordable) -> mkudf_ms::Result<()> 
         return Err(Error::refused("the disc in the drive is not formatted", "format it: mkudf-ms format"));
     }
     Ok(())
+}
+
+/// What the drive says of a disc in pseudo-overwrite, if it is one.
+pub(crate) fn pseudo_overwrite(disc: &dyn Recordable) -> mkudf_ms::Result<Option<PseudoOverwrite>> {
+    if disc.medium().writing != Writing::PseudoOverwrite {
+        return Ok(None);
+    }
+    let offered = disc.multisession();
+    match &multisession::choose(&offered, disc.medium_state()).map_err(refused)?.mechanism {
+        Mechanism::PseudoOverwrite(facts) => Ok(Some(*facts)),
+        _ => Err(refused(MultisessionError::IncompatibleMultisessionType)),
+    }
 }
 
 /// Whether this is a drive for discs.
@@ -377,7 +373,8 @@ pub(crate) fn eject(flags: &flags::Eject) -> anyhow::Result<Ending> {
 }
 
 fn new_disc(flags: &flags::FormatDisc, name: &str) -> anyhow::Result<SimulatedMedium> {
-    let medium = Medium::random().find(|medium| Medium::find(name) == Some(medium));
+    let medium = Medium::find(name)
+        .filter(|medium| matches!(medium.writing, Writing::Random | Writing::PseudoOverwrite));
     let medium = medium.filter(|medium| medium.capacity_blocks.is_some());
     let medium = medium.ok_or_else(|| Usage(format!("{name}: no disc that can be formatted")))?;
     let blocks = flags.capacity.map(|size| size.blocks(medium.block_size));

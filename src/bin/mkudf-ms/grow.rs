@@ -5,9 +5,9 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use mkudf_ms::Warning;
-use mkudf_ms::device::simulated::WholeUnits;
-use mkudf_ms::device::{BlockDevice, FileReader, ImageFile, Recordable, Sparing, WriteAt};
+use mkudf_ms::device::{BlockDevice, FileReader, ImageFile, Recordable, Sparing, WholeUnits, WriteAt};
 use mkudf_ms::media::Medium;
+use mkudf_ms::media::multisession::PseudoOverwrite;
 use mkudf_ms::plan::{Plan, SequentialTarget};
 use mkudf_ms::progress::Progress;
 use mkudf_ms::session::ImportOptions;
@@ -51,6 +51,8 @@ pub(crate) struct Ground {
     pub(crate) newest: OpenOptions,
     /// Blocks that the medium loses together.
     pub(crate) write_unit_blocks: u32,
+    /// Where a disc in pseudo-overwrite goes on.
+    pub(crate) pseudo_overwrite: Option<PseudoOverwrite>,
 }
 
 impl Ground {
@@ -67,6 +69,7 @@ impl Ground {
             fixed_size: self.fixed_size,
             write_unit_blocks: self.write_unit_blocks,
             sequential: self.sequential,
+            pseudo_overwrite: self.pseudo_overwrite,
             ..ImportOptions::default()
         }
     }
@@ -145,7 +148,7 @@ impl Growth<'_> {
 
     fn ground(&self, fixed_size: bool, write_unit_blocks: u32) -> Ground {
         let newest = OpenOptions { block_size: self.block_size, ..OpenOptions::default() };
-        Ground { fixed_size, sequential: None, newest, write_unit_blocks }
+        Ground { fixed_size, sequential: None, newest, write_unit_blocks, pseudo_overwrite: None }
     }
 
     fn sequential(&self, disc: &dyn Recordable, planning: &impl Planning) -> anyhow::Result<Written> {
@@ -178,17 +181,22 @@ impl Growth<'_> {
         Ok(written)
     }
 
-    /// Grows a simulated disc that is written in any order.
+    /// Grows a disc that is written in any order: a simulated one, or one in pseudo-overwrite.
     fn rewritable(&self, disc: &dyn Recordable, planning: &impl Planning) -> anyhow::Result<Written> {
         if self.close {
             return Err(Usage("--close: the disc has no sessions that are closed".into()).into());
         }
-        let ground = self.ground(true, disc.medium().write_unit_blocks);
+        let pseudo_overwrite = disc::pseudo_overwrite(disc)?;
+        let ground = Ground { pseudo_overwrite, ..self.ground(true, disc.medium().write_unit_blocks) };
         if self.effort.dry_run {
             return self.dry_run(&disc, &ground, planning);
         }
         let before = State::of(&disc, &ground.newest);
         let written = self.write(&disc, &WholeUnits::of(disc), &ground, planning);
+        let written = written.and_then(|written| {
+            disc::let_go(disc, self.report)?;
+            Ok(written)
+        });
         written.inspect_err(|error| stopped::tell(self.image, (before, &ground.newest), error, self.report))
     }
 

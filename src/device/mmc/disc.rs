@@ -8,8 +8,8 @@ use udf::read::ReadAt;
 use udf::{BoxedError, Sector};
 
 use crate::device::{Recordable, Told, WriteTimes, lock};
-use crate::media::multisession::{MediumState, Multisession, Sequential};
-use crate::media::{Drive, Medium};
+use crate::media::multisession::{MediumState, Multisession, OpenTrack, Sequential};
+use crate::media::{Drive, Medium, Writing};
 
 use super::error::MmcError;
 use super::profile::Profile;
@@ -22,6 +22,7 @@ use super::writing::Written;
 /// Kinds of formats that discs are given, the best first, by kind of disc (MMC-6 table 250).
 #[rustfmt::skip]
 const FORMATS: &[(Profile, &[u8])] = &[
+    (Profile::BD_R_SEQUENTIAL, &[0x32, 0x00]),
     (Profile::DVD_PLUS_RW, &[0x26]),
     (Profile::DVD_RAM, &[0x01, 0x00]),
     (Profile::BD_RE, &[0x31, 0x30]),
@@ -62,7 +63,9 @@ impl<T: Transport> Disc<T> {
         let configuration = self.unit.configuration()?;
         let state = DiscState::read(&self.unit, &configuration)?;
         let none = MmcError::Reply { code: 0x46, what: "the disc is of a kind that it was not before" };
-        lock(&self.state).state = state.ok_or(none)?;
+        let mut written = lock(&self.state);
+        written.state = state.ok_or(none)?;
+        written.is_outdated = false;
         Ok(())
     }
 
@@ -163,6 +166,13 @@ impl<T: Transport> Drive for Disc<T> {
         let sessions = lock(&self.state).state.sessions();
         sessions.iter().map(|session| (Sector(session.start), Sector(session.last))).collect()
     }
+
+    fn open_tracks(&self) -> io::Result<Vec<OpenTrack>> {
+        if lock(&self.state).is_outdated {
+            self.look_again()?;
+        }
+        Ok(lock(&self.state).state.open_tracks())
+    }
 }
 
 impl<T: Transport + Debug> Recordable for Disc<T> {
@@ -179,11 +189,22 @@ impl<T: Transport + Debug> Recordable for Disc<T> {
     }
 
     fn format(&self, told: Told<'_>) -> io::Result<()> {
+        let state = self.state();
+        let is_done = state.medium.writing == Writing::PseudoOverwrite;
+        if state.profile == Profile::BD_R_SEQUENTIAL && (is_done || !state.medium_state().is_blank) {
+            let why = "a BD-R is formatted once, for pseudo-overwrite, as long as it is blank";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        }
         if self.format(told)? {
             return Ok(());
         }
         let why = format!("the drive knows no way to format {}", self.state().profile);
         Err(io::Error::new(io::ErrorKind::Unsupported, why))
+    }
+
+    fn reserve_tracks(&self, sectors: &[u32]) -> io::Result<()> {
+        sectors.iter().try_for_each(|sectors| self.unit.reserve_track(*sectors))?;
+        Ok(self.look_again()?)
     }
 
     fn set_speed(&self, kilobytes_per_second: u32) -> io::Result<Option<u32>> {

@@ -49,9 +49,7 @@ impl DiscState {
             return Some("the disc is closed for good");
         }
         match (layout, found) {
-            (VolumeLayout::Sparable | VolumeLayout::PseudoOverwrite, _) => {
-                Some("such volumes are not written yet")
-            }
+            (VolumeLayout::Sparable, _) => Some("such volumes are not written yet"),
             (_, Some(found)) if found != layout => {
                 Some("the volume on the disc grows otherwise (append --start-new hides it)")
             }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::media::multisession::{Mechanism, MediumState, Multisession, RandomWrite, Sequential};
+use crate::media::multisession::{
+    Mechanism, MediumState, Multisession, OpenTrack, PseudoOverwrite, RandomWrite, Sequential,
+};
 use crate::media::{Medium, Writing};
 
 use super::configuration::Configuration;
@@ -106,7 +108,7 @@ impl DiscState {
         let information = unit.disc_information()?;
         let mut state =
             Self { profile, medium, information, tracks: Vec::new(), capacity_blocks: 0, is_formatted: true };
-        if medium.is_sequential() {
+        if medium.is_sequential() || medium.writing == Writing::PseudoOverwrite {
             state.tracks = tracks(unit, &information)?;
             state.capacity_blocks = state.end_of_tracks();
         } else {
@@ -129,10 +131,13 @@ impl DiscState {
         ends.max().unwrap_or(0)
     }
 
-    /// Sessions that something is in, the oldest first.
+    /// Sessions that something is in, the oldest first; none of a disc that is not written in them.
     #[must_use]
     pub fn sessions(&self) -> Vec<RecordedSession> {
         let mut sessions: Vec<RecordedSession> = Vec::new();
+        if !self.medium.is_sequential() {
+            return sessions;
+        }
         for track in &self.tracks {
             let Some(last) = track.last() else { continue };
             match sessions.last_mut().filter(|session| session.number == track.session) {
@@ -160,10 +165,26 @@ impl DiscState {
         self.tracks.iter().rev().find(|track| track.next_writable.is_some() && !track.is_reserved)
     }
 
+    /// Tracks that more can be written to, of a disc in pseudo-overwrite.
+    #[must_use]
+    pub fn open_tracks(&self) -> Vec<OpenTrack> {
+        let is_one = self.medium.writing == Writing::PseudoOverwrite;
+        let tracks = self.tracks.iter().filter(|_| is_one);
+        let open = tracks.filter_map(|track| {
+            let next_writable = track.next_writable?;
+            Some(OpenTrack {
+                start: track.start,
+                next_writable,
+                end: track.start.saturating_add(track.size_blocks),
+            })
+        });
+        open.collect()
+    }
+
     /// The facts for a further session, if the disc is written one sector after the other and can be written to.
     #[must_use]
     pub fn sequential(&self) -> Option<Sequential> {
-        let track = self.writable_track()?;
+        let track = self.writable_track().filter(|_| self.medium.is_sequential())?;
         let sessions = self.sessions();
         let closed = sessions.iter().rev().find(|session| !session.is_open);
         Some(Sequential {
@@ -196,14 +217,18 @@ impl DiscState {
     pub fn medium_state(&self) -> MediumState {
         let is_overwritable = self.medium.writing == Writing::Random;
         MediumState {
-            is_blank: if self.medium.is_sequential() {
-                self.sessions().is_empty()
-            } else {
-                !self.is_formatted
+            is_blank: match self.medium.writing {
+                // A track that was set aside need not be told as blank.
+                Writing::PseudoOverwrite => {
+                    self.tracks.iter().all(|track| track.is_blank || track.next_writable == Some(track.start))
+                }
+                _ if self.medium.is_sequential() => self.sessions().is_empty(),
+                _ => !self.is_formatted,
             },
             is_overwritable,
             is_closed: match self.medium.writing {
                 Writing::Never => true,
+                Writing::PseudoOverwrite => self.open_tracks().is_empty(),
                 _ if self.medium.is_sequential() => self.sequential().is_none(),
                 _ => false,
             },
@@ -223,7 +248,12 @@ impl DiscState {
                 last_written: None,
                 total_sectors: self.capacity_blocks,
             })),
-            _ => None,
+            Writing::PseudoOverwrite => Some(Mechanism::PseudoOverwrite(PseudoOverwrite::of(
+                &self.open_tracks(),
+                self.medium.write_unit_blocks,
+                self.capacity_blocks,
+            ))),
+            Writing::Packet | Writing::Never => None,
         };
         let offer = |mechanism| Multisession {
             is_supported_on_current_media_state: self.is_formatted && !self.medium_state().is_closed,

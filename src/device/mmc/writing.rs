@@ -8,11 +8,11 @@ use rustix::io::Errno;
 
 use crate::device::buffer::length;
 use crate::device::{Order, Taking, WriteAt, WriteTimes, lock, mapped, no_space};
-use crate::media::Drive as _;
+use crate::media::{Drive as _, Writing};
 
 use super::disc::{Disc, is_cd};
 use super::error::MmcError;
-use super::state::DiscState;
+use super::state::{DiscState, Track};
 use super::transport::Transport;
 use super::unit::{Result, SECTOR_BYTES};
 
@@ -25,6 +25,8 @@ pub(super) struct Written {
     pub(super) state: DiscState,
     /// How the drive writes was settled, and the tray locked.
     pub(super) is_prepared: bool,
+    /// Of a disc in pseudo-overwrite: where its tracks go on has changed since the drive was asked.
+    pub(super) is_outdated: bool,
     is_calibrated: bool,
     /// How full the buffer was, in percent, and when that was asked; no more is asked of a drive that does not know.
     buffer: Option<(Option<u8>, Instant)>,
@@ -36,7 +38,8 @@ pub(super) struct Written {
 impl Written {
     pub(super) fn new(state: DiscState) -> Self {
         let times = WriteTimes::default();
-        Self { state, is_prepared: false, is_calibrated: false, buffer: None, times, last_write_end: None }
+        let (is_prepared, is_outdated, is_calibrated) = (false, false, false);
+        Self { state, is_prepared, is_outdated, is_calibrated, buffer: None, times, last_write_end: None }
     }
 
     /// What a write took, and how long the drive had waited for it.
@@ -48,17 +51,21 @@ impl Written {
         }
     }
 
-    /// What the drive will say of the track that was written to.
-    fn wrote_up_to(&mut self, end: u32) {
-        let tracks = self.state.tracks.iter_mut().rev();
-        if let Some(track) =
-            tracks.into_iter().find(|track| track.next_writable.is_some() && !track.is_reserved)
-        {
-            let more = end.saturating_sub(track.next_writable.unwrap_or(end));
-            track.next_writable = Some(end);
-            track.free_blocks = track.free_blocks.saturating_sub(more);
-            track.is_blank = false;
+    /// What the drive will say of the track that was written to. What was written again took the place of something, and only the
+    /// drive knows where.
+    fn wrote(&mut self, start: u32, end: u32) {
+        let contains = |track: &&mut Track| {
+            (track.start..track.start.saturating_add(track.size_blocks)).contains(&start)
+        };
+        let Some(track) = self.state.tracks.iter_mut().find(contains) else { return };
+        if self.state.medium.writing == Writing::PseudoOverwrite && track.next_writable != Some(start) {
+            self.is_outdated = true;
+            return;
         }
+        let more = end.saturating_sub(track.next_writable.unwrap_or(end));
+        track.next_writable = track.next_writable.map(|_| end);
+        track.free_blocks = track.free_blocks.saturating_sub(more);
+        track.is_blank = false;
     }
 }
 
@@ -114,8 +121,9 @@ impl<T: Transport> Disc<T> {
                 let _ = self.look_again();
                 return Err(error.into());
             }
+            let start = sector;
             sector += u32::try_from(piece.len() / SECTOR_BYTES).unwrap_or(0);
-            written.wrote_up_to(sector);
+            written.wrote(start, sector);
             *done_bytes += piece.len();
         }
         Ok(())

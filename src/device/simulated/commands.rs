@@ -10,8 +10,9 @@ use super::faults::Faults;
 use super::replies::{inquiry, speeds};
 use super::{SimulatedMedium, bytes_there};
 use crate::device::mmc::command::{self, Command};
-use crate::device::mmc::{Answer, Data, Profile, SECTOR_BYTES, Sense, Transport};
+use crate::device::mmc::{Answer, Configuration, Data, Profile, SECTOR_BYTES, Sense, Transport};
 use crate::device::{WriteAt, lock};
+use crate::media::Writing;
 
 const BECOMING_READY: Sense = Sense::new(2, 0x04, 0x01);
 const NO_MEDIUM: Sense = Sense::new(2, 0x3A, 0x01);
@@ -99,6 +100,10 @@ impl SimulatedDrive {
             command::Read10::CODE => self.read(block),
             command::Write10::CODE => self.write(block, out),
             command::SynchronizeCache::CODE => self.durably(|medium| nothing(medium.flush())),
+            command::ReserveTrack::CODE => {
+                // What is set aside in sessions is no track of theirs until it is written.
+                nothing(self.medium.reserve_track(word(block, 5)))
+            }
             command::CloseTrackSession::CODE => self.durably(|_| self.close(block)),
             command::Blank::CODE => self.durably(|medium| nothing(medium.erase())),
             command::FormatUnit::CODE => self.durably(|medium| nothing(medium.format())),
@@ -151,6 +156,9 @@ impl SimulatedDrive {
     }
 
     fn profile(&self) -> Profile {
+        if self.medium.medium().writing == Writing::PseudoOverwrite {
+            return Profile::BD_R_SEQUENTIAL;
+        }
         let is_it = |profile: &Profile| profile.medium() == Some(self.medium.medium());
         (1..0x60).map(Profile).find(is_it).unwrap_or(Profile::NONE)
     }
@@ -160,6 +168,10 @@ impl SimulatedDrive {
         let mut features = vec![0, 0, 3, 4];
         features.extend(profile.0.to_be_bytes());
         features.extend([1, 0]);
+        if self.medium.medium().writing == Writing::PseudoOverwrite {
+            let [high, low] = Configuration::PSEUDO_OVERWRITE.to_be_bytes();
+            features.extend([high, low, 1, 0]);
+        }
         let length = u32::try_from(features.len() + 4).unwrap_or(0);
         let mut reply = length.to_be_bytes().to_vec();
         reply.extend([0, 0]);

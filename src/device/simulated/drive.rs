@@ -6,7 +6,7 @@ use udf::Sector;
 
 use super::{SimulatedMedium, lock};
 use crate::device::{Recordable, Told};
-use crate::media::multisession::{MediumState, Multisession, Sequential};
+use crate::media::multisession::{MediumState, Multisession, OpenTrack, Sequential};
 use crate::media::{Drive, Medium};
 
 impl Drive for SimulatedMedium {
@@ -34,6 +34,10 @@ impl Drive for SimulatedMedium {
         let last = |session| if is_closed(session) { state.last_told(*session) } else { session.last };
         all.iter().map(|session| (Sector(session.start), Sector(last(session)))).collect()
     }
+
+    fn open_tracks(&self) -> io::Result<Vec<OpenTrack>> {
+        Ok(self.overwriting_tracks())
+    }
 }
 
 impl Recordable for SimulatedMedium {
@@ -51,6 +55,10 @@ impl Recordable for SimulatedMedium {
 
     fn format(&self, _told: Told<'_>) -> io::Result<()> {
         self.format()
+    }
+
+    fn reserve_tracks(&self, sectors: &[u32]) -> io::Result<()> {
+        sectors.iter().try_for_each(|sectors| self.reserve_track(*sectors))
     }
 
     fn after_closing(&self, more_sectors: u32) -> io::Result<Sequential> {

@@ -1,14 +1,13 @@
 //! What goes wrong with a simulated drive when it is told to: it dies, or loses what was only in its cache.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::fs::FileExt;
-
-use udf::read::ReadAt;
 
 use super::commands::SimulatedDrive;
 use super::state::State;
 use super::{SimulatedMedium, bytes_there, lock};
-use crate::device::mmc::Sense;
+use crate::device::mmc::{SECTOR_BYTES, Sense};
 
 /// What a drive says that does nothing any more.
 const FAILED: Sense = Sense::new(4, 0x44, 0x00);
@@ -92,13 +91,13 @@ impl Cache {
         let state = lock(&medium.state).clone();
         let unit_bytes = state.medium.block_size.bytes_in(state.medium.write_unit_blocks);
         if self.before.is_none() {
-            self.before = Some((state, medium.size_bytes()));
+            self.before = Some((state, medium.image_bytes()));
         }
         let end_bytes = offset_bytes + length_bytes as u64;
         let mut at_bytes = offset_bytes;
         while at_bytes < end_bytes {
             let mut unit = vec![0; usize::try_from(unit_bytes).map_err(io::Error::other)?];
-            let there = bytes_there(medium.size_bytes(), at_bytes, &unit);
+            let there = bytes_there(medium.image_bytes(), at_bytes, &unit);
             medium.image.read_exact_at(&mut unit[..there], at_bytes)?;
             self.units.push((at_bytes, unit));
             at_bytes += unit_bytes;
@@ -124,8 +123,15 @@ impl Cache {
         let mut state = lock(&medium.state);
         // What the drive put elsewhere stays there.
         let (spare_units, spared) = (state.spare_units, state.spared.clone());
-        *state = State { spare_units, spared, ..before };
+        let mut overwriting = state.overwriting.clone();
+        let unit_of = |index: usize| self.units[index].0;
+        let (kept, lost): (Vec<_>, Vec<_>) = (0..kept.len()).partition(|index| is_kept(*index));
+        let arrived: BTreeSet<u64> = kept.into_iter().map(unit_of).collect();
+        let lost = lost.into_iter().map(unit_of).filter(|at_bytes| !arrived.contains(at_bytes));
+        let sector = |at_bytes: u64| u32::try_from(at_bytes / SECTOR_BYTES as u64).unwrap_or(u32::MAX);
+        overwriting.lose(&before.overwriting, lost.map(sector));
+        *state = State { spare_units, spared, overwriting, ..before };
         state.find_what_was_recorded(end_bytes);
-        state.write(&medium.sidecar)
+        state.write(&medium.sidecar, true)
     }
 }

@@ -3,12 +3,12 @@
 mod commands;
 mod drive;
 mod faults;
+mod overwriting;
 mod replies;
 mod state;
 #[cfg(test)]
 mod tests;
 mod tracks;
-mod units;
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
@@ -21,13 +21,14 @@ use udf::BoxedError;
 use udf::read::ReadAt;
 
 use super::{Order, WriteAt, lock, lock_file, no_space};
-use crate::media::multisession::{Mechanism, MediumState, Multisession, RandomWrite, Sequential};
+use crate::media::multisession::{
+    Mechanism, MediumState, Multisession, OpenTrack, PseudoOverwrite, RandomWrite, Sequential,
+};
 use crate::media::{Medium, Writing};
 pub use commands::SimulatedDrive;
 use state::State;
 pub use state::{ClosedSession, Defect, DefectKind};
 pub use tracks::Track;
-pub use units::WholeUnits;
 
 /// A medium whose sectors are an image file, with a small file beside it for what the image cannot say.
 ///
@@ -77,7 +78,7 @@ impl SimulatedMedium {
         let Some(capacity_blocks) = capacity_blocks.or(medium.capacity_blocks) else {
             return refuse("a medium needs a capacity");
         };
-        if !medium.is_sequential() && medium.writing != Writing::Random {
+        if matches!(medium.writing, Writing::Packet | Writing::Never) {
             return refuse("media of this kind are not simulated");
         }
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(image)?;
@@ -85,7 +86,7 @@ impl SimulatedMedium {
         file.set_len(0)?;
         let state = State { is_formatted, ..State::blank(medium, capacity_blocks) };
         let sidecar = sidecar(image);
-        state.write(&sidecar)?;
+        state.write(&sidecar, true)?;
         Ok(Self { image: file, sidecar, state: Mutex::new(state) })
     }
 
@@ -151,7 +152,12 @@ impl SimulatedMedium {
     pub fn state(&self) -> MediumState {
         let state = lock(&self.state);
         MediumState {
-            is_blank: state.next_writable == 0,
+            is_blank: if state.is_pseudo_overwritten() {
+                state.overwriting.is_blank()
+            } else {
+                state.next_writable == 0
+            },
+            // What is blank in pseudo-overwrite is known to be.
             is_overwritable: state.medium.writing == Writing::Random,
             is_closed: state.is_closed(),
         }
@@ -160,15 +166,19 @@ impl SimulatedMedium {
     /// The mechanisms that the drive offers for a further session: one, as for all discs there are.
     pub fn multisession(&self) -> Vec<Multisession> {
         let is_supported_on_current_media_state = !self.state().is_closed;
-        let mechanism = if self.medium().is_sequential() {
-            Mechanism::Sequential(self.sequential())
+        let state = lock(&self.state);
+        let (write_unit, total_sectors) = (state.medium.write_unit_blocks, state.capacity_blocks);
+        let mechanism = if state.medium.is_sequential() {
+            Mechanism::Sequential(state.sequential())
+        } else if state.is_pseudo_overwritten() {
+            Mechanism::PseudoOverwrite(PseudoOverwrite::of(
+                &state.overwriting.tracks,
+                write_unit,
+                total_sectors,
+            ))
         } else {
-            let state = lock(&self.state);
-            Mechanism::RandomWrite(RandomWrite {
-                write_unit: state.medium.write_unit_blocks,
-                last_written: state.next_writable.checked_sub(1),
-                total_sectors: state.capacity_blocks,
-            })
+            let last_written = state.next_writable.checked_sub(1);
+            Mechanism::RandomWrite(RandomWrite { write_unit, last_written, total_sectors })
         };
         vec![Multisession { is_supported_on_current_media_state, in_use: false, mechanism }]
     }
@@ -193,7 +203,7 @@ impl SimulatedMedium {
         self.flush()?;
         let mut state = lock(&self.state);
         state.close_track(self.image.metadata()?.len())?;
-        state.write(&self.sidecar)
+        state.write(&self.sidecar, true)
     }
 
     /// Closes the session that is open: the next one begins behind the gap that the medium needs. Without a gap for another,
@@ -202,7 +212,7 @@ impl SimulatedMedium {
         self.flush()?;
         let mut state = lock(&self.state);
         state.close(self.image.metadata()?.len(), 0)?;
-        state.write(&self.sidecar)
+        state.write(&self.sidecar, true)
     }
 
     /// Closes the disc, and the session if one is open: nothing can be written any more.
@@ -213,7 +223,7 @@ impl SimulatedMedium {
         }
         let mut state = lock(&self.state);
         state.is_finalized = true;
-        state.write(&self.sidecar)
+        state.write(&self.sidecar, true)
     }
 
     /// Blanks it: all is gone, and it is written in sessions from now on. What is written once cannot be blanked, and what is
@@ -226,10 +236,12 @@ impl SimulatedMedium {
     }
 
     /// Formats it: all is gone, and any sector can be written from now on. What is written in sessions cannot be formatted, but
-    /// for DVD-RW.
+    /// for DVD-RW, and for BD-R that is blank, which is pseudo-overwritten then.
     pub fn format(&self) -> io::Result<()> {
+        let is_blank = self.state().is_blank;
         self.begin_anew(true, |medium| match medium.writing {
             Writing::Random => Some(medium),
+            _ if is_blank && matches!(medium.name, "bd-r" | "bd-r-pow") => Medium::find("bd-r-pow"),
             _ => other_dvd_rw(medium),
         })
     }
@@ -252,7 +264,33 @@ impl SimulatedMedium {
         let spare_units = state.spare_units.saturating_add(spared);
         let blank = State::blank(medium, state.capacity_blocks);
         *state = State { defects, spare_units, is_formatted: formats || blank.is_formatted, ..blank };
-        state.write(&self.sidecar)
+        state.write(&self.sidecar, true)
+    }
+
+    /// RESERVE TRACK on a medium in pseudo-overwrite: the track that is blank ends after so many sectors, and another has the rest.
+    pub fn reserve_track(&self, sectors: u32) -> io::Result<()> {
+        let mut state = lock(&self.state);
+        let unit = state.medium.write_unit_blocks;
+        state.overwriting.reserve(sectors, unit)?;
+        state.write(&self.sidecar, true)
+    }
+
+    /// Whether what is written again, of a medium in pseudo-overwrite, goes where most is left, or to its own track first: MMC
+    /// leaves that to drives.
+    pub fn set_replaces_elsewhere(&self, replaces_elsewhere: bool) -> io::Result<()> {
+        let mut state = lock(&self.state);
+        state.overwriting.replaces_elsewhere = replaces_elsewhere;
+        state.write(&self.sidecar, true)
+    }
+
+    /// Clusters of a medium in pseudo-overwrite that were written again so far.
+    pub fn replacements(&self) -> u32 {
+        lock(&self.state).overwriting.replacements
+    }
+
+    /// All tracks of a medium in pseudo-overwrite.
+    pub(super) fn overwriting_tracks(&self) -> Vec<OpenTrack> {
+        lock(&self.state).overwriting.tracks.clone()
     }
 
     /// Damages sectors. What is there is lost; on media with spare areas ([`Medium::spare_units`]) what is written there next goes
@@ -260,19 +298,24 @@ impl SimulatedMedium {
     pub fn damage(&self, defect: Defect) -> io::Result<()> {
         let mut state = lock(&self.state);
         state.damage(defect);
-        state.write(&self.sidecar)
+        state.write(&self.sidecar, true)
     }
 
     /// So many write units are left in the spare areas.
     pub fn set_spare_units(&self, units: u32) -> io::Result<()> {
         let mut state = lock(&self.state);
         state.spare_units = units;
-        state.write(&self.sidecar)
+        state.write(&self.sidecar, true)
     }
 
     /// Write units that are left in the spare areas.
     pub fn spare_units(&self) -> u32 {
         lock(&self.state).spare_units
+    }
+
+    /// How long the image is.
+    fn image_bytes(&self) -> u64 {
+        self.image.metadata().map_or(0, |metadata| metadata.len())
     }
 
     fn check(state: &State, offset_bytes: u64, bytes: u64) -> io::Result<(u32, u32)> {
@@ -328,6 +371,24 @@ fn medium_error(what: &str, sector: u32) -> io::Error {
     io::Error::other(format!("sector {sector} cannot be {what}"))
 }
 
+impl SimulatedMedium {
+    /// Writes clusters in pseudo-overwrite, as far as they can be.
+    fn write_again(&self, state: &mut State, (start, end): (u32, u32), bytes: &[u8]) -> io::Result<()> {
+        let (unit, size) = (state.medium.write_unit_blocks, state.medium.block_size);
+        let unit_bytes = size.len() * unit as usize;
+        let mut result = Ok(());
+        for (cluster, bytes) in (start..end).step_by(unit as usize).zip(bytes.chunks(unit_bytes)) {
+            result = state.overwriting.write(cluster, unit);
+            if result.is_err() {
+                break;
+            }
+            self.image.write_all_at(bytes, size.bytes_in(cluster))?;
+        }
+        state.write(&self.sidecar, false)?;
+        result
+    }
+}
+
 impl WriteAt for SimulatedMedium {
     fn order(&self) -> Order {
         if self.medium().is_sequential() { Order::Ascending } else { Order::Any }
@@ -342,16 +403,19 @@ impl WriteAt for SimulatedMedium {
         let mut state = lock(&self.state);
         let (start, end) = Self::check(&state, offset_bytes, bytes.len() as u64)?;
         if state.spare(start, end) {
-            state.write(&self.sidecar)?;
+            state.write(&self.sidecar, true)?;
         }
         let Some(bad) = state.unwritable(start, end) else {
+            if state.is_pseudo_overwritten() {
+                return self.write_again(&mut state, (start, end), bytes);
+            }
             let written = self.image.write_all_at(bytes, offset_bytes);
             if written.is_ok() {
                 state.next_writable = state.next_writable.max(end);
             } else if state.medium.is_sequential() {
                 // The host has no room for more: what it took of it is on the disc.
                 state.find_what_was_recorded(self.image.metadata()?.len());
-                state.write(&self.sidecar)?;
+                state.write(&self.sidecar, true)?;
             }
             return written;
         };
@@ -365,7 +429,7 @@ impl WriteAt for SimulatedMedium {
             let behind = start + whole + unit;
             self.image.set_len(size.bytes_in(behind))?;
             state.next_writable = behind;
-            state.write(&self.sidecar)?;
+            state.write(&self.sidecar, true)?;
         }
         Err(medium_error("written", bad))
     }
@@ -379,13 +443,17 @@ impl WriteAt for SimulatedMedium {
             let end = state.next_writable;
             state.link_behind(end);
         }
-        state.write(&self.sidecar)
+        state.write(&self.sidecar, true)
     }
 }
 
 impl ReadAt for SimulatedMedium {
     fn size_bytes(&self) -> u64 {
-        self.image.metadata().map_or(0, |metadata| metadata.len())
+        let state = lock(&self.state);
+        if state.is_pseudo_overwritten() {
+            return state.medium.block_size.bytes_in(state.capacity_blocks);
+        }
+        self.image_bytes()
     }
 
     fn read_at(&self, offset_bytes: u64, out: &mut [u8]) -> Result<(), BoxedError> {

@@ -7,8 +7,8 @@ use super::Track;
 use super::commands::{Done, SimulatedDrive, UNKNOWN_FIELD, at, word};
 use crate::device::WriteAt;
 use crate::device::mmc::{DiscInformation, SECTOR_BYTES, TrackInformation};
-use crate::media::Drive;
-use crate::media::multisession::Sequential;
+use crate::media::multisession::{OpenTrack, Sequential};
+use crate::media::{Drive, Writing};
 
 impl SimulatedDrive {
     pub(super) fn sequential(&self) -> Option<Sequential> {
@@ -22,9 +22,16 @@ impl SimulatedDrive {
     pub(super) fn disc_information(&self) -> Vec<u8> {
         let medium = self.medium().medium();
         let state = self.medium().state();
-        let is_erasable = medium.writing != crate::media::Writing::Sequential;
+        let is_erasable = !matches!(medium.writing, Writing::Sequential | Writing::PseudoOverwrite);
         let facts = self.sequential();
+        let is_appended = |tracks: &[OpenTrack]| tracks.iter().any(|track| track.free_sectors() > 0);
+        let overwriting = self.medium().overwriting_tracks();
         let (disc, session) = match facts {
+            _ if medium.writing == Writing::PseudoOverwrite => match state.is_blank {
+                true => (0, 0),
+                false if is_appended(&overwriting) => (1, 1),
+                false => (2, 3),
+            },
             _ if !medium.is_sequential() => (3, 3),
             None => (2, 3),
             Some(_) if state.is_blank => (0, 0),
@@ -36,7 +43,8 @@ impl SimulatedDrive {
         let first = tracks.iter().position(|track| track.session == sessions).map_or(1, |first| first + 1);
         let [high, low] = sessions.to_be_bytes();
         let [first_high, first_low] = u16::try_from(first).unwrap_or(u16::MAX).to_be_bytes();
-        let [last_high, last_low] = u16::try_from(tracks.len().max(1)).unwrap_or(u16::MAX).to_be_bytes();
+        let last = tracks.len().max(overwriting.len()).max(1);
+        let [last_high, last_low] = u16::try_from(last).unwrap_or(u16::MAX).to_be_bytes();
         DiscInformation {
             length: U16::new(32),
             status: disc | session << 2 | if is_erasable { 0x10 } else { 0 },
@@ -74,6 +82,9 @@ impl SimulatedDrive {
             return Err(UNKNOWN_FIELD);
         }
         let index = usize::from(number).checked_sub(1).ok_or(UNKNOWN_FIELD)?;
+        if let Some(track) = self.medium().overwriting_tracks().get(index) {
+            return Ok(overwritten_track(number, *track).as_bytes().to_vec());
+        }
         let of = *self.tracks().get(index).ok_or(UNKNOWN_FIELD)?;
         let mut track = blank_track(number, of);
         let facts = self.sequential().filter(|_| of.is_open);
@@ -127,6 +138,7 @@ impl SimulatedDrive {
             "dvd-ram" => &[0x00],
             "bd-re" => &[0x30, 0x31],
             "dvd-rw" | "dvd-rw-seq" => &[0x10, 0x15],
+            "bd-r" if self.medium().state().is_blank => &[0x00, 0x32],
             _ => &[],
         };
         let mut reply = vec![0, 0, 0, 0];
@@ -166,6 +178,21 @@ pub(super) fn speeds() -> Vec<u8> {
         reply.extend(speed.to_be_bytes());
     }
     reply
+}
+
+/// A track in pseudo-overwrite.
+fn overwritten_track(number: u16, of: OpenTrack) -> TrackInformation {
+    let last = of.next_writable.checked_sub(1).filter(|last| *last >= of.start);
+    let track = Track { session: 1, start: of.start, last, is_open: true };
+    let is_full = of.free_sectors() == 0;
+    TrackInformation {
+        flags: if last.is_none() { 0x41 } else { 0x01 },
+        valid: u8::from(!is_full),
+        next_writable: U32::new(if is_full { 0 } else { of.next_writable }),
+        free_blocks: U32::new(of.free_sectors()),
+        size_blocks: U32::new(of.end.saturating_sub(of.start)),
+        ..blank_track(number, track)
+    }
 }
 
 fn blank_track(number: u16, of: Track) -> TrackInformation {

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::media::Medium;
+use super::overwriting::Overwriting;
 use crate::media::multisession::Sequential;
+use crate::media::{Medium, Writing};
 
 /// The version of the file.
 const VERSION: u64 = 1;
@@ -78,6 +79,8 @@ pub(super) struct State {
     pub(super) spare_units: u32,
     /// The first sectors of those that were spared: whatever is damaged there, they are elsewhere.
     pub(super) spared: BTreeSet<u32>,
+    /// Of a medium in pseudo-overwrite.
+    pub(super) overwriting: Overwriting,
 }
 
 impl State {
@@ -95,7 +98,16 @@ impl State {
             defects: Vec::new(),
             spare_units: medium.spare_units,
             spared: BTreeSet::new(),
+            overwriting: match medium.writing {
+                Writing::PseudoOverwrite => Overwriting::blank(capacity_blocks),
+                _ => Overwriting::default(),
+            },
         }
+    }
+
+    /// Whether what is written again goes elsewhere.
+    pub(super) fn is_pseudo_overwritten(&self) -> bool {
+        self.medium.writing == Writing::PseudoOverwrite
     }
 
     pub(super) fn read(path: &Path) -> io::Result<Self> {
@@ -135,6 +147,7 @@ impl State {
                 None => medium.spare_units,
             },
             spared: list(&object, "spared", sector)?.into_iter().collect(),
+            overwriting: Overwriting::parse(&object)?,
         };
         state.is_sound().then_some(state)
     }
@@ -154,6 +167,7 @@ impl State {
             && self.next_writable >= self.open_start
             && tracks_fit
             && tracks_ordered
+            && (!self.is_pseudo_overwritten() || self.overwriting.is_sound(self.capacity_blocks))
     }
 
     /// The power was cut while an image grew to this size: the drive fills its last write unit up, and goes on behind it.
@@ -201,7 +215,8 @@ impl State {
         let pregaps = self.track_starts.iter().filter_map(|start| blank(start.saturating_sub(gap), *start));
         let blocks = self.link_blocks();
         let links = self.links.iter().filter_map(|link| blank(*link, link.saturating_add(blocks)));
-        damaged.chain(gaps).chain(pregaps).chain(links).min()
+        let blank = self.overwriting.unreadable(first, end, self.medium.write_unit_blocks);
+        damaged.chain(gaps).chain(pregaps).chain(links).chain(blank).min()
     }
 
     /// The first sector among `first..end` that cannot be written.
@@ -288,8 +303,8 @@ impl State {
         Ok(())
     }
 
-    /// Makes the file appear as a whole, or stay as it was.
-    pub(super) fn write(&self, path: &Path) -> io::Result<()> {
+    /// Makes the file appear as a whole, or stay as it was; if it is to be durable, it is so when this returns.
+    pub(super) fn write(&self, path: &Path, is_durable: bool) -> io::Result<()> {
         let sessions: Vec<_> =
             self.sessions.iter().map(|one| json!({ "start": one.start, "last": one.last })).collect();
         let mut object = json!({
@@ -322,21 +337,26 @@ impl State {
         if !self.spared.is_empty() {
             object["spared"] = self.spared.iter().copied().collect();
         }
+        if self.is_pseudo_overwritten() {
+            self.overwriting.add_to(&mut object);
+        }
         let mut hidden = path.as_os_str().to_owned();
         hidden.push(".new");
         let hidden = PathBuf::from(hidden);
         fs::write(&hidden, format!("{object:#}\n"))?;
-        File::open(&hidden)?.sync_all()?;
+        if is_durable {
+            File::open(&hidden)?.sync_all()?;
+        }
         fs::rename(&hidden, path)
     }
 }
 
-fn sector(value: &Value) -> Option<u32> {
+pub(super) fn sector(value: &Value) -> Option<u32> {
     u32::try_from(value.as_u64()?).ok()
 }
 
 /// A list that need not be there.
-fn list<T>(object: &Value, key: &str, one: impl Fn(&Value) -> Option<T>) -> Option<Vec<T>> {
+pub(super) fn list<T>(object: &Value, key: &str, one: impl Fn(&Value) -> Option<T>) -> Option<Vec<T>> {
     object.get(key).map_or(Some(Vec::new()), |list| list.as_array()?.iter().map(one).collect())
 }
 
@@ -359,7 +379,7 @@ mod tests {
             spared: [64].into(),
             ..State::blank(Medium::find("cd-r").unwrap(), 359_847)
         };
-        state.write(&path).unwrap();
+        state.write(&path, true).unwrap();
         assert_eq!(State::read(&path).unwrap(), state);
     }
 

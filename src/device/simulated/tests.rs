@@ -1,6 +1,7 @@
 //! What discs take, what they refuse, and what they say of themselves.
 
 use super::*;
+use crate::device::WholeUnits;
 
 fn disc(folder: &tempfile::TempDir, name: &str) -> SimulatedMedium {
     let image = folder.path().join("disc.img");

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use mkudf_ms::builder::{BuildError, Conflict, Defaults, FileSystemImage, ImageResult};
 use mkudf_ms::device::Recordable;
 use mkudf_ms::device::mmc::{Disc, MmcError};
-use mkudf_ms::device::simulated::{Defect, DefectKind, SimulatedDrive, SimulatedMedium, WholeUnits, sidecar};
-use mkudf_ms::media::{Drive, Medium, VolumeLayout};
+use mkudf_ms::device::simulated::{Defect, DefectKind, SimulatedDrive, SimulatedMedium, sidecar};
+use mkudf_ms::media::{Drive, Medium, VolumeLayout, Writing};
 use mkudf_ms::progress::Progress;
 use mkudf_ms::session::{Continuation, ImportOptions, newest_whole};
 use mkudf_ms::{Error, Warning};
 use udf::Revision;
-use udf::read::{OpenOptions, Volume};
+use udf::read::{OpenOptions, ReadAt, Volume};
 
 use super::model::{Dice, Item, Model, change, numbered, of_volume};
 use crate::support::build::NOW;
@@ -47,9 +47,9 @@ struct Case {
     after: Model,
     /// Commands that write.
     writes: u64,
-    /// Sectors that are written, and the end of what was there before.
-    written: (u32, u32),
-    old_end: u32,
+    /// Sectors that are written, and those that were there before.
+    written: Vec<u32>,
+    old: Vec<u32>,
     context: String,
 }
 
@@ -62,10 +62,7 @@ fn disc_in(drive: &SimulatedDrive) -> Result<Burner<'_>, MmcError> {
 }
 
 fn write(disc: &dyn Recordable, result: &ImageResult<'_>) -> mkudf_ms::Result<Vec<Warning>> {
-    if disc.medium().is_sequential() {
-        return result.write_to(&disc, &Progress::new());
-    }
-    result.write_to(&WholeUnits::of(disc), &Progress::new())
+    result.write_to_disc(disc, &Progress::new())
 }
 
 impl Case {
@@ -75,8 +72,8 @@ impl Case {
         // Gaps between sessions take most of it.
         let capacity_blocks = if medium.is_sequential() { 60_000 } else { 8192 };
         let disc = SimulatedMedium::blank(&image, medium, Some(capacity_blocks)).unwrap();
-        let defaults =
-            Defaults { revision: Revision::V2_01, layout, ..Defaults::for_drive(&disc, "Faults", NOW) };
+        let revision = if is_pseudo_overwritten(medium) { medium.revision } else { Revision::V2_01 };
+        let defaults = Defaults { revision, layout, ..Defaults::for_drive(&disc, "Faults", NOW) };
         let mut first = FileSystemImage::new_on(&disc, defaults.clone()).unwrap();
         let mut before = change(&mut first, Model::new(), &mut Dice(&mut Random::new(seed)));
         for path in [REPLACED, GONE] {
@@ -89,9 +86,9 @@ impl Case {
         if result.closes_session() || medium.is_sequential() && seed.is_multiple_of(2) {
             disc.close_session().unwrap();
         }
+        let old = recorded(&disc);
         drop((result, first, disc));
 
-        let old_end = blocks(&image);
         let defaults = Defaults { closes_session: closes, ..defaults };
         let context = format!("{}, {layout:?}, closes {closes}, seed {seed}", medium.name);
         let mut case = Self {
@@ -100,8 +97,8 @@ impl Case {
             after: Model::new(),
             before: numbered(before),
             writes: 0,
-            written: (0, 0),
-            old_end,
+            written: Vec::new(),
+            old,
             context,
         };
         case.rehearse();
@@ -117,10 +114,7 @@ impl Case {
         let word = |block: &[u8]| u32::from_be_bytes(block[2..6].try_into().unwrap());
         let end = |block: &[u8]| word(block) + u32::from(u16::from_be_bytes([block[7], block[8]]));
         self.writes = writes.len() as u64;
-        self.written = (
-            writes.iter().map(|block| word(block)).min().unwrap(),
-            writes.iter().map(|block| end(block)).max().unwrap(),
-        );
+        self.written = writes.iter().flat_map(|block| word(block)..end(block)).collect();
         self.after = shown(&disc_in(&drive).unwrap()).unwrap();
         let mut expected = self.before.clone();
         apply(&mut expected);
@@ -135,7 +129,10 @@ impl Case {
     }
 
     fn import<'d>(&self, disc: &'d Burner<'_>) -> mkudf_ms::Result<FileSystemImage<'d>> {
-        FileSystemImage::import_from(disc, self.defaults.clone(), &ImportOptions::default())
+        // What broke off in pseudo-overwrite is gone on from as it is.
+        let options =
+            ImportOptions { force: is_pseudo_overwritten(disc.medium()), ..ImportOptions::default() };
+        FileSystemImage::import_from(disc, self.defaults.clone(), &options)
     }
 
     fn perform(&self, drive: &SimulatedDrive) -> Result<(), String> {
@@ -160,11 +157,11 @@ impl Case {
             0 => Fault::DieAfter(u64::from(below(u32::try_from(self.writes).unwrap() + 1))),
             1 => Fault::PowerCut(u64::from(below(u32::try_from(self.writes).unwrap() + 1))),
             2 => {
-                let sector = self.written.0 + below(self.written.1 - self.written.0);
+                let sector = self.written[below(u32::try_from(self.written.len()).unwrap()) as usize];
                 Fault::BadWrite(sector, below(2) == 0)
             }
             _ => {
-                let first = below(self.old_end);
+                let first = self.old[below(u32::try_from(self.old.len()).unwrap()) as usize];
                 Fault::BadRead(first, first + below(4))
             }
         }
@@ -281,8 +278,17 @@ fn heal(image: &Path) {
     fs::write(&path, state.to_string()).unwrap();
 }
 
-fn blocks(image: &Path) -> u32 {
-    u32::try_from(fs::metadata(image).unwrap().len() / 2048).unwrap()
+fn is_pseudo_overwritten(medium: &Medium) -> bool {
+    medium.writing == Writing::PseudoOverwrite
+}
+
+/// Sectors that something may have been recorded in.
+fn recorded(disc: &SimulatedMedium) -> Vec<u32> {
+    let end = u32::try_from(disc.size_bytes() / 2048).unwrap();
+    let tracks = disc.open_tracks().unwrap();
+    let is_behind =
+        |sector: &u32| tracks.iter().any(|track| (track.next_writable..track.end).contains(sector));
+    (0..end).filter(|sector| !is_behind(sector)).collect()
 }
 
 /// The gap behind a session of a CD is long, and holds nothing.
@@ -321,7 +327,7 @@ fn meet_all(media: &[&str], layout: Option<VolumeLayout>) {
 
 #[test]
 fn faults_at_discs_that_are_written_in_any_order_lose_nothing() {
-    meet_all(&["dvd-ram", "dvd+rw", "dvd-rw", "bd-re"], None);
+    meet_all(&["dvd-ram", "dvd+rw", "dvd-rw", "bd-re", "bd-r-pow"], None);
 }
 
 #[test]

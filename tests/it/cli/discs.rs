@@ -369,3 +369,35 @@ fn a_formatted_disc_is_written_in_any_order_and_grows() {
     assert_eq!(bench.read("d.img"), b"");
     assert!(bench.fails(1, ["blank", "--yes", "d.img"]).contains("cannot be blanked"));
 }
+
+#[test]
+fn a_disc_in_pseudo_overwrite_is_divided_into_tracks_and_changed_in_place() {
+    let bench = Bench::new();
+    bench.done(["format", "-m", "bd-r-pow", "--capacity", "40M", "d.img"]);
+    let state = || -> serde_json::Value { serde_json::from_slice(&bench.read("d.img.media")).unwrap() };
+    assert_eq!(state()["tracks"].as_array().unwrap().len(), 1);
+    let refusal = bench.fails(1, ["append", "d.img", "src"]);
+    assert!(refusal.contains("IMAPI_E_IMPORT_SEEK_FAILURE"), "{refusal}");
+    bench.done(["create", "-m", "bd-r-pow", "--verify", "-o", "d.img", "-l", "Disc", "src"]);
+    assert_eq!(state()["tracks"].as_array().unwrap().len(), 4);
+    let refusal = bench.fails(1, ["create", "-m", "bd-r-pow", "--force", "-o", "d.img", "src"]);
+    assert!(refusal.contains("not blank") && refusal.contains("append"), "{refusal}");
+    bench.write("more/new.txt", &"new ".repeat(50_000));
+    let before = state();
+    bench.done(["append", "--dry-run", "d.img", "more"]);
+    assert_eq!(state(), before);
+    bench.done(["append", "--verify", "d.img", "more"]);
+    bench.done(["rm", "-r", "d.img", "/sub"]);
+    bench.done(["put", "d.img", "src/a.txt", "/b.txt"]);
+    assert_eq!(bench.paths(&["d.img"]), ["/a.txt", "/b.txt", "/link", "/new.txt"]);
+    bench.done(["check", "d.img"]);
+    assert_eq!(bench.done(["cat", "d.img", "b.txt"]), "alpha");
+    assert!(state()["replacements"].as_u64() > before["replacements"].as_u64());
+    let refusal = bench.fails(1, ["append", "--layout", "session", "d.img", "src"]);
+    assert!(refusal.contains("in place"), "{refusal}");
+    bench.fails(2, ["append", "--close", "d.img", "src"]);
+    bench.write("large/body", &"large ".repeat(7 << 20));
+    let refusal = bench.fails(1, ["append", "d.img", "--remove", "/link", "large"]);
+    assert!(refusal.contains("are needed"), "{refusal}");
+    assert_eq!(bench.paths(&["d.img"]).len(), 4);
+}

@@ -14,6 +14,7 @@ BURNER = os.path.realpath(f"{HERE}/../../../shared/lab/bin/drive-run")
 KINDS = {"cd-r": 1, "cd-rw": 1, "dvd-r": 16, "dvd-rw": 16, "dvd+r": 16, "bd-r": 32, "dvd+rw": 16, "dvd-ram": 16, "bd-re": 32}
 QUICK = ("cd-r", "dvd+r", "bd-re")
 SEQUENTIAL = ("cd-r", "cd-rw", "dvd-r", "dvd-rw", "dvd+r", "bd-r")
+OVERWRITTEN = "drive/bd-r-pow"
 BLOCKS = "120000"
 WRITE, FLUSH, CLOSE = 0x2A, 0x35, 0x5B
 SPEED = (0xB6, 0xBB)                            # SET STREAMING; SET CD SPEED
@@ -119,16 +120,26 @@ def life(context, work, kind):
     report.verdict(f"{name}/commands", misdeeds(kind, commands(ours)) if os.path.exists(ours) else ["the burner left no log"])
 
 
+def overwritten(context, work):
+    """A disc in pseudo-overwrite, which the burner has to be taught (guest/overwriter.py)."""
+    live(context, work, ("bd-r", OVERWRITTEN), ["overwritten.sh", context.product.path, f"{context.work}/drive/stages"])
+
+
 def judge(context):
     report = context.report
     kinds = [kind for kind in (QUICK if report.quick else KINDS) if report.wanted(f"drive/{kind}")]
+    if report.wanted(OVERWRITTEN):
+        kinds.append(OVERWRITTEN)
     if not kinds:
         return
-    if lacking(report, "drive", "xorriso", "dvd+rw-mediainfo", "udfclient"):
+    if lacking(report, "drive", "xorriso", "dvd+rw-mediainfo", "udfclient", "7zz"):
         return
     stages(f"{context.work}/drive/stages")
 
     def one_after_the_other(work, some):
         for kind in some:
-            life(context, f"{work}/{kind}", kind)
+            if kind == OVERWRITTEN:
+                overwritten(context, f"{work}/overwritten")
+            else:
+                life(context, f"{work}/{kind}", kind)
     halves(f"{context.work}/drive", kinds, one_after_the_other)

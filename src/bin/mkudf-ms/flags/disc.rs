@@ -43,13 +43,13 @@ pub(crate) struct Blank {
     pub(crate) image: PathBuf,
 }
 
-/// Format a disc that can be written in any order: everything on it is lost
+/// Format a disc that can be written in any order: everything on it is lost. A blank BD-R is formatted for pseudo-overwrite
 #[derive(Debug, Args)]
 pub(crate) struct FormatDisc {
     /// That is meant: everything on the disc is lost
     #[arg(short, long)]
     pub(crate) yes: bool,
-    /// Make a new disc of this kind, if there is none: dvd-ram, dvd+rw, dvd-rw, bd-re
+    /// Make a new disc of this kind, if there is none: dvd-ram, dvd+rw, dvd-rw, bd-re, bd-r-pow
     #[arg(short, long, value_name = "NAME")]
     pub(crate) medium: Option<String>,
     /// How much a new disc holds [default: as usual]
