@@ -20,7 +20,8 @@ use udf::read::{OpenOptions, Volume};
 use udf::{BlockSize, Revision, Sector};
 
 use super::media::Ground;
-use super::model::{Dice, Item, Model, change, numbered, of_volume};
+use super::model::{Dice, Item, Model, change, lines, numbered, of_volume};
+use crate::support::images;
 use crate::support::random::Random;
 use crate::support::writes::{Cuts, State, Tear, groups};
 
@@ -200,6 +201,20 @@ fn shown(disc: &SimulatedMedium) -> (Model, bool) {
     (of_volume(&Volume::open(disc, &open(start)).unwrap()), facts.open_session_start.is_none())
 }
 
+/// Of the discs on which something broke off and more was appended behind it, one in so many is left for the kernel.
+const KEPT_EVERY: usize = 9;
+
+fn leave(disc: &SimulatedMedium, home: &Path, found: &Model, context: &str) {
+    let Mechanism::Sequential(facts) = disc.multisession()[0].mechanism else { panic!() };
+    let start = facts.open_session_start.filter(|start| {
+        let open = OpenOptions { session_start: Some(Sector(*start)), ..OpenOptions::default() };
+        Volume::open(disc, &open).is_ok_and(|volume| volume.found().session_start.0 == *start)
+    });
+    let start = start.or(facts.start_of_previous_session).unwrap_or(0);
+    let bytes = fs::read(home.join("cut.img")).unwrap();
+    images::leave("CRASH_IMAGES", context, &bytes, (start, 2048), &lines(found));
+}
+
 /// Prefixes of what is written to a disc: all near the end, some before.
 fn prefixes(old: &[u8], start: usize, written: &[u8]) -> Vec<Vec<u8>> {
     let sectors = written.len() / 2048;
@@ -220,7 +235,7 @@ fn prefixes(old: &[u8], start: usize, written: &[u8]) -> Vec<Vec<u8>> {
 fn try_disc(medium: &str, revision: Revision, seed: u64, (is_closed, closes): (bool, bool)) {
     let ground = Ground::disc(medium, revision, None);
     let Ground::Disc(disc, defaults, home) = &ground else { panic!() };
-    let context = format!("{medium}, {revision}, closed {is_closed}, closes {closes}");
+    let context = format!("{medium}, {revision}, closed {is_closed}, closes {closes}, seed {seed}");
     let mut random = Random::new(seed);
     let mut dice = Dice(&mut random);
     let mut image = ground.new_volume();
@@ -288,7 +303,11 @@ fn try_disc(medium: &str, revision: Revision, seed: u64, (is_closed, closes): (b
         };
         result.write_to(&*disc, &Progress::new()).unwrap();
         found.insert(String::from("/behind"), Item::file(b"behind the cut", u32::MAX));
-        assert!(shown(&disc).0 == numbered(found), "{context}: what was appended behind it");
+        let found = numbered(found);
+        assert!(shown(&disc).0 == found, "{context}: what was appended behind it");
+        if number % KEPT_EVERY == KEPT_EVERY / 2 {
+            leave(&disc, cut.path(), &found, &context);
+        }
     }
     assert!(old_count > 1 && new_count > 1, "{context}: {old_count} old, {new_count} new");
 }
