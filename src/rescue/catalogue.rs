@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use udf::Place;
 use udf::file::{FileIdentifierDescriptor, FileSetDescriptor, FileType, IcbTag, characteristics};
-use udf::general::{Descriptor, LongAd, Tag, TagIdentifier};
+use udf::general::{Descriptor, EntityIdentifier, LongAd, Tag, TagIdentifier};
+use udf::partition::{SparingEntry, SparingTable};
 use zerocopy::FromBytes;
 
 /// Volume descriptors and file set descriptors that are kept of each kind; a device has tens of them.
@@ -19,6 +20,8 @@ pub(super) enum Kind {
     Entry(FileType),
     /// The first file identifier of a directory: that of its parent.
     Parent,
+    /// A bitmap of a partition's free space.
+    Bitmap,
 }
 
 /// A descriptor in a partition: 16 bytes, of which there may be one for each block.
@@ -52,6 +55,16 @@ impl Whole {
     }
 }
 
+/// A copy of a sparing table.
+#[derive(Clone, Debug)]
+pub(super) struct SparingCopy {
+    pub(super) at_bytes: u64,
+    pub(super) location: u32,
+    pub(super) sequence_number: u32,
+    /// The spare packets that it lists.
+    pub(super) entries: Vec<SparingEntry>,
+}
+
 /// All that was found, in the order of the device.
 #[derive(Debug, Default)]
 pub(super) struct Catalogue {
@@ -59,13 +72,22 @@ pub(super) struct Catalogue {
     pub(super) records: Vec<Record>,
     /// Descriptors of volumes and file sets.
     pub(super) whole: Vec<Whole>,
+    /// Copies of sparing tables.
+    pub(super) sparing: Vec<SparingCopy>,
     counts: BTreeMap<TagIdentifier, usize>,
 }
 
 impl Catalogue {
     /// Takes what begins at a place of the device, if it is a descriptor with a good seal.
     pub(super) fn take(&mut self, at_bytes: u64, bytes: &[u8]) {
-        let Some(tag) = Tag::read(bytes).filter(is_plausible) else { return };
+        let Some(tag) = Tag::read(bytes) else { return };
+        if tag.kind() == TagIdentifier::SPARING_TABLE {
+            let room = MOST_OF_A_KIND.saturating_sub(self.sparing.len());
+            self.sparing.extend(sparing_copy(at_bytes, &tag, bytes).into_iter().take(room));
+        }
+        if !is_plausible(&tag) {
+            return;
+        }
         if Tag::check_any_location(bytes, tag.kind(), "descriptor", Place::Within).is_err() {
             return;
         }
@@ -85,6 +107,7 @@ impl Catalogue {
                     self.records.push(record(Kind::Parent));
                 }
             }
+            TagIdentifier::SPACE_BITMAP => self.records.push(record(Kind::Bitmap)),
             kind => {
                 let count = self.counts.entry(kind).or_default();
                 if is_kept_whole(kind) && *count < MOST_OF_A_KIND {
@@ -122,6 +145,24 @@ fn is_plausible(tag: &Tag) -> bool {
         && tag.checksum == tag.expected_checksum()
         // Without a CRC nothing would tell a descriptor from a tag that was left behind.
         && tag.descriptor_crc_length.get() > 0
+}
+
+/// The copy of a sparing table that begins here, if it is one. Their tags have no number of their own (UDF 2.2.12).
+fn sparing_copy(at_bytes: u64, tag: &Tag, bytes: &[u8]) -> Option<SparingCopy> {
+    let is_sealed = tag.checksum == tag.expected_checksum() && tag.descriptor_crc_length.get() > 0;
+    let table = SparingTable::peek(Some(bytes).filter(|_| is_sealed)?, Place::Within).ok()?;
+    if !table.sparing_identifier.is(EntityIdentifier::SPARING_TABLE) {
+        return None;
+    }
+    let count = usize::from(table.reallocation_table_length.get());
+    let entries = bytes.get(size_of::<SparingTable>()..)?.chunks_exact(size_of::<SparingEntry>()).take(count);
+    let entries = entries.filter_map(|entry| SparingEntry::read_from_bytes(entry).ok());
+    Some(SparingCopy {
+        at_bytes,
+        location: tag.location.get(),
+        sequence_number: table.sequence_number.get(),
+        entries: entries.collect(),
+    })
 }
 
 fn is_kept_whole(kind: TagIdentifier) -> bool {

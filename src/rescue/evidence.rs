@@ -2,7 +2,7 @@
 
 use udf::file::FileSetDescriptor;
 use udf::general::Moment;
-use udf::read::{Entry, ReadAt};
+use udf::read::{Entry, PartitionKind, ReadAt};
 use udf::volume::{
     AnchorVolumeDescriptorPointer, IntegrityImplementationUse, IntegrityType, LogicalVolumeDescriptor,
     LogicalVolumeIntegrityDescriptor, PrimaryVolumeDescriptor,
@@ -29,13 +29,34 @@ pub(super) fn doubts<R: ReadAt>(survey: &Survey<'_, '_, R>, counted: Counted) ->
     if is_put_together {
         let what = "the newest virtual allocation table is lost, its entries were put together";
         doubts.push(Reason::Inferred(what));
-    } else if let Some(what) = lost.filter(|_| !is_all(survey.catalogue, newest, counted)) {
+    } else if let Some(what) =
+        lost.filter(|_| is_displaced(survey, newest) || !is_all(survey.catalogue, newest, counted))
+    {
+        doubts.push(Reason::Inferred(what));
+    }
+    if is_unspared(newest) {
+        let what = "the sparing table is lost, what it led elsewhere may be read where it was before";
         doubts.push(Reason::Inferred(what));
     }
     if let Some(why) = newer(survey, newest) {
         doubts.push(Reason::NewerLost(why));
     }
     doubts
+}
+
+/// Whether something is not where it says that it is: it, or all the rest, may have been relocated by a table that is lost.
+fn is_displaced<R: ReadAt>(survey: &Survey<'_, '_, R>, newest: &View<'_, R>) -> bool {
+    let bitmaps = survey.catalogue.records.iter().filter(|record| record.kind == Kind::Bitmap);
+    let is_elsewhere = |record: &Record| newest.address(record.at_bytes, record.location).is_none();
+    survey.views.iter().any(|view| view.is_partition) || bitmaps.into_iter().any(is_elsewhere)
+}
+
+/// Whether the partition has spare packets, and no copy of its sparing table can be read.
+fn is_unspared<R: ReadAt>(view: &View<'_, R>) -> bool {
+    view.volume
+        .partitions()
+        .iter()
+        .any(|partition| matches!(&partition.kind, PartitionKind::Sparable(of) if of.prevailing.is_none()))
 }
 
 /// Whether what was found is as much as the newest integrity descriptor counts, if there is one and it is closed.

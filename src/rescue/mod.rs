@@ -31,6 +31,7 @@ mod metadata;
 mod rough;
 mod save;
 mod scan;
+mod spare;
 mod state;
 mod survey;
 mod tables;

@@ -12,8 +12,9 @@ use udf::partition::{
 use udf::volume::{LogicalVolumeDescriptor, PartitionDescriptor, PrimaryVolumeDescriptor};
 use zerocopy::{FromZeros, IntoBytes};
 
-use super::catalogue::{Catalogue, Kind, Whole};
+use super::catalogue::{Catalogue, Kind, Record, Whole};
 use super::frame::{Frame, partition_starts};
+use super::spare;
 use super::tables::Table;
 
 /// Descriptors of one sequence lie no further apart: the least length of a sequence, so that its neighbour is another.
@@ -164,13 +165,23 @@ impl State {
         let combinations = maps.into_iter().flat_map(|map| places.iter().map(move |place| (map, *place)));
         combinations
             .take(MOST_INFERRED)
-            .map(|(map, place)| Self::put_together(frame, start, map, place))
+            .map(|(map, place)| Self::put_together(frame, start, map, place).spared(catalogue))
             .collect()
     }
 
     fn put_together(frame: &Frame, start: u32, metadata: Option<(u32, u32)>, set: BlockAddress) -> Self {
         let map = metadata.map(|(main, mirror)| metadata_map(main, mirror));
         Self::with_maps(frame, start, map.as_ref().map(IntoBytes::as_bytes), set)
+    }
+
+    /// The same with the sparing tables that are left.
+    fn spared(mut self, catalogue: &Catalogue) -> Self {
+        if let Some(map) = spare::map(catalogue, &self.frame) {
+            let lower = size_of::<PhysicalPartitionMap>();
+            self.map_table.splice(..lower, map.as_bytes().iter().copied());
+            self.logical.map_table_length = u32::try_from(self.map_table.len()).unwrap_or(u32::MAX).into();
+        }
+        self
     }
 
     /// The same for a volume with virtual allocation tables, if what may be one is left: its partition begins where they say.
@@ -264,7 +275,12 @@ fn physical_start(catalogue: &Catalogue, frame: &Frame) -> Option<u32> {
         .records
         .iter()
         .filter(|record| matches!(record.kind, Kind::Entry(FileType::METADATA | FileType::METADATA_MIRROR)));
-    let all = || partition_starts(catalogue.records.iter(), frame);
+    // What was relocated lies in no partition.
+    let spare = spare::packets(catalogue, frame);
+    let is_in_place = |record: &&Record| {
+        !spare.iter().any(|packet| frame.sector(record.at_bytes).is_some_and(|at| packet.contains(&at)))
+    };
+    let all = || partition_starts(catalogue.records.iter().filter(is_in_place), frame);
     let votes = Some(partition_starts(files, frame)).filter(|votes| !votes.is_empty()).unwrap_or_else(all);
     votes.first().map(|(start, _)| *start)
 }

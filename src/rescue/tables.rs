@@ -78,9 +78,11 @@ pub(super) fn generations<'a, R: ReadAt>(
         found.push(state.with_table(table));
     }
     let last = found.iter().find_map(|state| Some((state.table.as_ref()?.sector, opened(device, state)?)));
-    // Where no table is left, what is recorded does not tell enough of it.
-    if let Some((sector, volume)) = last {
-        all.extend(behind(device, newest, (sector, &volume), catalogue));
+    match last {
+        Some((sector, volume)) => all.extend(behind(device, newest, (sector, &volume), catalogue)),
+        // Only the volume's own descriptors tell that there were tables.
+        None if newest.at_bytes.is_some() => all.extend(without_any(device, newest, catalogue)),
+        None => {}
     }
     all.extend(found);
     all
@@ -142,6 +144,19 @@ fn behind<R: ReadAt>(
     put_together(newest, device, entries, &places, header, entry)
 }
 
+/// The state of a volume of whose tables none is left: of each number the last that was recorded, file sets among them.
+fn without_any<R: ReadAt>(device: &RoughDevice<R>, newest: &State, catalogue: &Catalogue) -> Option<State> {
+    let sets = catalogue.of_kind::<FileSetDescriptor>();
+    let mut places = numbered(newest, catalogue.records.iter());
+    places.extend(sets.map(|(whole, _)| (whole.at_bytes, whole.location)));
+    places.sort_unstable();
+    let mut header = VirtualTableHeader::new_zeroed();
+    // How many files there are is not known.
+    header.number_of_files = u32::MAX.into();
+    header.number_of_directories = u32::MAX.into();
+    put_together(newest, device, Vec::new(), &places, header, ExtendedFileEntry::new_zeroed())
+}
+
 /// A state for entries that no table leads to: of each number the last.
 pub(super) fn of_records<'c, R: ReadAt>(
     device: &RoughDevice<R>,
@@ -168,7 +183,7 @@ fn is_in_virtual(state: &State, record: &Record) -> bool {
             == Some(record.location)
     };
     match record.kind {
-        Kind::Entry(FileType::VIRTUAL_ALLOCATION_TABLE) | Kind::Parent => false,
+        Kind::Entry(FileType::VIRTUAL_ALLOCATION_TABLE) | Kind::Parent | Kind::Bitmap => false,
         Kind::Entry(FileType::UNSPECIFIED) => !in_lower(),
         Kind::Entry(_) => true,
     }

@@ -5,6 +5,7 @@ mod damage;
 mod ddrescue;
 mod discs;
 mod hostile;
+mod sparable;
 
 use mkudf_ms::rescue::{Options, Reason, Verdict};
 use udf::general::Moment;
