@@ -223,6 +223,11 @@ impl<'a, R: ReadAt> Extraction<'a, R> {
         }
     }
 
+    /// Whether named streams of files are extracted with them.
+    pub(crate) fn takes_streams(&self) -> bool {
+        self.options.extended_attributes
+    }
+
     pub(crate) fn warn(&self, warning: Warning) {
         self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(warning);
     }

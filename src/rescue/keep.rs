@@ -97,12 +97,13 @@ impl<R: ReadAt> Saver<'_, '_, R> {
         reasons: &[Reason],
     ) -> Result<()> {
         let Ok(entry) = self.survey.views[number].volume.entry(&icb) else { return Ok(()) };
-        if is_stream(&entry) || !self.versions.insert(version(&entry)) {
+        if !self.versions.insert(version(&entry)) {
             return Ok(());
         }
         let name = names.take(&text::encode(&format!("icb-{}", entry.icb.block.0))).text;
         let mut to = To::Wanted(vec![self.lost_folder.clone()]);
-        let reasons: Rc<[Reason]> = reasons.iter().cloned().chain([Reason::NoName]).collect();
+        let reason = if is_stream(&entry) { Reason::Stream } else { Reason::NoName };
+        let reasons: Rc<[Reason]> = reasons.iter().cloned().chain([reason]).collect();
         let mut item = item(self.path(&to, &name), ItemKind::Unknown, &icb, &reasons);
         know(&mut item, &entry);
         self.file(&Here { number, mode: Mode::Other, reasons }, &mut to, &name, entry, item)
@@ -160,6 +161,10 @@ impl<R: ReadAt> Saver<'_, '_, R> {
         item: &mut Item,
     ) -> Result<(), Trouble> {
         let extraction = &self.extractions[number];
+        let takes_streams = extraction.takes_streams();
+        if !takes_streams && entry.stream_directory.is_some() {
+            self.summary.with_streams += 1;
+        }
         let made = if entry.links > 1 {
             extraction.link_or_make(place, entry)
         } else {
@@ -174,7 +179,10 @@ impl<R: ReadAt> Saver<'_, '_, R> {
                         self.linked.insert((number, entry.icb), (item.reasons.clone(), missing_bytes));
                     }
                 }
-                Warning::NotRestored { why, .. } => item.not_restored = Some(why),
+                Warning::NotRestored { why, .. } => {
+                    let before = item.not_restored.take();
+                    item.not_restored = Some(before.map_or(why.clone(), |before| format!("{before}; {why}")));
+                }
                 other => item.reasons.push(Reason::Host(other.to_string())),
             }
         }

@@ -133,6 +133,7 @@ pub fn rescue<R: ReadAt>(
         saver.is_written_over = found.is_written_over;
         save(&mut saver, options, &found)?;
         summary.counts = saver.summary.counts;
+        summary.with_streams = saver.summary.with_streams;
         if let Some(extraction) = saver.extractions.first() {
             extraction.set_directory_attributes();
         }

@@ -269,7 +269,7 @@ impl<'s, 'a, R: ReadAt> Survey<'s, 'a, R> {
                 let is_content = |number: usize| number > 0 && self.ground.claimed.has(record.at_bytes);
                 let home = home.filter(|(number, entry)| {
                     let is_table = self.views[*number].is_in_lower(entry);
-                    !self.ground.has_copy(entry) && !is_stream(entry) && !is_content(*number) && !is_table
+                    !self.ground.has_copy(entry) && !is_content(*number) && !is_table
                 });
                 found.extend(home.map(|(number, _)| (number, *record)));
             }

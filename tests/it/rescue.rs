@@ -6,6 +6,7 @@ mod ddrescue;
 mod discs;
 mod hostile;
 mod sparable;
+mod streams;
 
 use mkudf_ms::rescue::{Options, Reason, Verdict};
 use udf::general::Moment;

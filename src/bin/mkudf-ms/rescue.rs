@@ -80,6 +80,12 @@ fn told(summary: &Summary, name: &str, report: &Report) {
         let entries = text::things(summary.unplaced, "entry", "entries");
         report.failure(&format!("{name}: {entries} in no partition that is known"));
     }
+    if summary.with_streams > 0 {
+        let files = text::things(summary.with_streams, "file has", "files have");
+        report.note(&format!(
+            "{name}: {files} named streams, which were left behind: --xattrs takes them along"
+        ));
+    }
     if summary.unreadable_bytes > 0 {
         report.failure(&format!("{name}: {} could not be read", text::bytes(summary.unreadable_bytes)));
     }
@@ -128,6 +134,7 @@ fn summary_object(summary: &Summary) -> serde_json::Value {
             "doubts": doubts,
             "entries": summary.entries,
             "unplaced_entries": summary.unplaced,
+            "with_streams": summary.with_streams,
             "unreadable_bytes": summary.unreadable_bytes,
         }
     })

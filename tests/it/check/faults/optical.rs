@@ -3,6 +3,7 @@
 use udf::Revision;
 use udf::general::TagIdentifier as Kind;
 use udf::partition::SparingEntry;
+use udf::read::OpenOptions;
 
 use super::super::image::{Image, add32, get32, put, set_crc_length};
 use super::super::optical::{SPARES, TABLES};
@@ -22,10 +23,19 @@ fn set_entry(image: &mut Image, index: usize, block: u32) {
 
 /// A field of what ends the table, of a volume of 1.50, behind the entry's 176 bytes.
 fn set_trailer(image: &mut Image, at: usize, new: &[u8]) {
-    change(image, |table| {
+    set_trailer_at(image, image.last(), at, new);
+}
+
+fn set_trailer_at(image: &mut Image, sector: u32, at: usize, new: &[u8]) {
+    image.change(&[sector], |table| {
         let end = 176 + get32(table, 172) as usize;
         put(table, end - 36 + at, new);
     });
+}
+
+/// How many states of a volume are listed, by following its tables.
+fn sessions(bytes: &[u8]) -> usize {
+    mkudf_ms::session::sessions(&bytes, &OpenOptions::default()).unwrap().len()
 }
 
 fn set(image: &mut Image, kind: Kind, at: usize, new: &[u8]) {
@@ -75,6 +85,20 @@ pub(super) const FAULTS: &[Fault] = &[
             let own = table[12..16].to_vec();
             put(table, 216 + 132, &own);
         });
+    }),
+    // Two tables name each other: whoever follows them would never come to an end.
+    (&[29, 75], On::Virtual, |image| {
+        let older = image.last();
+        *image = image.with_another_table();
+        let newest = image.table_block();
+        image.change(&[older], |table| put(table, 216 + 132, &newest.to_le_bytes()));
+        assert_eq!(sessions(image.bytes.as_slice()), 2);
+    }),
+    (&[29, 75], On::OldVirtual, |image| {
+        *image = image.with_another_table();
+        let newest = image.table_block();
+        set_trailer_at(image, image.last() - 1, 32, &newest.to_le_bytes());
+        assert_eq!(sessions(image.bytes.as_slice()), 2);
     }),
     (&[75], On::Virtual, |image| change(image, |table| put(table, 216 + 132, &[0; 4]))),
     // What ends a table of 1.50: whose identifier it is, of which revision, and the table before.
