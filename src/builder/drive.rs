@@ -36,11 +36,19 @@ impl Defaults {
                 is_device: false,
                 ..self
             },
-            Mechanism::RandomWrite(RandomWrite { write_unit, total_sectors, .. })
-            | Mechanism::PseudoOverwrite(PseudoOverwrite { write_unit, total_sectors, .. }) => Self {
+            Mechanism::RandomWrite(RandomWrite { write_unit, total_sectors, .. }) => Self {
                 sequential: None,
                 capacity_blocks: Some(*total_sectors),
-                rewritable_blocks: self.rewritable_blocks.map(|_| *total_sectors),
+                write_unit_blocks: *write_unit,
+                is_device: true,
+                ..self
+            },
+            Mechanism::PseudoOverwrite(PseudoOverwrite { write_unit, total_sectors, .. }) => Self {
+                sequential: None,
+                capacity_blocks: Some(*total_sectors),
+                rewritable_blocks: Some(*total_sectors),
+                pseudo_overwrite: true,
+                packet_blocks: None,
                 write_unit_blocks: *write_unit,
                 is_device: true,
                 ..self

@@ -10,6 +10,7 @@ use udf::read::ReadAt;
 use super::{Defaults, Disc, DiscIdentifier};
 use crate::device::{Recordable, Sparing, WholeUnits, WriteAt};
 use crate::error::{Error, Result, Warning};
+use crate::media::multisession::PseudoOverwrite;
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::session::ImportOptions;
@@ -191,7 +192,10 @@ impl<'d> ImageResult<'d> {
         }
         let units = match self.source {
             None => WholeUnits::of_blank(disc, &self.plan.tracks()).map_err(Error::Tracks)?,
-            Some(_) => WholeUnits::of(disc),
+            Some((_, _, options)) => {
+                unless_gone_on(disc, &options)?;
+                WholeUnits::of(disc)
+            }
         };
         self.write_to(&units, progress)
     }
@@ -209,6 +213,18 @@ impl<'d> ImageResult<'d> {
     fn stream_options(&self, threads: usize) -> StreamOptions {
         StreamOptions { threads, is_strict: self.is_strict, ..StreamOptions::default() }
     }
+}
+
+/// An error if a disc in pseudo-overwrite goes on elsewhere than when it was imported: what is new would be written twice.
+fn unless_gone_on(disc: &dyn Recordable, options: &ImportOptions) -> Result<()> {
+    let Some(then) = options.pseudo_overwrite else { return Ok(()) };
+    let tracks = disc.open_tracks().map_err(Error::Tracks)?;
+    let now = PseudoOverwrite::of(&tracks, then.write_unit, then.total_sectors);
+    if now == then {
+        return Ok(());
+    }
+    let (before, now) = (then.next_writable, now.next_writable);
+    Err(Error::DiscMismatch { what: format!("it went on at sector {before}, and goes on at {now} now") })
 }
 
 impl fmt::Debug for ImageResult<'_> {

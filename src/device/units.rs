@@ -29,13 +29,36 @@ impl<'a> WholeUnits<'a> {
         Self { medium, turn: Mutex::new(()) }
     }
 
-    /// The same for a new volume: what is blank is divided into these tracks first ([`Plan::tracks`](crate::plan::Plan::tracks)),
-    /// unless it was before.
+    /// The same for a new volume: what is blank in pseudo-overwrite is divided into these tracks first
+    /// ([`Plan::tracks`](crate::plan::Plan::tracks)), unless it was before. An error if it is not blank, or divided otherwise: zeros
+    /// would have to fill it up.
     pub fn of_blank(medium: &'a dyn Recordable, tracks: &[u32]) -> io::Result<Self> {
-        if medium.open_tracks()?.len() == 1 {
-            medium.reserve_tracks(tracks)?;
+        let this = Self::of(medium);
+        if !this.is_pseudo_overwrite() {
+            return Ok(this);
         }
-        Ok(Self::of(medium))
+        let refuse = |why| Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        if tracks.is_empty() {
+            return refuse("the volume is not one for pseudo-overwrite, and could not be changed there");
+        }
+        if !medium.medium_state().is_blank {
+            return refuse("the disc is not blank, and what is recorded on it cannot be taken back");
+        }
+        let mut border = 0_u32;
+        let borders = tracks.iter().map(|sectors| {
+            border = border.saturating_add(*sectors);
+            border
+        });
+        let wanted: Vec<u32> = std::iter::once(0).chain(borders).collect();
+        let there: Vec<u32> = medium.open_tracks()?.iter().map(|track| track.start).collect();
+        if there.is_empty() || !wanted.starts_with(&there) {
+            return refuse("the disc is blank, but divided into other tracks than the volume needs");
+        }
+        let missing = &tracks[there.len() - 1..];
+        if !missing.is_empty() {
+            medium.reserve_tracks(missing)?;
+        }
+        Ok(this)
     }
 
     fn is_pseudo_overwrite(&self) -> bool {
@@ -86,6 +109,9 @@ impl<'a> WholeUnits<'a> {
         let contains = |track: &OpenTrack| (track.start.into()..u64::from(track.end)).contains(&sector);
         let tracks = self.medium.open_tracks()?;
         if let Some(track) = tracks.iter().find(|track| contains(track)) {
+            if track.next_writable < track.start {
+                return Err(io::Error::other("the drive says that a track goes on before it begins"));
+            }
             let zeros = vec![0; if sector > track.next_writable.into() { ZEROS_BYTES } else { 0 }];
             let mut at_bytes = u64::from(track.next_writable) * size;
             while at_bytes < offset_bytes {

@@ -99,6 +99,10 @@ fn attempt(
     let upper = old.metadata.as_ref();
     let how = (unit, old.goes_on.is_some());
     let file = upper.map(|upper| upper.with(more_blocks, &mut usable, how, block_size)).transpose()?;
+    if old.pseudo_overwrite {
+        // What is left of a unit in which the metadata file goes on is written with it.
+        usable = room::whole_units(&usable, base.partition_start.0, unit);
+    }
     let (bitmaps, metadata_bitmaps) = if old.pseudo_overwrite {
         ([UNRECORDED, UNRECORDED], file.as_ref().map(|_| [UNRECORDED, UNRECORDED]))
     } else {

@@ -14,7 +14,7 @@
 //! ```
 //!
 //! Before them all, where a change broke off (`--force`), the reserve sequence is made the same as the main one. In pseudo-overwrite
-//! there are no bitmaps, and data are a step of their own before the rest of the first.
+//! there are no bitmaps, and data are a step of their own.
 //!
 //! Between two steps everything is durable. Whatever stops it, a reader finds the old tree or the new one, and whoever writes to
 //! the volume finds a bitmap that calls nothing free that either needs. `docs/crash-safety.md` has the proof and the price.
@@ -198,7 +198,8 @@ impl Plan {
             over(&[(main_at, &main[2], &main[3])]),
             over(&[(&old.integrity, &open, &closed)]),
         ];
-        self.steps = [follow].into_iter().chain(pseudo_overwrite::steps(new, old)).chain(steps).collect();
+        self.steps = pseudo_overwrite::steps(new, old, follow);
+        self.steps.extend(steps);
         self.steps.retain(|step| !step.segments.is_empty());
         self.prepared = prepared;
     }

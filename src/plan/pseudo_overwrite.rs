@@ -10,14 +10,19 @@ use super::room::{joined, without};
 use super::{Content, Plan, Segment, Step};
 use crate::error::{Error, Result};
 
-/// What is new in a change, as steps; in pseudo-overwrite data are one of their own, because what is written again may take what the
-/// disc would have gone on with. What is left of the write units there is free, and filled, so that nobody needs to read it.
-pub(super) fn steps(new: Vec<Segment>, old: &BaseInPlace) -> Vec<Step> {
+/// What is new in a change, as steps, and what makes the reserve sequence follow the main one, before anything is written over that it
+/// may lead to. In pseudo-overwrite data are a step of their own, and on a disc the first: they go where nothing was recorded,
+/// and what is written again may take what the disc would have gone on with. What is left of the write units there is free, and
+/// filled, so that nobody needs to read it.
+pub(super) fn steps(new: Vec<Segment>, old: &BaseInPlace, follow: Step) -> Vec<Step> {
     if !old.pseudo_overwrite {
-        return vec![Step { segments: new }];
+        return vec![follow, Step { segments: new }];
     }
+    let all = joined(new.iter().map(place).collect());
     let (data, rest): (Vec<_>, Vec<_>) = new.into_iter().partition(is_data);
-    [data, rest].map(|segments| Step { segments: filled_up(segments, old.write_unit_blocks.max(1)) }).into()
+    let [data, rest] = [data, rest]
+        .map(|segments| Step { segments: filled_up(segments, &all, old.write_unit_blocks.max(1)) });
+    if old.goes_on.is_some() { vec![data, follow, rest] } else { vec![follow, data, rest] }
 }
 
 fn is_data(segment: &Segment) -> bool {
@@ -28,15 +33,25 @@ fn place(segment: &Segment) -> Range<u32> {
     segment.start.0..segment.start.0 + segment.blocks
 }
 
-/// The write units that segments lie in.
-fn units<'a>(segments: impl Iterator<Item = &'a Segment>, unit: u32) -> Vec<Range<u32>> {
-    let whole = |range: Range<u32>| range.start / unit * unit..range.end.next_multiple_of(unit);
-    joined(segments.map(place).map(whole).collect())
+fn whole(range: Range<u32>, unit: u32) -> Range<u32> {
+    range.start / unit * unit..range.end.checked_next_multiple_of(unit).unwrap_or(range.end)
 }
 
-fn filled_up(mut segments: Vec<Segment>, unit: u32) -> Vec<Segment> {
-    let used = joined(segments.iter().map(place).collect());
-    let rest = without(&units(segments.iter(), unit), &used);
+/// The write units that segments lie in.
+fn units<'a>(segments: impl Iterator<Item = &'a Segment>, unit: u32) -> Vec<Range<u32>> {
+    joined(segments.map(place).map(|range| whole(range, unit)).collect())
+}
+
+/// Blocks of the write units of what is written one after the other: whatever does not touch is written by itself, though it be
+/// in the same unit.
+fn written_blocks<'a>(segments: impl Iterator<Item = &'a Segment>, unit: u32) -> u64 {
+    let runs = joined(segments.map(place).collect());
+    runs.into_iter().map(|run| whole(run, unit)).map(|run| u64::from(run.end - run.start)).sum()
+}
+
+/// Segments, and zeros in what is left of their write units by `all` that is new.
+fn filled_up(mut segments: Vec<Segment>, all: &[Range<u32>], unit: u32) -> Vec<Segment> {
+    let rest = without(&units(segments.iter(), unit), all);
     segments.extend(rest.into_iter().map(|rest| Segment {
         start: udf::Sector(rest.start),
         blocks: rest.end - rest.start,
@@ -57,10 +72,9 @@ pub(super) fn unless_full(plan: &Plan, old: &BaseInPlace) -> Result<()> {
     for step in &plan.steps {
         let ends = step.segments.iter().map(|segment| place(segment).end);
         end = ends.filter(|end| *end <= limit).fold(end, u32::max);
-        let again = units(step.segments.iter().filter(|segment| !is_data(segment)), unit);
-        again_blocks += again.iter().map(|range| u64::from(range.end - range.start)).sum::<u64>();
+        again_blocks += written_blocks(step.segments.iter().filter(|segment| !is_data(segment)), unit);
     }
-    let needed = u64::from(end.next_multiple_of(unit) - start) + again_blocks;
+    let needed = u64::from(whole(start..end, unit).end.saturating_sub(start)) + again_blocks;
     let available = u64::from(limit.saturating_sub(start));
     if needed <= available {
         return Ok(());
@@ -90,5 +104,34 @@ impl Plan {
             .map(|(start, end)| end.saturating_sub(start))
             .filter(|sectors| *sectors > 0)
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zeros_fill_units_up_and_nothing_that_is_new_elsewhere() {
+        let segment =
+            |start: u32, blocks, content| Segment { start: udf::Sector(start), blocks, twin: None, content };
+        let metadata = segment(70, 10, Content::Metadata { first: 0 });
+        let all = [64..66, 70..80];
+        let filled = filled_up(vec![metadata], &all, 32);
+        let places: Vec<_> = filled.iter().map(|segment| (place(segment), segment.content)).collect();
+        assert_eq!(places, [(66..70, Content::Zeros), (70..80, metadata.content), (80..96, Content::Zeros)]);
+    }
+
+    /// The first sectors of a sequence and one behind them are written one after the other, and cost the drive two clusters.
+    #[test]
+    fn what_does_not_touch_costs_a_unit_of_its_own() {
+        let at = |start: u32, blocks| Segment {
+            start: udf::Sector(start),
+            blocks,
+            twin: None,
+            content: Content::Prepared { first: 0 },
+        };
+        assert_eq!(written_blocks([at(32, 2), at(36, 1)].iter(), 32), 64);
+        assert_eq!(written_blocks([at(32, 2), at(34, 1)].iter(), 32), 32);
     }
 }

@@ -168,7 +168,8 @@ impl<'a> Target<'a> {
                 return Err(Error::refused(reason, hint).into());
             }
             if let (Writing::PseudoOverwrite, Output::Path(path)) = (disc.medium().writing, output) {
-                return Self::rewritable(path, disc, flags).with_context(|| path.display().to_string());
+                return Self::rewritable(path, medium, disc, flags)
+                    .with_context(|| path.display().to_string());
             }
             disc::unless_unformatted(&*disc).with_context(|| flags.output.display().to_string())?;
         }
@@ -188,7 +189,7 @@ impl<'a> Target<'a> {
             Ok(found) if found.file_type().is_block_device() => Self::device(path, flags).with_context(name),
             Ok(found) if found.is_file() => {
                 if let Some(disc) = disc::at(path, Access::of(&flags.effort)).with_context(name)? {
-                    return Self::rewritable(path, disc, flags).with_context(name);
+                    return Self::rewritable(path, medium, disc, flags).with_context(name);
                 }
                 if !flags.force && !flags.effort.dry_run {
                     let hint = "replace it with --force, or `mkudf-ms append` to it";
@@ -286,12 +287,17 @@ impl<'a> Target<'a> {
         Ok(Self::Disc(Blank { path, medium, layout, capacity_blocks, disc: Some(disc), is_new: false }))
     }
 
-    fn rewritable(path: &'a Path, disc: Box<dyn Recordable>, flags: &flags::Create) -> anyhow::Result<Self> {
-        if disc.medium().is_sequential() {
+    fn rewritable(
+        path: &'a Path,
+        medium: &'static Medium,
+        disc: Box<dyn Recordable>,
+        flags: &flags::Create,
+    ) -> anyhow::Result<Self> {
+        let is_once = disc.medium().writing == Writing::PseudoOverwrite;
+        if disc.medium().is_sequential() || (is_once && medium != disc.medium()) {
             let what = disc.medium();
             return Err(Usage(format!("it is a {}: say so with -m {}", what.description, what.name)).into());
         }
-        let is_once = disc.medium().writing == Writing::PseudoOverwrite;
         if !disc.medium_state().is_blank && (!flags.force || is_once) && !flags.effort.dry_run {
             let hint = if is_once {
                 "`mkudf-ms append` to it; what is recorded on it cannot be taken back"
@@ -372,7 +378,8 @@ impl<'a> Target<'a> {
             Self::Rewritable { path, disc } => {
                 let name = || path.display().to_string();
                 let units = WholeUnits::of_blank(&*disc, tracks).map_err(Error::Tracks).with_context(name)?;
-                let warnings = write(&units).with_context(name)?;
+                let warnings = write(&units).map_err(anyhow::Error::from);
+                let warnings = warnings.inspect_err(|_| disc::abandon(&*disc)).with_context(name)?;
                 disc::let_go(&*disc, report).with_context(name)?;
                 Ok(warnings)
             }

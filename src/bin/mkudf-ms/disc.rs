@@ -214,6 +214,13 @@ impl Blank<'_> {
     }
 }
 
+/// Writing to a disc that is written in any order failed: what was written is made durable, and the tray can be opened again. Why it
+/// failed is what is reported.
+pub(crate) fn abandon(disc: &dyn Recordable) {
+    let _ = disc.flush();
+    let _ = disc.let_go();
+}
+
 /// Nothing more is written to a disc.
 pub(crate) fn let_go(disc: &dyn Recordable, report: &Report) -> anyhow::Result<()> {
     if let Some(times) = disc.write_times() {

@@ -143,7 +143,11 @@ impl Growth<'_> {
         };
         let before = State::of(&FileReader::open(self.image)?, &ground.newest);
         // What was behind the volume and could be taken back is gone by then.
-        write().inspect_err(|error| stopped::tell(self.image, (before, &ground.newest), error, self.report))
+        write().inspect_err(|error| {
+            if let Ok(reader) = FileReader::open(self.image) {
+                stopped::tell(self.image, &reader, (before, &ground.newest), error, self.report);
+            }
+        })
     }
 
     fn ground(&self, fixed_size: bool, write_unit_blocks: u32) -> Ground {
@@ -197,7 +201,11 @@ impl Growth<'_> {
             disc::let_go(disc, self.report)?;
             Ok(written)
         });
-        written.inspect_err(|error| stopped::tell(self.image, (before, &ground.newest), error, self.report))
+        written.inspect_err(|error| {
+            let _ = disc.flush();
+            stopped::tell(self.image, &disc, (before, &ground.newest), error, self.report);
+            disc::abandon(disc);
+        })
     }
 
     /// Plans and writes.

@@ -4,12 +4,12 @@
 use std::path::Path;
 
 use mkudf_ms::Error;
-use mkudf_ms::device::{FileReader, Recordable};
+use mkudf_ms::device::Recordable;
 use mkudf_ms::media::VolumeLayout;
 use mkudf_ms::plan::{AppendSpec, Plan, SequentialTarget};
 use mkudf_ms::progress::Progress;
 use mkudf_ms::scan::Outcome;
-use mkudf_ms::session::{Continuation, Import, ImportOptions};
+use mkudf_ms::session::{self, Continuation, Import, ImportOptions};
 use mkudf_ms::stream::{StreamOptions, stream};
 use udf::read::{OpenOptions, ReadAt, Volume};
 use udf::{BlockAddress, Sector};
@@ -50,6 +50,7 @@ fn is_so(error: &anyhow::Error) -> bool {
 /// Tells what an image or a device holds that is written in any order.
 pub(crate) fn tell(
     path: &Path,
+    reader: &dyn ReadAt,
     (before, open): (Option<State>, &OpenOptions),
     error: &anyhow::Error,
     report: &Report,
@@ -57,13 +58,16 @@ pub(crate) fn tell(
     if !is_so(error) {
         return;
     }
-    let now = FileReader::open(path).ok().and_then(|reader| Volume::open(reader, open).ok());
-    let holds = match now {
+    let holds = match Volume::open(reader, open).ok() {
         None => "holds no volume that can be opened: mkudf-ms rescue finds what is left of one".into(),
         Some(volume) => {
             let what =
                 if Some(State::shown(&volume)) == before { "what it held before" } else { "all that is new" };
-            let marked = ", and is marked as being changed: mkudf-ms repair, before it is changed further";
+            let marked = if session::is_pseudo_overwritable(&volume) {
+                ", and is marked as being changed: the next change goes on from there with --force"
+            } else {
+                ", and is marked as being changed: mkudf-ms repair, before it is changed further"
+            };
             format!("holds {what}{}", if volume.is_consistent() { "" } else { marked })
         }
     };

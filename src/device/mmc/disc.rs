@@ -9,7 +9,7 @@ use udf::{BoxedError, Sector};
 
 use crate::device::{Recordable, Told, WriteTimes, lock};
 use crate::media::multisession::{MediumState, Multisession, OpenTrack, Sequential};
-use crate::media::{Drive, Medium, Writing};
+use crate::media::{Drive, Medium};
 
 use super::error::MmcError;
 use super::profile::Profile;
@@ -110,9 +110,14 @@ impl<T: Transport> Disc<T> {
         self.look_again()
     }
 
-    /// Formats the disc, so that it can be written in any order. `Ok(false)`: the drive knows no way to do that.
+    /// Formats the disc, so that it can be written in any order. `Ok(false)`: the drive knows no way to do that, or it can be done but
+    /// once and is done.
     pub fn format(&self, told: &mut dyn FnMut(u16)) -> Result<bool> {
-        let profile = self.state().profile;
+        let state = self.state();
+        if !state.can_be_formatted() {
+            return Ok(false);
+        }
+        let profile = state.profile;
         let (_, offered) = self.unit.format_capacities()?;
         let Some(chosen) = best_format(profile, &offered) else { return Ok(false) };
         self.unit.format(chosen, told)?;
@@ -189,9 +194,7 @@ impl<T: Transport + Debug> Recordable for Disc<T> {
     }
 
     fn format(&self, told: Told<'_>) -> io::Result<()> {
-        let state = self.state();
-        let is_done = state.medium.writing == Writing::PseudoOverwrite;
-        if state.profile == Profile::BD_R_SEQUENTIAL && (is_done || !state.medium_state().is_blank) {
+        if !self.state().can_be_formatted() {
             let why = "a BD-R is formatted once, for pseudo-overwrite, as long as it is blank";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
         }
@@ -203,8 +206,10 @@ impl<T: Transport + Debug> Recordable for Disc<T> {
     }
 
     fn reserve_tracks(&self, sectors: &[u32]) -> io::Result<()> {
-        sectors.iter().try_for_each(|sectors| self.unit.reserve_track(*sectors))?;
-        Ok(self.look_again()?)
+        let reserved = sectors.iter().try_for_each(|sectors| self.unit.reserve_track(*sectors));
+        // Some may have been.
+        self.look_again()?;
+        Ok(reserved?)
     }
 
     fn set_speed(&self, kilobytes_per_second: u32) -> io::Result<Option<u32>> {

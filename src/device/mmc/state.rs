@@ -110,7 +110,8 @@ impl DiscState {
             Self { profile, medium, information, tracks: Vec::new(), capacity_blocks: 0, is_formatted: true };
         if medium.is_sequential() || medium.writing == Writing::PseudoOverwrite {
             state.tracks = tracks(unit, &information)?;
-            state.capacity_blocks = state.end_of_tracks();
+            let write_unit = if medium.is_sequential() { 1 } else { medium.write_unit_blocks };
+            state.capacity_blocks = state.end_of_tracks() / write_unit * write_unit;
         } else {
             let formatted = match unit.format_capacities() {
                 Ok((formatted, _)) => formatted,
@@ -165,18 +166,22 @@ impl DiscState {
         self.tracks.iter().rev().find(|track| track.next_writable.is_some() && !track.is_reserved)
     }
 
+    /// Whether nothing speaks against formatting it: a BD-R is formatted once, while it is blank.
+    #[must_use]
+    pub fn can_be_formatted(&self) -> bool {
+        let is_done = self.medium.writing == Writing::PseudoOverwrite;
+        self.profile != Profile::BD_R_SEQUENTIAL || (!is_done && self.medium_state().is_blank)
+    }
+
     /// Tracks that more can be written to, of a disc in pseudo-overwrite.
     #[must_use]
     pub fn open_tracks(&self) -> Vec<OpenTrack> {
         let is_one = self.medium.writing == Writing::PseudoOverwrite;
-        let tracks = self.tracks.iter().filter(|_| is_one);
-        let open = tracks.filter_map(|track| {
-            let next_writable = track.next_writable?;
-            Some(OpenTrack {
-                start: track.start,
-                next_writable,
-                end: track.start.saturating_add(track.size_blocks),
-            })
+        let open = self.tracks.iter().filter(|_| is_one).filter_map(|track| {
+            let (start, end) = (track.start, track.start.saturating_add(track.size_blocks));
+            // Of a full track some drives tell an address that is none of its own.
+            let next_writable = track.next_writable.filter(|next| (start..end).contains(next))?;
+            Some(OpenTrack { start, next_writable, end })
         });
         open.collect()
     }

@@ -110,6 +110,12 @@ impl<T: Transport> Disc<T> {
             }
         }
         let unit_bytes = written.state.medium.write_unit_blocks as usize * SECTOR_BYTES;
+        let is_whole =
+            offset_bytes.is_multiple_of(unit_bytes as u64) && bytes.len().is_multiple_of(unit_bytes);
+        if written.state.medium.writing == Writing::PseudoOverwrite && !is_whole {
+            let why = format!("{} bytes at sector {sector} are no whole write units", bytes.len());
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        }
         let step = (self.unit.transport().transfer_bytes() / unit_bytes).max(1) * unit_bytes;
         for piece in bytes.chunks(step) {
             let begin = Instant::now();
@@ -149,7 +155,9 @@ fn is_page_missing(error: &io::Error) -> bool {
 
 impl<T: Transport> WriteAt for Disc<T> {
     fn order(&self) -> Order {
-        if self.medium().is_sequential() { Order::Ascending } else { Order::Any }
+        let medium = self.medium();
+        let is_appended = medium.is_sequential() || medium.writing == Writing::PseudoOverwrite;
+        if is_appended { Order::Ascending } else { Order::Any }
     }
 
     fn capacity_bytes(&self) -> Option<u64> {

@@ -19,6 +19,8 @@ pub(super) struct Faults {
     /// So many writes more are carried out.
     writes_left: Option<u64>,
     is_dead: bool,
+    /// It tells of full tracks what is not so.
+    pub(super) tells_full_tracks_as_open: bool,
     /// What only the cache holds, as far as the medium is concerned.
     cache: Option<Cache>,
 }
@@ -41,6 +43,11 @@ impl SimulatedDrive {
     /// Keeps what is written in a cache until SYNCHRONIZE CACHE, or until a track, a session or the disc is closed.
     pub fn use_volatile_cache(&self) {
         lock(&self.faults).cache = Some(Cache::default());
+    }
+
+    /// Tells of tracks in pseudo-overwrite that are full as if they went on at sector 0.
+    pub fn tell_full_tracks_as_open(&self) {
+        lock(&self.faults).tells_full_tracks_as_open = true;
     }
 
     /// The power is cut and comes back. Of the write units in the cache those are on the medium of which `survives` says so,

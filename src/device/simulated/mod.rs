@@ -81,6 +81,11 @@ impl SimulatedMedium {
         if matches!(medium.writing, Writing::Packet | Writing::Never) {
             return refuse("media of this kind are not simulated");
         }
+        // A drive counts whole clusters.
+        let capacity_blocks = match medium.writing {
+            Writing::PseudoOverwrite => capacity_blocks / medium.write_unit_blocks * medium.write_unit_blocks,
+            _ => capacity_blocks,
+        };
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(image)?;
         lock_file(&file)?;
         file.set_len(0)?;
@@ -391,7 +396,9 @@ impl SimulatedMedium {
 
 impl WriteAt for SimulatedMedium {
     fn order(&self) -> Order {
-        if self.medium().is_sequential() { Order::Ascending } else { Order::Any }
+        let medium = self.medium();
+        let is_appended = medium.is_sequential() || medium.writing == Writing::PseudoOverwrite;
+        if is_appended { Order::Ascending } else { Order::Any }
     }
 
     fn capacity_bytes(&self) -> Option<u64> {

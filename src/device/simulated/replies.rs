@@ -5,8 +5,8 @@ use zerocopy::big_endian::{U16, U32};
 
 use super::Track;
 use super::commands::{Done, SimulatedDrive, UNKNOWN_FIELD, at, word};
-use crate::device::WriteAt;
 use crate::device::mmc::{DiscInformation, SECTOR_BYTES, TrackInformation};
+use crate::device::{WriteAt, lock};
 use crate::media::multisession::{OpenTrack, Sequential};
 use crate::media::{Drive, Writing};
 
@@ -83,7 +83,11 @@ impl SimulatedDrive {
         }
         let index = usize::from(number).checked_sub(1).ok_or(UNKNOWN_FIELD)?;
         if let Some(track) = self.medium().overwriting_tracks().get(index) {
-            return Ok(overwritten_track(number, *track).as_bytes().to_vec());
+            let mut told = overwritten_track(number, *track);
+            if lock(&self.faults).tells_full_tracks_as_open {
+                told.valid |= 1;
+            }
+            return Ok(told.as_bytes().to_vec());
         }
         let of = *self.tracks().get(index).ok_or(UNKNOWN_FIELD)?;
         let mut track = blank_track(number, of);

@@ -378,6 +378,8 @@ fn a_disc_in_pseudo_overwrite_is_divided_into_tracks_and_changed_in_place() {
     assert_eq!(state()["tracks"].as_array().unwrap().len(), 1);
     let refusal = bench.fails(1, ["append", "d.img", "src"]);
     assert!(refusal.contains("IMAPI_E_IMPORT_SEEK_FAILURE"), "{refusal}");
+    let refusal = bench.fails(2, ["create", "-o", "d.img", "src"]);
+    assert!(refusal.contains("-m bd-r-pow"), "{refusal}");
     bench.done(["create", "-m", "bd-r-pow", "--verify", "-o", "d.img", "-l", "Disc", "src"]);
     assert_eq!(state()["tracks"].as_array().unwrap().len(), 4);
     let refusal = bench.fails(1, ["create", "-m", "bd-r-pow", "--force", "-o", "d.img", "src"]);

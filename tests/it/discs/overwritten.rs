@@ -61,11 +61,16 @@ fn facts(disc: &Burner<'_>) -> PseudoOverwrite {
 }
 
 fn plan_change(disc: &Burner<'_>, folder: &Folder) -> mkudf_ms::Result<(Tree, Plan)> {
+    plan_with(disc, folder, false)
+}
+
+fn plan_with(disc: &Burner<'_>, folder: &Folder, force: bool) -> mkudf_ms::Result<(Tree, Plan)> {
     let options = ImportOptions {
         manner: Manner::AsMade,
         write_unit_blocks: UNIT,
         fixed_size: true,
         pseudo_overwrite: Some(facts(disc)),
+        force,
         ..ImportOptions::default()
     };
     let request = Append { folder: folder.path(), mirror: true, update: true, fixed_size: true };
@@ -232,6 +237,133 @@ fn what_cannot_be_done_with_such_a_disc_is_refused() {
     let far = u64::from(track.next_writable + UNIT) * 2048;
     assert!(disc.write_at(far, &vec![1; 65_536]).is_err());
     assert_holds(&disc, &folder, "refused");
+}
+
+/// A drive that tells of a full track that it goes on before it begins.
+#[test]
+fn an_address_that_is_none_of_a_track_is_not_believed() {
+    let home = tempfile::tempdir().unwrap();
+    let drive = drive(&home, 12_000);
+    let mut folder = Folder::new(740);
+    folder.change(20);
+    let disc = made(&drive, &folder);
+    let tracks = disc.open_tracks().unwrap();
+    drive.tell_full_tracks_as_open();
+    disc.look_again().unwrap();
+    assert_eq!(disc.open_tracks().unwrap(), tracks);
+    std::fs::write(folder.path().join("body"), vec![7; 50_000]).unwrap();
+    write(&disc, &plan_change(&disc, &folder).unwrap()).unwrap();
+    assert_holds(&disc, &folder, "changed");
+}
+
+/// What was reserved before somebody stopped is used, and completed; other tracks are not filled with zeros.
+#[test]
+fn a_blank_disc_is_divided_no_second_time_and_not_otherwise() {
+    let folder = Folder::new(750);
+    for reserved in 0..=4 {
+        let home = tempfile::tempdir().unwrap();
+        let drive = drive(&home, 12_000);
+        let first = disc(&drive);
+        Recordable::format(&first, &mut |_| ()).unwrap();
+        let defaults = Defaults::for_drive(&first, "Again", NOW);
+        let tracks =
+            FileSystemImage::new_on(&first, defaults).unwrap().create_result().unwrap().plan().tracks();
+        assert_eq!(tracks.len(), 3);
+        let before = if reserved == 4 { vec![3200] } else { tracks[..reserved].to_vec() };
+        first.reserve_tracks(&before).unwrap();
+        drop(first);
+        if reserved < 4 {
+            let disc = made(&drive, &folder);
+            assert_eq!(disc.state().tracks.len(), 4);
+            assert_holds(&disc, &folder, &format!("{reserved} reserved before"));
+            continue;
+        }
+        let disc = disc(&drive);
+        let mut image = FileSystemImage::new_on(&disc, Defaults::for_drive(&disc, "", NOW)).unwrap();
+        let error = image.create_result().unwrap().write_to_disc(&disc, &Progress::new()).unwrap_err();
+        assert!(error.to_string().contains("other tracks"), "{error}");
+        assert!(disc.medium_state().is_blank);
+    }
+}
+
+/// A result is for the disc as it was when it was made: another volume hides nothing, and nothing is written twice.
+#[test]
+fn a_result_is_written_once() {
+    let home = tempfile::tempdir().unwrap();
+    let drive = drive(&home, 12_000);
+    let folder = Folder::new(760);
+    let disc = disc(&drive);
+    Recordable::format(&disc, &mut |_| ()).unwrap();
+    let mut image = FileSystemImage::new_on(&disc, Defaults::for_drive(&disc, "Once", NOW)).unwrap();
+    image.add_tree(folder.path(), "/", Conflict::Error).unwrap();
+    let result = image.create_result().unwrap();
+    result.write_to_disc(&disc, &Progress::new()).unwrap();
+    let error = result.write_to_disc(&disc, &Progress::new()).unwrap_err();
+    assert!(error.to_string().contains("not blank"), "{error}");
+    let import = || {
+        let defaults = Defaults::for_drive(&disc, "", NOW);
+        FileSystemImage::import_from(&disc, defaults, &ImportOptions::default()).unwrap()
+    };
+    let mut image = import();
+    image.add_bytes("/new", vec![1; 100_000], Conflict::Error).unwrap();
+    let result = image.create_result().unwrap();
+    // Somebody broke off: data are there that nothing leads to.
+    drive.die_after(1);
+    result.write_to_disc(&disc, &Progress::new()).unwrap_err();
+    drive.cut_power(|| true).unwrap();
+    disc.look_again().unwrap();
+    let error = result.write_to_disc(&disc, &Progress::new()).unwrap_err();
+    assert!(matches!(error, Error::DiscMismatch { .. }), "{error}");
+    let mut image = import();
+    image.add_bytes("/new", vec![1; 100_000], Conflict::Error).unwrap();
+    image.create_result().unwrap().write_to_disc(&disc, &Progress::new()).unwrap();
+    assert_clean(&disc, "written again");
+}
+
+/// Where a change broke off, the reserve sequence is written first; data go where the disc goes on all the same.
+#[test]
+fn a_forced_change_writes_data_once() {
+    let home = tempfile::tempdir().unwrap();
+    let drive = drive(&home, 24_000);
+    let mut folder = Folder::new(770);
+    folder.change(20);
+    let disc = made(&drive, &folder);
+    drive.medium().set_replaces_elsewhere(true).unwrap();
+    std::fs::write(folder.path().join("body"), vec![7; 50_000]).unwrap();
+    let planned = plan_change(&disc, &folder).unwrap();
+    // Up to where the reserve sequence leads to the new tree.
+    let writes = {
+        let before = std::fs::read(home.path().join("disc.img")).unwrap();
+        let sidecar = std::fs::read(home.path().join("disc.img.media")).unwrap();
+        let log = drive.log().len();
+        write(&disc, &planned).unwrap();
+        let writes = written(&drive, log);
+        let reserve = writes.iter().position(|range| range.start < 256).unwrap();
+        std::fs::write(home.path().join("disc.img"), before).unwrap();
+        std::fs::write(home.path().join("disc.img.media"), sidecar).unwrap();
+        reserve
+    };
+    drop(disc);
+    drop(drive);
+    let drive = SimulatedDrive::with(SimulatedMedium::open(&home.path().join("disc.img")).unwrap().unwrap());
+    let disc = self::disc(&drive);
+    drive.die_after(writes as u64 + 1);
+    write(&disc, &planned).unwrap_err();
+    drive.cut_power(|| true).unwrap();
+    drop(disc);
+    let disc = self::disc(&drive);
+    std::fs::write(folder.path().join("large"), vec![9; 2_000_000]).unwrap();
+    let track = data_track(&disc);
+    let (log, replaced) = (drive.log().len(), drive.medium().replacements());
+    write(&disc, &plan_with(&disc, &folder, true).unwrap()).unwrap();
+    assert_holds(&disc, &folder, "forced");
+    let data: u32 = written(&drive, log)
+        .iter()
+        .filter(|range| (track.next_writable..track.end).contains(&range.start))
+        .map(|range| range.end - range.start)
+        .sum();
+    let replaced = drive.medium().replacements() - replaced;
+    assert!(data > 900 && replaced < 20, "{data} sectors of data, {replaced} clusters written again");
 }
 
 /// A volume of another kind that was copied to such a disc.
