@@ -14,6 +14,7 @@ try format "$tool" format --yes $drive
 refused format-again "as long as it is blank" "$tool" format --yes $drive
 refused create-as-other "" "$tool" create -m bd-r -o $drive "$stages/1"
 try create "$tool" create -v --speed 4x --verify -o $drive -l "OVERWRITTEN" "$stages/1" || exit 0
+grep -q "; [1-9][0-9]* bytes went from pages of files" <<< "$out" && ok from-pages || fail from-pages "$out"
 extracted created 1
 refused create-again "not blank" "$tool" create -o $drive "$stages/1"
 for n in 2 3 4; do
