@@ -44,11 +44,15 @@ pub(super) fn doubts<R: ReadAt>(survey: &Survey<'_, '_, R>, counted: Counted) ->
     doubts
 }
 
-/// Whether something is not where it says that it is: it, or all the rest, may have been relocated by a table that is lost.
+/// Whether something is not where it says that it is: it, or all the rest, may have been relocated by a table that is lost. Or a table
+/// that was found by itself relocates it, which may be of another volume.
 fn is_displaced<R: ReadAt>(survey: &Survey<'_, '_, R>, newest: &View<'_, R>) -> bool {
     let bitmaps = survey.catalogue.records.iter().filter(|record| record.kind == Kind::Bitmap);
     let is_elsewhere = |record: &Record| newest.address(record.at_bytes, record.location).is_none();
-    survey.views.iter().any(|view| view.is_partition) || bitmaps.into_iter().any(is_elsewhere)
+    let is_spared = |partition: &udf::read::Partition| matches!(partition.kind, PartitionKind::Sparable(_));
+    survey.views.iter().any(|view| view.is_partition)
+        || bitmaps.into_iter().any(is_elsewhere)
+        || (newest.state.at_bytes.is_none() && newest.volume.partitions().iter().any(is_spared))
 }
 
 /// Whether the partition has spare packets, and no copy of its sparing table can be read.
