@@ -1,5 +1,5 @@
 //! Pseudo-overwrite on a simulated medium: tracks that go on where they end, and what is written again takes the place of what
-//! they would go on with (MMC-6 4.5.3.5, Pseudo-Overwrite).
+//! they would go on with (MMC-6, BD-R Pseudo-Overwrite Feature).
 //!
 //! The image has everything where its address says. What a drive would put elsewhere only costs what it costs there: the
 //! cluster where a track would have gone on. Its address holds nothing until it is written to.

@@ -1,5 +1,5 @@
 """Owns: BD-R in pseudo-overwrite in the emulated burner, which knows none: a handler for its ring (LAB_HANDLER of lab_drive) that teaches the
-model of the drive FORMAT UNIT for it, writes again, and what they cost (MMC-6 4.5.3.5, 5.3.29, 6.5).
+model of the drive FORMAT UNIT for it, writes again, and what they cost (MMC-6, BD-R Pseudo-Overwrite Feature).
 
 The file has everything where its address says; where a track would have gone on is used up by what is written again."""
 import os
