@@ -10,6 +10,8 @@ use zerocopy::FromBytes;
 
 /// Volume descriptors and file set descriptors that are kept of each kind; a device has tens of them.
 const MOST_OF_A_KIND: usize = 4096;
+/// Entries of sparing tables that are kept, together: those of four copies of the longest there can be.
+const MOST_SPARING_ENTRIES: usize = 1 << 18;
 /// Bytes of a descriptor that are kept: a logical volume descriptor with more maps than there are.
 const MOST_BYTES: usize = 4096;
 
@@ -20,8 +22,8 @@ pub(super) enum Kind {
     Entry(FileType),
     /// The first file identifier of a directory: that of its parent.
     Parent,
-    /// A bitmap of a partition's free space.
-    Bitmap,
+    /// An account of a partition's free space: a bitmap or a table.
+    Space,
 }
 
 /// A descriptor in a partition: 16 bytes, of which there may be one for each block.
@@ -82,8 +84,10 @@ impl Catalogue {
     pub(super) fn take(&mut self, at_bytes: u64, bytes: &[u8]) {
         let Some(tag) = Tag::read(bytes) else { return };
         if tag.kind() == TagIdentifier::SPARING_TABLE {
-            let room = MOST_OF_A_KIND.saturating_sub(self.sparing.len());
-            self.sparing.extend(sparing_copy(at_bytes, &tag, bytes).into_iter().take(room));
+            let kept: usize = self.sparing.iter().map(|copy| copy.entries.len() + 1).sum();
+            let copy =
+                sparing_copy(at_bytes, bytes).filter(|copy| kept + copy.entries.len() < MOST_SPARING_ENTRIES);
+            self.sparing.extend(copy);
         }
         if !is_plausible(&tag) {
             return;
@@ -107,7 +111,9 @@ impl Catalogue {
                     self.records.push(record(Kind::Parent));
                 }
             }
-            TagIdentifier::SPACE_BITMAP => self.records.push(record(Kind::Bitmap)),
+            TagIdentifier::SPACE_BITMAP | TagIdentifier::UNALLOCATED_SPACE_ENTRY => {
+                self.records.push(record(Kind::Space));
+            }
             kind => {
                 let count = self.counts.entry(kind).or_default();
                 if is_kept_whole(kind) && *count < MOST_OF_A_KIND {
@@ -147,21 +153,23 @@ fn is_plausible(tag: &Tag) -> bool {
         && tag.descriptor_crc_length.get() > 0
 }
 
-/// The copy of a sparing table that begins here, if it is one. Their tags have no number of their own (UDF 2.2.12).
-fn sparing_copy(at_bytes: u64, tag: &Tag, bytes: &[u8]) -> Option<SparingCopy> {
-    let is_sealed = tag.checksum == tag.expected_checksum() && tag.descriptor_crc_length.get() > 0;
-    let table = SparingTable::peek(Some(bytes).filter(|_| is_sealed)?, Place::Within).ok()?;
-    if !table.sparing_identifier.is(EntityIdentifier::SPARING_TABLE) {
+/// The copy of a sparing table that begins here, if it is one with a good seal.
+fn sparing_copy(at_bytes: u64, bytes: &[u8]) -> Option<SparingCopy> {
+    let kind = TagIdentifier::SPARING_TABLE;
+    let tag = Tag::check_any_location(bytes, kind, SparingTable::NAME, Place::Within).ok()?;
+    let (table, entries) = SparingTable::ref_from_prefix(bytes).ok()?;
+    let is_one = table.sparing_identifier.is(EntityIdentifier::SPARING_TABLE);
+    // Without a CRC nothing would tell what its entries were.
+    if !is_one || usize::from(tag.descriptor_crc_length.get()) < size_of::<SparingTable>() - Tag::LEN {
         return None;
     }
     let count = usize::from(table.reallocation_table_length.get());
-    let entries = bytes.get(size_of::<SparingTable>()..)?.chunks_exact(size_of::<SparingEntry>()).take(count);
-    let entries = entries.filter_map(|entry| SparingEntry::read_from_bytes(entry).ok());
+    let entries = entries.chunks_exact(size_of::<SparingEntry>()).take(count);
     Some(SparingCopy {
         at_bytes,
         location: tag.location.get(),
         sequence_number: table.sequence_number.get(),
-        entries: entries.collect(),
+        entries: entries.filter_map(|entry| SparingEntry::read_from_bytes(entry).ok()).collect(),
     })
 }
 

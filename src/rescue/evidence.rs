@@ -10,8 +10,8 @@ use udf::volume::{
 use zerocopy::FromBytes;
 
 use super::catalogue::{Catalogue, Kind, Record, Whole};
+use super::map::Status;
 use super::survey::{Counted, Survey};
-use super::tables::Table;
 use super::verdict::Reason;
 use super::view::{View, Way};
 
@@ -25,8 +25,7 @@ pub(super) fn doubts<R: ReadAt>(survey: &Survey<'_, '_, R>, counted: Counted) ->
         Way::FoundRoot => Some("the file set of the volume is lost, its root directory was found"),
         Way::Lost => Some("the file set of the volume and its root directory are lost"),
     };
-    let is_put_together = newest.state.table.as_ref().is_some_and(Table::is_put_together);
-    if is_put_together {
+    if newest.is_put_together() {
         let what = "the newest virtual allocation table is lost, its entries were put together";
         doubts.push(Reason::Inferred(what));
     } else if let Some(what) =
@@ -44,15 +43,16 @@ pub(super) fn doubts<R: ReadAt>(survey: &Survey<'_, '_, R>, counted: Counted) ->
     doubts
 }
 
-/// Whether something is not where it says that it is: it, or all the rest, may have been relocated by a table that is lost. Or a table
-/// that was found by itself relocates it, which may be of another volume.
+/// Whether something may lie elsewhere than it is looked for: by a sparing table that is lost, or by one that was found by itself, which
+/// may be of another volume. Every volume that has spare packets has an account of its free space, too.
 fn is_displaced<R: ReadAt>(survey: &Survey<'_, '_, R>, newest: &View<'_, R>) -> bool {
-    let bitmaps = survey.catalogue.records.iter().filter(|record| record.kind == Kind::Bitmap);
-    let is_elsewhere = |record: &Record| newest.address(record.at_bytes, record.location).is_none();
-    let is_spared = |partition: &udf::read::Partition| matches!(partition.kind, PartitionKind::Sparable(_));
-    survey.views.iter().any(|view| view.is_partition)
-        || bitmaps.into_iter().any(is_elsewhere)
-        || (newest.state.at_bytes.is_none() && newest.volume.partitions().iter().any(is_spared))
+    let is_map_lost = newest.state.at_bytes.is_none();
+    let is_space =
+        |record: &Record| record.kind == Kind::Space && !survey.ground.claimed.has(record.at_bytes);
+    let map = newest.volume.device().device.map();
+    let is_read = map.within(0, survey.size_bytes).all(|stretch| stretch.status == Status::Finished);
+    let is_partition = survey.views.iter().any(|view| view.is_partition);
+    is_map_lost && (is_partition || !is_read || survey.catalogue.records.iter().any(is_space))
 }
 
 /// Whether the partition has spare packets, and no copy of its sparing table can be read.

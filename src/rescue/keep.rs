@@ -161,7 +161,7 @@ impl<R: ReadAt> Saver<'_, '_, R> {
         item: &mut Item,
     ) -> Result<(), Trouble> {
         let extraction = &self.extractions[number];
-        let takes_streams = extraction.takes_streams();
+        let takes_streams = extraction.takes_streams() && item.kind == ItemKind::File;
         if !takes_streams && entry.stream_directory.is_some() {
             self.summary.with_streams += 1;
         }

@@ -8,7 +8,7 @@ use udf::general::{Descriptor, ExtentKind, ShortAd};
 use udf::partition::{MetadataPartitionMap, PartitionMap, PartitionMaps};
 use zerocopy::{FromZeros, IntoBytes};
 
-use super::catalogue::Catalogue;
+use super::catalogue::{Catalogue, Kind};
 use super::framed::Patch;
 use super::state::State;
 use super::view::SEAL;
@@ -60,7 +60,8 @@ fn try_guess(state: &State, catalogue: &Catalogue) -> Option<Patch> {
 /// them, in the part of it in which most are.
 fn places(state: &State, catalogue: &Catalogue, start: u32) -> BTreeMap<u32, u32> {
     let found = || {
-        catalogue.records.iter().filter_map(|record| {
+        let of_metadata = catalogue.records.iter().filter(|record| record.kind != Kind::Space);
+        of_metadata.filter_map(|record| {
             let below = state.frame.sector(record.at_bytes)?.checked_sub(start)?;
             // Those that lie where the partition below would have them are of that one.
             (below != record.location).then_some((record.location, below))

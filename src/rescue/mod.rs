@@ -182,16 +182,20 @@ fn views<'a, R: ReadAt>(
 ) -> Vec<View<'a, R>> {
     let mut frames = frame::frames(catalogue, options.block_size);
     let mut views: Vec<View<'a, R>> = Vec::new();
+    let mut budget = tables::MOST_ENTRIES;
     for frame in &frames {
-        let states = tables::generations(device, State::described(catalogue, frame), catalogue);
+        let states = State::described(catalogue, frame);
+        let states = tables::generations(device, states, catalogue, &mut budget);
         let room = MOST_VIEWS.saturating_sub(views.len());
-        views.extend(states.iter().take(room).filter_map(|state| View::open(device, state, catalogue)));
+        let opened = states.iter().take(room).filter_map(|state| View::open(device, state, catalogue));
+        // A table that was put together and leads nowhere says that there was none.
+        views.extend(opened.filter(|view| view.way != view::Way::Lost || !view.is_put_together()));
     }
     if views.is_empty() {
         frames.extend(frame::frame_of_entries(catalogue, options.block_size));
         for frame in &frames {
             let with_tables = State::inferred_virtual(catalogue, frame);
-            let mut states = tables::generations(device, with_tables, catalogue);
+            let mut states = tables::generations(device, with_tables, catalogue, &mut budget);
             if states.is_empty() {
                 states = State::inferred(catalogue, frame);
             }
@@ -206,7 +210,7 @@ fn views<'a, R: ReadAt>(
         let view = views.remove(current);
         views.insert(0, view);
     }
-    let inferred = beside(device, catalogue, &views);
+    let inferred = beside(device, catalogue, &views, &mut budget);
     views.extend(inferred);
     views
 }
@@ -236,6 +240,7 @@ fn beside<'a, R: ReadAt>(
     device: &'a RoughDevice<R>,
     catalogue: &Catalogue,
     views: &[View<'a, R>],
+    budget: &mut u64,
 ) -> Vec<View<'a, R>> {
     let unplaced: Vec<Record> = unplaced(catalogue, views).copied().collect();
     let mut states: Vec<State> = Vec::new();
@@ -243,7 +248,7 @@ fn beside<'a, R: ReadAt>(
     for view in views.iter().filter(|view| view.state.table.is_some()) {
         if !frames.contains(&view.state.frame) {
             frames.push(view.state.frame);
-            states.extend(tables::of_records(device, &view.state, unplaced.iter()));
+            states.extend(tables::of_records(device, &view.state, unplaced.iter(), budget));
         }
     }
     for frame in views.iter().map(|view| view.state.frame) {
@@ -314,6 +319,7 @@ fn surveyed<R: ReadAt>(survey: &mut Survey<'_, '_, R>) -> Result<Found> {
     found.doubts = evidence::doubts(survey, counted);
     found.doubts.extend(rival);
     detached(survey, &mut found)?;
+    survey.aside_of_nameless();
     let block_bytes = |number: usize| survey.views[number].volume.block_size().bytes();
     for (number, record) in survey.nameless() {
         if let Some(address) = survey.views[number].address(record.at_bytes, record.location)

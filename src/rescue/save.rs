@@ -186,6 +186,7 @@ impl<'s, 'a, R: ReadAt> Saver<'s, 'a, R> {
                     }
                     return Ok(());
                 };
+                self.summary.with_streams += u64::from(entry.stream_directory.is_some());
                 let mut listing = Listing::new(&view.volume, &entry);
                 for found in listing.by_ref() {
                     self.child(&here, &mut to, &mut names, &found)?;

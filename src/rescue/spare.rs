@@ -31,14 +31,21 @@ fn packet_blocks(copy: &SparingCopy) -> u32 {
     least.unwrap_or(PACKET_BLOCKS).min(PACKET_BLOCKS)
 }
 
-/// The sectors of the spare packets that something lies in.
+/// The sectors of the spare packets that something lies in, ascending.
 pub(super) fn packets(catalogue: &Catalogue, frame: &Frame) -> Vec<Range<u32>> {
     let copies = copies(catalogue, frame);
     let Some(newest) = copies.first() else { return Vec::new() };
     let blocks = packet_blocks(newest);
     let used = newest.entries.iter().filter(|entry| entry.is_in_use());
-    let starts = used.map(|entry| entry.mapped_location.get());
-    starts.map(|start| start..start.saturating_add(blocks)).collect()
+    let mut starts: Vec<u32> = used.map(|entry| entry.mapped_location.get()).collect();
+    starts.sort_unstable();
+    starts.into_iter().map(|start| start..start.saturating_add(blocks)).collect()
+}
+
+/// Whether a sector lies in one of these packets, which are ascending.
+pub(super) fn is_in(packets: &[Range<u32>], sector: u32) -> bool {
+    let behind = packets.partition_point(|packet| packet.start <= sector);
+    behind.checked_sub(1).is_some_and(|index| packets[index].contains(&sector))
 }
 
 /// The map of a sparable partition, by the copies of its sparing table that are left.

@@ -1,5 +1,6 @@
 //! States of volumes: a logical volume descriptor and the partitions that it needs, found together or put together.
 
+use std::cell::OnceCell;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -89,8 +90,9 @@ impl State {
             found.push((whole.content(), state));
         }
         let mut states: Vec<Self> = found.into_iter().map(|(_, state)| state).collect();
+        let start = OnceCell::new();
         for state in &mut states {
-            state.borrow(catalogue);
+            state.borrow(catalogue, &start);
         }
         states.sort_by_key(|state| Reverse(state.at_bytes));
         states
@@ -124,7 +126,7 @@ impl State {
     }
 
     /// Takes a partition that it still lacks from the nearest sequence that has one of its number, or infers where it begins.
-    fn borrow(&mut self, catalogue: &Catalogue) {
+    fn borrow(&mut self, catalogue: &Catalogue, start: &OnceCell<Option<u32>>) {
         let place = self.at_bytes.unwrap_or(0);
         for number in numbers(&self.map_table) {
             if self.partitions.iter().any(|partition| partition.partition_number == number) {
@@ -135,7 +137,8 @@ impl State {
             let nearest = others.min_by_key(|(whole, _)| whole.at_bytes.abs_diff(place));
             let inferred = || {
                 self.is_inferred = true;
-                Some(partition(number, physical_start(catalogue, &self.frame)?))
+                let start = start.get_or_init(|| physical_start(catalogue, &self.frame));
+                Some(partition(number, (*start)?))
             };
             if let Some(partition) = nearest.map(|(_, partition)| *partition).or_else(inferred) {
                 self.partitions.push(partition);
@@ -277,9 +280,9 @@ fn physical_start(catalogue: &Catalogue, frame: &Frame) -> Option<u32> {
         .filter(|record| matches!(record.kind, Kind::Entry(FileType::METADATA | FileType::METADATA_MIRROR)));
     // What was relocated lies in no partition.
     let spare = spare::packets(catalogue, frame);
-    let is_in_place = |record: &&Record| {
-        !spare.iter().any(|packet| frame.sector(record.at_bytes).is_some_and(|at| packet.contains(&at)))
-    };
+    let is_relocated =
+        |record: &Record| frame.sector(record.at_bytes).is_some_and(|sector| spare::is_in(&spare, sector));
+    let is_in_place = |record: &&Record| spare.is_empty() || !is_relocated(record);
     let all = || partition_starts(catalogue.records.iter().filter(is_in_place), frame);
     let votes = Some(partition_starts(files, frame)).filter(|votes| !votes.is_empty()).unwrap_or_else(all);
     votes.first().map(|(start, _)| *start)

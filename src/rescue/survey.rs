@@ -44,6 +44,8 @@ pub(super) struct Survey<'s, 'a, R> {
     /// Which of them are of the directory with an ICB.
     pub(super) loose_of: HashMap<BlockAddress, usize>,
     broken: Vec<Broken>,
+    /// Directories of streams that were gone through, of each view.
+    stream_directories: HashSet<(usize, BlockAddress)>,
     pub(super) size_bytes: u64,
     progress: &'s Progress,
 }
@@ -62,6 +64,7 @@ impl<'s, 'a, R: ReadAt> Survey<'s, 'a, R> {
             loose: Vec::new(),
             loose_of: HashMap::new(),
             broken: Vec::new(),
+            stream_directories: HashSet::new(),
             size_bytes,
             progress,
         }
@@ -87,7 +90,7 @@ impl<'s, 'a, R: ReadAt> Survey<'s, 'a, R> {
                         continue;
                     }
                     counted.directories += 1;
-                    self.aside(view, &entry);
+                    self.aside(number, &entry);
                     Box::new(Listing::new(&view.volume, &entry))
                 }
             };
@@ -101,7 +104,7 @@ impl<'s, 'a, R: ReadAt> Survey<'s, 'a, R> {
                     Ok(entry) if entry.is_directory() => pending.push(Source::Directory(found.icb)),
                     Ok(entry) => {
                         counted.files += 1;
-                        self.aside(view, &entry);
+                        self.aside(number, &entry);
                         self.ground.claim(view, &entry, claimant);
                     }
                     Err(_) if found.is_directory() => {
@@ -119,23 +122,39 @@ impl<'s, 'a, R: ReadAt> Survey<'s, 'a, R> {
     }
 
     /// Claims what belongs to a file beside its content: named streams, and a file of extended attributes.
-    fn aside(&mut self, view: &View<'a, R>, entry: &Entry) {
+    fn aside(&mut self, number: usize, entry: &Entry) {
+        let view = &self.views[number];
         if let Some(attributes) = entry.extended_attribute_icb.and_then(|icb| view.volume.entry(&icb).ok()) {
             self.ground.claim(view, &attributes, Claimant::Newest);
         }
         let Some(streams) = entry.stream_directory.and_then(|icb| view.volume.entry(&icb).ok()) else {
             return;
         };
-        self.streams(view, &streams);
+        self.streams(number, &streams);
     }
 
-    fn streams(&mut self, view: &View<'a, R>, directory: &Entry) {
-        if !directory.is_directory() || !self.ground.claim(view, directory, Claimant::Newest) {
+    fn streams(&mut self, number: usize, directory: &Entry) {
+        let view = &self.views[number];
+        // Numbers of a virtual partition may stand for others in an older state, though the directory has stayed.
+        let is_older_table = number > 0 && view.state.table.is_some();
+        let is_new = directory.is_directory() && self.ground.claim(view, directory, Claimant::Newest);
+        let is_due = is_new || (is_older_table && directory.is_directory());
+        if !is_due || !self.stream_directories.insert((number, directory.icb)) {
             return;
         }
         for found in Listing::new(&view.volume, directory).filter(|found| !found.is_parent()) {
             if let Ok(stream) = view.volume.entry(&found.icb) {
                 self.ground.claim(view, &stream, Claimant::Newest);
+            }
+        }
+    }
+
+    /// Claims the streams of files that no name leads to: they are theirs.
+    pub(super) fn aside_of_nameless(&mut self) {
+        for (number, record) in self.nameless() {
+            let entry = entry_at(&self.views[number], &record);
+            if let Some(entry) = entry.filter(|entry| !is_stream(entry)) {
+                self.aside(number, &entry);
             }
         }
     }
@@ -147,7 +166,7 @@ impl<'s, 'a, R: ReadAt> Survey<'s, 'a, R> {
         if icb.bytes() > 0
             && let Ok(directory) = view.volume.entry(&icb)
         {
-            self.streams(view, &directory);
+            self.streams(number, &directory);
         }
     }
 
@@ -242,9 +261,19 @@ impl<'s, 'a, R: ReadAt> Survey<'s, 'a, R> {
             for found in Listing::new(&view.volume, &directory).filter(Found::is_deleted) {
                 if let Some(at_bytes) = view.device_byte(found.icb.start()).filter(|_| found.icb.bytes() > 0)
                     && !self.ground.reached.has(at_bytes)
-                    && view.volume.entry(&found.icb).is_ok_and(|entry| is_same(&found, &entry))
+                    && let Ok(entry) = view.volume.entry(&found.icb)
+                    && is_same(&found, &entry)
                 {
                     self.ground.deleted.set(at_bytes);
+                    let streams = entry.stream_directory.and_then(|icb| view.volume.entry(&icb).ok());
+                    let streams = streams.filter(Entry::is_directory);
+                    let names = streams.iter().flat_map(|streams| Listing::new(&view.volume, streams));
+                    for stream in names.filter(|name| !name.is_parent()) {
+                        let at_bytes = view.device_byte(stream.icb.start());
+                        if let Some(at_bytes) = at_bytes {
+                            self.ground.deleted.set(at_bytes);
+                        }
+                    }
                 }
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use udf::file::{AllocationForm, ExtendedFileEntry, FileSetDescriptor, FileType, IcbTag};
-use udf::general::{Descriptor, ExtentKind, LongAd, ShortAd};
+use udf::general::{Descriptor, ExtentKind, ShortAd};
 use udf::partition::{NO_BLOCK, PartitionMap, PartitionMaps, PhysicalPartitionMap, VirtualTableHeader};
 use udf::read::{ReadAt, Volume};
 use udf::{Block, BlockAddress, Sector};
@@ -15,12 +15,12 @@ use super::framed::{Framed, Patch};
 use super::ground::version;
 use super::rough::RoughDevice;
 use super::state::{State, longest};
-use super::view::{SEAL, open};
+use super::view::{Roots, SEAL, open};
 
 /// Tables of a volume that are looked at, the newest first.
 const MOST_TABLES: usize = 4096;
 /// Entries of all tables that are read, together: 256 MiB of them.
-const MOST_ENTRIES: u64 = 1 << 26;
+pub(super) const MOST_ENTRIES: u64 = 1 << 26;
 /// Blocks of contents that a table which is put together may have: more numbers than a disc has blocks.
 const MOST_NUMBERS: u32 = 1 << 26;
 
@@ -48,6 +48,7 @@ pub(super) fn generations<'a, R: ReadAt>(
     device: &'a RoughDevice<R>,
     states: Vec<State>,
     catalogue: &Catalogue,
+    budget: &mut u64,
 ) -> Vec<State> {
     let (volumes, mut all): (Vec<State>, Vec<State>) = states.into_iter().partition(State::is_virtual);
     // Of those of which nothing is known the first is to be believed first.
@@ -79,9 +80,11 @@ pub(super) fn generations<'a, R: ReadAt>(
     }
     let last = found.iter().find_map(|state| Some((state.table.as_ref()?.sector, opened(device, state)?)));
     match last {
-        Some((sector, volume)) => all.extend(behind(device, newest, (sector, &volume), catalogue)),
-        // Only the volume's own descriptors tell that there were tables.
-        None if newest.at_bytes.is_some() => all.extend(without_any(device, newest, catalogue)),
+        Some((sector, volume)) => all.extend(behind(device, newest, (sector, &volume), catalogue, budget)),
+        // Only the volume's own descriptors tell that there were tables; and where another volume is, they may be left over.
+        None if all.is_empty() && found.is_empty() && newest.at_bytes.is_some() => {
+            all.extend(without_any(device, newest, catalogue, budget));
+        }
         None => {}
     }
     all.extend(found);
@@ -89,7 +92,8 @@ pub(super) fn generations<'a, R: ReadAt>(
 }
 
 fn opened<'a, R: ReadAt>(device: &'a RoughDevice<R>, state: &State) -> Option<Volume<Framed<'a, R>>> {
-    open(device, state, Vec::new(), None)
+    // The file set may be lost.
+    open(device, state, Vec::new(), None).or_else(|| open(device, state, Vec::new(), Some(Roots::default())))
 }
 
 /// The partition underneath, as long as can be, to look for tables in.
@@ -100,7 +104,7 @@ fn probe<'a, R: ReadAt>(device: &'a RoughDevice<R>, state: &State) -> Option<Vol
     state.logical.number_of_partition_maps = 1.into();
     state.logical.map_table_length = u32::try_from(state.map_table.len()).ok()?.into();
     longest(&mut state.partitions);
-    open(device, &state, Vec::new(), Some(LongAd::default()))
+    open(device, &state, Vec::new(), Some(Roots::default()))
 }
 
 /// The number of the partition underneath.
@@ -123,6 +127,7 @@ fn behind<R: ReadAt>(
     newest: &State,
     (last, volume): (u32, &Volume<Framed<'_, R>>),
     catalogue: &Catalogue,
+    budget: &mut u64,
 ) -> Option<State> {
     let is_behind = |at_bytes| newest.frame.sector(at_bytes).is_some_and(|sector| sector > last);
     let records = catalogue.records.iter().filter(|record| is_behind(record.at_bytes));
@@ -141,11 +146,16 @@ fn behind<R: ReadAt>(
     header.number_of_directories = u32::MAX.into();
     let mut entry = ExtendedFileEntry::new_zeroed();
     entry.modification_date_and_time = table.head.entry.modified;
-    put_together(newest, device, entries, &places, header, entry)
+    put_together(newest, device, entries, &places, (header, entry), budget)
 }
 
 /// The state of a volume of whose tables none is left: of each number the last that was recorded, file sets among them.
-fn without_any<R: ReadAt>(device: &RoughDevice<R>, newest: &State, catalogue: &Catalogue) -> Option<State> {
+fn without_any<R: ReadAt>(
+    device: &RoughDevice<R>,
+    newest: &State,
+    catalogue: &Catalogue,
+    budget: &mut u64,
+) -> Option<State> {
     let sets = catalogue.of_kind::<FileSetDescriptor>();
     let mut places = numbered(newest, catalogue.records.iter());
     places.extend(sets.map(|(whole, _)| (whole.at_bytes, whole.location)));
@@ -154,7 +164,7 @@ fn without_any<R: ReadAt>(device: &RoughDevice<R>, newest: &State, catalogue: &C
     // How many files there are is not known.
     header.number_of_files = u32::MAX.into();
     header.number_of_directories = u32::MAX.into();
-    put_together(newest, device, Vec::new(), &places, header, ExtendedFileEntry::new_zeroed())
+    put_together(newest, device, Vec::new(), &places, (header, ExtendedFileEntry::new_zeroed()), budget)
 }
 
 /// A state for entries that no table leads to: of each number the last.
@@ -162,11 +172,12 @@ pub(super) fn of_records<'c, R: ReadAt>(
     device: &RoughDevice<R>,
     state: &State,
     records: impl Iterator<Item = &'c Record>,
+    budget: &mut u64,
 ) -> Option<State> {
     let mut places = numbered(state, records);
     places.sort_unstable();
     let header = VirtualTableHeader::new_zeroed();
-    put_together(state, device, Vec::new(), &places, header, ExtendedFileEntry::new_zeroed())
+    put_together(state, device, Vec::new(), &places, (header, ExtendedFileEntry::new_zeroed()), budget)
 }
 
 /// Where entries lie that may have a number in a table, and which.
@@ -183,7 +194,7 @@ fn is_in_virtual(state: &State, record: &Record) -> bool {
             == Some(record.location)
     };
     match record.kind {
-        Kind::Entry(FileType::VIRTUAL_ALLOCATION_TABLE) | Kind::Parent | Kind::Bitmap => false,
+        Kind::Entry(FileType::VIRTUAL_ALLOCATION_TABLE) | Kind::Parent | Kind::Space => false,
         Kind::Entry(FileType::UNSPECIFIED) => !in_lower(),
         Kind::Entry(_) => true,
     }
@@ -195,13 +206,14 @@ fn put_together<R: ReadAt>(
     device: &RoughDevice<R>,
     mut entries: Vec<u32>,
     places: &[(u64, u32)],
-    mut header: VirtualTableHeader,
-    mut entry: ExtendedFileEntry,
+    (mut header, mut entry): (VirtualTableHeader, ExtendedFileEntry),
+    budget: &mut u64,
 ) -> Option<State> {
     let (block_size, start) = (state.frame.block_size, start(state)?);
     // Behind the end of the device: its ICB, then its body.
     let sector = end(&state.frame, device)?;
-    let most = sector.min(MOST_NUMBERS);
+    let blocks = block_size.blocks_for(device.size_bytes());
+    let most = u32::try_from(blocks).unwrap_or(u32::MAX).min(sector).min(MOST_NUMBERS);
     for (at_bytes, number) in places.iter().filter(|(_, number)| *number < most) {
         let Some(block) = state.frame.sector(*at_bytes).and_then(|sector| sector.checked_sub(start)) else {
             continue;
@@ -212,9 +224,7 @@ fn put_together<R: ReadAt>(
         }
         entries[index] = block;
     }
-    if entries.is_empty() {
-        return None;
-    }
+    *budget = budget.checked_sub(entries.len() as u64).filter(|_| !entries.is_empty())?;
     header.length_of_header = u16::try_from(size_of::<VirtualTableHeader>()).ok()?.into();
     header.length_of_implementation_use = 0.into();
     header.previous_icb_location = NO_BLOCK.into();

@@ -62,7 +62,7 @@ pub enum Reason {
     #[error("no directory names it")]
     NoName,
     /// It is a named stream, and which file's is not known.
-    #[error("it is a named stream of a file whose entry is lost")]
+    #[error("it is a named stream, and which file's is not known")]
     Stream,
     /// Its directory is not reached from the root.
     #[error("the directories above it are lost")]
@@ -184,7 +184,7 @@ pub struct Summary {
     pub entries: u64,
     /// Entries that lie in no partition that is known, and were left.
     pub unplaced: u64,
-    /// Files whose named streams were left behind, because they were not asked for.
+    /// Files and directories whose named streams were left behind: those of files, where they were not asked for.
     pub with_streams: u64,
     /// Bytes of the device that could not be read, or were not to be.
     pub unreadable_bytes: u64,

@@ -16,6 +16,7 @@ use super::framed::{Framed, Patch};
 use super::metadata;
 use super::rough::RoughDevice;
 use super::state::State;
+use super::tables::Table;
 use crate::plan::record::SessionRecord;
 
 /// A sequence that exists in memory only: at the last sectors that a number can name, behind any device.
@@ -35,6 +36,15 @@ pub(super) enum Way {
     FoundRoot,
     /// Neither was found.
     Lost,
+}
+
+/// What a file set leads to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Roots {
+    /// The root directory.
+    pub(super) directory: LongAd,
+    /// The directory of the system's streams, if there is one.
+    streams: LongAd,
 }
 
 /// A state of a volume that can be read.
@@ -62,7 +72,7 @@ impl<'a, R: ReadAt> View<'a, R> {
             if let Some(volume) = open(device, state, patches.clone(), None) {
                 return view(volume, Way::FoundFileSet);
             }
-            let nowhere = LongAd::default();
+            let nowhere = Roots::default();
             let Some(probe) = open(device, state, patches.clone(), Some(nowhere)) else { continue };
             let (way, root) = root(&probe, &state.frame, catalogue);
             return view(open(device, state, patches, Some(root))?, way);
@@ -72,7 +82,7 @@ impl<'a, R: ReadAt> View<'a, R> {
 
     /// Opens a partition of which nothing but entries tells.
     pub(super) fn of_partition(device: &'a RoughDevice<R>, state: State) -> Option<Self> {
-        let volume = open(device, &state, Vec::new(), Some(LongAd::default()))?;
+        let volume = open(device, &state, Vec::new(), Some(Roots::default()))?;
         Some(Self { volume, state, way: Way::Lost, record: None, is_partition: true })
     }
 
@@ -80,6 +90,11 @@ impl<'a, R: ReadAt> View<'a, R> {
     pub(super) fn device_byte(&self, address: BlockAddress) -> Option<u64> {
         let run = self.volume.locate(address).ok()?;
         self.state.frame.device_byte(self.state.frame.block_size.offset_of(run.sector))
+    }
+
+    /// Whether it is read through a virtual allocation table that was put together.
+    pub(super) fn is_put_together(&self) -> bool {
+        self.state.table.as_ref().is_some_and(Table::is_put_together)
     }
 
     /// Where the virtual allocation table lies on the device, if it is one that was found there.
@@ -163,12 +178,12 @@ pub(super) fn open<'a, R: ReadAt>(
     device: &'a RoughDevice<R>,
     state: &State,
     mut patches: Vec<Patch>,
-    root: Option<LongAd>,
+    roots: Option<Roots>,
 ) -> Option<Volume<Framed<'a, R>>> {
     let block_size = state.frame.block_size;
     let mut state = state.clone();
-    if let Some(root) = root {
-        patches.push(put_file_set(&mut state, root)?);
+    if let Some(roots) = roots {
+        patches.push(put_file_set(&mut state, roots)?);
     }
     let mut bytes = vec![0; usize::try_from(block_size.bytes_in(SEQUENCE_BLOCKS)).ok()?];
     let mut sector = 0;
@@ -222,7 +237,7 @@ pub(super) fn open<'a, R: ReadAt>(
 }
 
 /// Puts a file set descriptor with this root behind the end of the first partition.
-fn put_file_set(state: &mut State, root: LongAd) -> Option<Patch> {
+fn put_file_set(state: &mut State, roots: Roots) -> Option<Patch> {
     let block_size = state.frame.block_size;
     let mut physical = PartitionMaps::new(&state.map_table).flatten().zip(0_u16..).filter_map(
         |(map, reference)| match map {
@@ -239,14 +254,15 @@ fn put_file_set(state: &mut State, root: LongAd) -> Option<Patch> {
     let address = BlockAddress::new(reference, block);
     state.logical.logical_volume_contents_use = LongAd::icb(block_size.bytes(), address, 0);
     let mut set = FileSetDescriptor::new_zeroed();
-    set.root_directory_icb = root;
+    set.root_directory_icb = roots.directory;
+    set.system_stream_directory_icb = roots.streams;
     let mut bytes = vec![0; block_size.len()];
     set.write(&[], &mut bytes, SEAL, block);
     Some(Patch { volume_bytes: block_size.offset_of(Sector(sector)), bytes })
 }
 
 /// The root directory: that of the newest file set that is found, or the newest directory that is its own parent.
-fn root<R: ReadAt>(volume: &Volume<Framed<'_, R>>, frame: &Frame, catalogue: &Catalogue) -> (Way, LongAd) {
+fn root<R: ReadAt>(volume: &Volume<Framed<'_, R>>, frame: &Frame, catalogue: &Catalogue) -> (Way, Roots) {
     let sets = catalogue.of_kind::<FileSetDescriptor>();
     let sets = sets.filter(|(whole, set)| {
         let is_here = address_in(volume, frame, whole.at_bytes, whole.location).is_some();
@@ -254,14 +270,18 @@ fn root<R: ReadAt>(volume: &Volume<Framed<'_, R>>, frame: &Frame, catalogue: &Ca
     });
     let newest = sets.max_by_key(|(whole, set)| (set.recording_date_and_time.moment(), whole.at_bytes));
     if let Some((_, set)) = newest {
-        return (Way::FoundFileSet, set.root_directory_icb);
+        let roots = Roots { directory: set.root_directory_icb, streams: set.system_stream_directory_icb };
+        return (Way::FoundFileSet, roots);
     }
     let directories = catalogue.entries(FileType::DIRECTORY);
     let roots = directories.filter_map(|record| Some((record.at_bytes, root_at(volume, frame, record)?)));
     let newest = roots.max_by_key(|(at_bytes, entry)| (entry.attributes_changed.moment(), *at_bytes));
     match newest {
-        Some((_, entry)) => (Way::FoundRoot, LongAd::icb(frame.block_size.bytes(), entry.icb, 0)),
-        None => (Way::Lost, LongAd::default()),
+        Some((_, entry)) => {
+            let directory = LongAd::icb(frame.block_size.bytes(), entry.icb, 0);
+            (Way::FoundRoot, Roots { directory, ..Roots::default() })
+        }
+        None => (Way::Lost, Roots::default()),
     }
 }
 

@@ -81,9 +81,9 @@ fn told(summary: &Summary, name: &str, report: &Report) {
         report.failure(&format!("{name}: {entries} in no partition that is known"));
     }
     if summary.with_streams > 0 {
-        let files = text::things(summary.with_streams, "file has", "files have");
+        let files = text::things(summary.with_streams, "file or directory has", "files or directories have");
         report.note(&format!(
-            "{name}: {files} named streams, which were left behind: --xattrs takes them along"
+            "{name}: {files} named streams that were left behind: --xattrs takes those of files"
         ));
     }
     if summary.unreadable_bytes > 0 {

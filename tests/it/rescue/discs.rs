@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use mkudf_ms::rescue::{Options, Verdict};
+use mkudf_ms::rescue::{Options, Reason, Verdict};
 use udf::file::{FileType, IcbTag};
 use udf::general::{Tag, TagIdentifier};
 use udf::{BlockSize, Place, Revision};
@@ -109,6 +109,18 @@ fn lost_tables_cost_certainty_and_no_file() {
                 assert_eq!(rescued.of(Verdict::Certain).count(), 0, "{context}");
             }
         }
+    }
+}
+
+#[test]
+fn a_lost_file_set_takes_no_table_with_it() {
+    for case in cases() {
+        let rescued = case.rescue(&case.image, damage::file_set(&case));
+        let context = format!("{}, without its file set: {rescued:?}", case.name);
+        rescued.assert_honest(&case, "no file set");
+        assert_files(&case, &rescued, &context);
+        let is_put_together = |doubt: &Reason| doubt.to_string().contains("put together");
+        assert!(!rescued.summary.doubts.iter().any(is_put_together), "{context}");
     }
 }
 

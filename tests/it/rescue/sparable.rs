@@ -47,6 +47,30 @@ fn case(revision: Revision, packet_blocks: u16, seed: u64) -> Case {
     case
 }
 
+/// The same with one packet relocated, in which only the content of a file lies.
+fn case_of_contents(revision: Revision, packet_blocks: u16) -> Case {
+    let folder = Folder::new(840);
+    std::fs::write(folder.path().join("large"), vec![5; 400_000]).unwrap();
+    let device = MemoryDevice::new();
+    let spec = Spec {
+        rewritable_blocks: Some(12_288),
+        packet_blocks: Some(packet_blocks),
+        ..spec(revision, BlockSize::B2048)
+    };
+    create(folder.path(), &spec, &device).unwrap();
+    let name = format!("{revision} in packets of {packet_blocks}, contents relocated");
+    let states = vec![of_folder(folder.path())];
+    let mut case = Case { name, image: device.into_bytes(), block_size: BlockSize::B2048, sessions: states };
+    let volume = case.volume();
+    let entry = volume.lookup("large").unwrap();
+    let extent = volume.extents(&entry).next().unwrap().unwrap();
+    let packet = u32::from(packet_blocks);
+    let block = (extent.start.block.0 + 2 * packet) / packet * packet;
+    drop(volume);
+    move_packets(&mut case, &[block]);
+    case
+}
+
 fn relocate(case: &mut Case, seed: u64) {
     let sparable = sparable(case);
     let packet = u32::from(sparable.map.packet_length.get());
@@ -63,6 +87,14 @@ fn relocate(case: &mut Case, seed: u64) {
     });
     let used: Vec<u32> = used.take(sparable.entries().len()).collect();
     assert!(used.len() > 4 && used.contains(&root), "{}: {used:?}", case.name);
+    move_packets(case, &used);
+}
+
+fn move_packets(case: &mut Case, used: &[u32]) {
+    let sparable = sparable(case);
+    let packet = u32::from(sparable.map.packet_length.get());
+    let start = case.volume().partitions()[0].start().unwrap().0;
+    let bytes_of = |first: u32| first as usize * BLOCK..(first + packet) as usize * BLOCK;
     let mut entries = sparable.entries().to_vec();
     for (block, entry) in used.iter().zip(&mut entries) {
         entry.original_location = (*block).into();
@@ -125,10 +157,11 @@ fn tables_that_nothing_leads_to_are_found_and_used() {
     }
 }
 
-/// Nobody knows then which packets are not where they were.
+/// Nobody knows then which packets are not where they were; nothing may show that any are, where they hold contents only.
 #[test]
 fn nothing_is_certain_without_any_table() {
-    for case in cases() {
+    let of_contents = KINDS.map(|(revision, packet_blocks)| case_of_contents(revision, packet_blocks));
+    for case in cases().chain(of_contents) {
         let tables: Vec<u32> = sparable(&case).map.locations().collect();
         let mut images = vec![(String::from("the tables"), case.image.clone())];
         images.extend(damage::all_volume_descriptors(&case));

@@ -99,6 +99,30 @@ fn those_of_a_file_whose_entry_is_lost_are_saved_by_themselves() {
     }
 }
 
+/// The names of the files are lost, and not their entries: the streams are theirs.
+#[test]
+fn those_of_files_without_names_are_not_saved_by_themselves() {
+    for revision in [Revision::V2_00, Revision::V2_01, Revision::V2_60] {
+        let case = case(revision);
+        let root = case.volume().root_icb();
+        let mut image = without(&case, &root);
+        // Nor are names found by themselves.
+        let volume = case.volume();
+        let entry = volume.root().unwrap();
+        for extent in volume.extents(&entry).map(Result::unwrap) {
+            let names = LongAd::icb(2048, extent.start, 0);
+            image = without(&Case { image, name: case.name.clone(), sessions: Vec::new(), ..case }, &names);
+        }
+        let rescued = case.rescue(&image, Vec::new());
+        let is_stream = |item: &&mkudf_ms::rescue::Item| item.reasons.contains(&Reason::Stream);
+        assert_eq!(rescued.items.values().filter(is_stream).count(), 0, "{}: {rescued:?}", case.name);
+        let bodies: Vec<_> = rescued.found().into_values().filter_map(|item| item.body).collect();
+        for file in FILES {
+            assert!(bodies.contains(&format!("file {file}").into_bytes()), "{}: {rescued:?}", case.name);
+        }
+    }
+}
+
 #[test]
 fn they_are_extended_attributes_where_that_is_asked_for_and_what_is_missing_is_told() {
     let probe = tempfile::NamedTempFile::new().unwrap();
