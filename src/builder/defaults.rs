@@ -88,7 +88,7 @@ impl Defaults {
             write_unit_blocks: medium.write_unit_blocks,
             rewritable_blocks: medium.capacity_blocks.filter(|_| medium.is_in_place()),
             packet_blocks: u16::try_from(medium.write_unit_blocks).ok().filter(|_| in_packets),
-            pseudo_overwrite: medium.writing == Writing::PseudoOverwrite,
+            pseudo_overwrite: medium.is_pseudo_overwritten(),
             is_device: false,
             sequential: None,
             layout: None,

@@ -6,7 +6,6 @@ use std::io;
 use std::sync::Mutex;
 
 use super::{Order, Recordable, Taking, WriteAt, lock};
-use crate::media::Writing;
 use crate::media::multisession::OpenTrack;
 
 /// Zeros are written in pieces of so many bytes, which are whole write units of every medium.
@@ -34,7 +33,7 @@ impl<'a> WholeUnits<'a> {
     /// would have to fill it up.
     pub fn of_blank(medium: &'a dyn Recordable, tracks: &[u32]) -> io::Result<Self> {
         let this = Self::of(medium);
-        if !this.is_pseudo_overwrite() {
+        if !medium.medium().is_pseudo_overwritten() {
             return Ok(this);
         }
         let refuse = |why| Err(io::Error::new(io::ErrorKind::InvalidInput, why));
@@ -59,10 +58,6 @@ impl<'a> WholeUnits<'a> {
             medium.reserve_tracks(missing)?;
         }
         Ok(this)
-    }
-
-    fn is_pseudo_overwrite(&self) -> bool {
-        self.medium.medium().writing == Writing::PseudoOverwrite
     }
 
     fn sector_bytes(&self) -> u64 {
@@ -101,7 +96,7 @@ impl<'a> WholeUnits<'a> {
     /// Fills a track up to where something is to be written; how many bytes from there on are of one kind: recorded before, or
     /// where the track goes on.
     fn go_on_to(&self, offset_bytes: u64) -> io::Result<u64> {
-        if !self.is_pseudo_overwrite() {
+        if !self.medium.medium().is_pseudo_overwritten() {
             return Ok(u64::MAX);
         }
         let size = self.sector_bytes();
@@ -128,9 +123,8 @@ impl<'a> WholeUnits<'a> {
 }
 
 impl WriteAt for WholeUnits<'_> {
-    /// In pseudo-overwrite, what is written out of order is written twice.
     fn order(&self) -> Order {
-        if self.is_pseudo_overwrite() { Order::Ascending } else { self.medium.order() }
+        self.medium.order()
     }
 
     fn capacity_bytes(&self) -> Option<u64> {

@@ -118,6 +118,18 @@ impl Medium {
         matches!(self.writing, Writing::Packet | Writing::PseudoOverwrite)
     }
 
+    /// Whether its drive puts elsewhere what is written again.
+    #[must_use]
+    pub fn is_pseudo_overwritten(&self) -> bool {
+        self.writing == Writing::PseudoOverwrite
+    }
+
+    /// Whether what is new on it goes behind what there is.
+    #[must_use]
+    pub fn is_appended(&self) -> bool {
+        self.is_sequential() || self.is_pseudo_overwritten()
+    }
+
     /// Whether it is written one sector after the other.
     #[must_use]
     pub fn is_sequential(&self) -> bool {

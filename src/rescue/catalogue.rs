@@ -83,10 +83,13 @@ impl Catalogue {
     /// Takes what begins at a place of the device, if it is a descriptor with a good seal.
     pub(super) fn take(&mut self, at_bytes: u64, bytes: &[u8]) {
         let Some(tag) = Tag::read(bytes) else { return };
-        if tag.kind() == TagIdentifier::SPARING_TABLE {
-            let kept: usize = self.sparing.iter().map(|copy| copy.entries.len() + 1).sum();
-            let copy =
-                sparing_copy(at_bytes, bytes).filter(|copy| kept + copy.entries.len() < MOST_SPARING_ENTRIES);
+        // Blank blocks have this kind, too, and no CRC.
+        if tag.kind() == TagIdentifier::SPARING_TABLE && tag.descriptor_crc_length.get() > 0 {
+            let has_room = |copy: &SparingCopy| {
+                let kept: usize = self.sparing.iter().map(|copy| copy.entries.len() + 1).sum();
+                kept + copy.entries.len() < MOST_SPARING_ENTRIES
+            };
+            let copy = sparing_copy(at_bytes, bytes).filter(has_room);
             self.sparing.extend(copy);
         }
         if !is_plausible(&tag) {

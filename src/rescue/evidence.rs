@@ -46,13 +46,15 @@ pub(super) fn doubts<R: ReadAt>(survey: &Survey<'_, '_, R>, counted: Counted) ->
 /// Whether something may lie elsewhere than it is looked for: by a sparing table that is lost, or by one that was found by itself, which
 /// may be of another volume. Every volume that has spare packets has an account of its free space, too.
 fn is_displaced<R: ReadAt>(survey: &Survey<'_, '_, R>, newest: &View<'_, R>) -> bool {
-    let is_map_lost = newest.state.at_bytes.is_none();
+    if newest.state.at_bytes.is_some() {
+        return false;
+    }
     let is_space =
         |record: &Record| record.kind == Kind::Space && !survey.ground.claimed.has(record.at_bytes);
     let map = newest.volume.device().device.map();
     let is_read = map.within(0, survey.size_bytes).all(|stretch| stretch.status == Status::Finished);
     let is_partition = survey.views.iter().any(|view| view.is_partition);
-    is_map_lost && (is_partition || !is_read || survey.catalogue.records.iter().any(is_space))
+    is_partition || !is_read || survey.catalogue.records.iter().any(is_space)
 }
 
 /// Whether the partition has spare packets, and no copy of its sparing table can be read.

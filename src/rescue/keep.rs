@@ -180,8 +180,10 @@ impl<R: ReadAt> Saver<'_, '_, R> {
                     }
                 }
                 Warning::NotRestored { why, .. } => {
-                    let before = item.not_restored.take();
-                    item.not_restored = Some(before.map_or(why.clone(), |before| format!("{before}; {why}")));
+                    item.not_restored = Some(match item.not_restored.take() {
+                        None => why,
+                        Some(before) => format!("{before}; {why}"),
+                    });
                 }
                 other => item.reasons.push(Reason::Host(other.to_string())),
             }

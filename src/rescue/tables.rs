@@ -79,13 +79,10 @@ pub(super) fn generations<'a, R: ReadAt>(
         found.push(state.with_table(table));
     }
     let last = found.iter().find_map(|state| Some((state.table.as_ref()?.sector, opened(device, state)?)));
-    match last {
-        Some((sector, volume)) => all.extend(behind(device, newest, (sector, &volume), catalogue, budget)),
-        // Only the volume's own descriptors tell that there were tables; and where another volume is, they may be left over.
-        None if all.is_empty() && found.is_empty() && newest.at_bytes.is_some() => {
-            all.extend(without_any(device, newest, catalogue, budget));
-        }
-        None => {}
+    let last = last.as_ref().map(|(sector, volume)| (*sector, volume));
+    // Only the volume's own descriptors tell that there were tables; and where another volume is, they may be left over.
+    if last.is_some() || (all.is_empty() && found.is_empty() && newest.at_bytes.is_some()) {
+        all.extend(behind(device, newest, last, catalogue, budget));
     }
     all.extend(found);
     all
@@ -121,15 +118,18 @@ fn start(state: &State) -> Option<u32> {
     Some(partition.partition_starting_location.get())
 }
 
-/// The state that what was recorded behind the last table that is left tells of: what has a number there replaces what had it.
+/// The state that what was recorded behind the last table tells of, or all that was recorded if none is left: what has a number
+/// there replaces what had it.
 fn behind<R: ReadAt>(
     device: &RoughDevice<R>,
     newest: &State,
-    (last, volume): (u32, &Volume<Framed<'_, R>>),
+    last: Option<(u32, &Volume<Framed<'_, R>>)>,
     catalogue: &Catalogue,
     budget: &mut u64,
 ) -> Option<State> {
-    let is_behind = |at_bytes| newest.frame.sector(at_bytes).is_some_and(|sector| sector > last);
+    let is_behind = |at_bytes| {
+        newest.frame.sector(at_bytes).is_some_and(|sector| last.is_none_or(|(last, _)| sector > last))
+    };
     let records = catalogue.records.iter().filter(|record| is_behind(record.at_bytes));
     let sets = catalogue.of_kind::<FileSetDescriptor>().filter(|(whole, _)| is_behind(whole.at_bytes));
     let mut places = numbered(newest, records);
@@ -138,33 +138,18 @@ fn behind<R: ReadAt>(
     }
     places.extend(sets.map(|(whole, _)| (whole.at_bytes, whole.location)));
     places.sort_unstable();
-    let table = volume.virtual_table()?;
-    let entries = table.entries().iter().map(|entry| entry.get()).collect();
-    let mut header = table.head.header.unwrap_or_else(VirtualTableHeader::new_zeroed);
+    let (mut entries, mut header) = (Vec::new(), VirtualTableHeader::new_zeroed());
+    let mut entry = ExtendedFileEntry::new_zeroed();
+    if let Some((_, volume)) = last {
+        let table = volume.virtual_table()?;
+        entries = table.entries().iter().map(|entry| entry.get()).collect();
+        header = table.head.header.unwrap_or(header);
+        entry.modification_date_and_time = table.head.entry.modified;
+    }
     // How many files there are now is not known.
     header.number_of_files = u32::MAX.into();
     header.number_of_directories = u32::MAX.into();
-    let mut entry = ExtendedFileEntry::new_zeroed();
-    entry.modification_date_and_time = table.head.entry.modified;
     put_together(newest, device, entries, &places, (header, entry), budget)
-}
-
-/// The state of a volume of whose tables none is left: of each number the last that was recorded, file sets among them.
-fn without_any<R: ReadAt>(
-    device: &RoughDevice<R>,
-    newest: &State,
-    catalogue: &Catalogue,
-    budget: &mut u64,
-) -> Option<State> {
-    let sets = catalogue.of_kind::<FileSetDescriptor>();
-    let mut places = numbered(newest, catalogue.records.iter());
-    places.extend(sets.map(|(whole, _)| (whole.at_bytes, whole.location)));
-    places.sort_unstable();
-    let mut header = VirtualTableHeader::new_zeroed();
-    // How many files there are is not known.
-    header.number_of_files = u32::MAX.into();
-    header.number_of_directories = u32::MAX.into();
-    put_together(newest, device, Vec::new(), &places, (header, ExtendedFileEntry::new_zeroed()), budget)
 }
 
 /// A state for entries that no table leads to: of each number the last.

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use mkudf_ms::device::{self, BlockDevice, ImageFile, Pipe, Recordable, WholeUnits, WriteAt};
-use mkudf_ms::media::{Drive, Medium, VolumeLayout, Writing};
+use mkudf_ms::media::{Drive, Medium, VolumeLayout};
 use mkudf_ms::plan::{Plan, Spec};
 use mkudf_ms::progress::Progress;
 use mkudf_ms::scan::{self, FileId, NoSession};
@@ -100,7 +100,7 @@ fn spec(job: &Create, flags: &flags::Create, target: &Target<'_>) -> anyhow::Res
         device_blocks,
         rewritable_blocks: rewritable_blocks.transpose()?,
         packet_blocks: u16::try_from(job.medium.write_unit_blocks).ok().filter(|_| is_sparable),
-        pseudo_overwrite: job.medium.writing == Writing::PseudoOverwrite,
+        pseudo_overwrite: job.medium.is_pseudo_overwritten(),
     })
 }
 
@@ -167,7 +167,7 @@ impl<'a> Target<'a> {
                 let hint = "format it, if it can be: mkudf-ms format; or leave out -m and --layout";
                 return Err(Error::refused(reason, hint).into());
             }
-            if let (Writing::PseudoOverwrite, Output::Path(path)) = (disc.medium().writing, output) {
+            if let (true, Output::Path(path)) = (disc.medium().is_pseudo_overwritten(), output) {
                 return Self::rewritable(path, medium, disc, flags)
                     .with_context(|| path.display().to_string());
             }
@@ -293,7 +293,7 @@ impl<'a> Target<'a> {
         disc: Box<dyn Recordable>,
         flags: &flags::Create,
     ) -> anyhow::Result<Self> {
-        let is_once = disc.medium().writing == Writing::PseudoOverwrite;
+        let is_once = disc.medium().is_pseudo_overwritten();
         if disc.medium().is_sequential() || (is_once && medium != disc.medium()) {
             let what = disc.medium();
             return Err(Usage(format!("it is a {}: say so with -m {}", what.description, what.name)).into());
@@ -378,10 +378,15 @@ impl<'a> Target<'a> {
             Self::Rewritable { path, disc } => {
                 let name = || path.display().to_string();
                 let units = WholeUnits::of_blank(&*disc, tracks).map_err(Error::Tracks).with_context(name)?;
-                let warnings = write(&units).map_err(anyhow::Error::from);
-                let warnings = warnings.inspect_err(|_| disc::abandon(&*disc)).with_context(name)?;
+                let warnings = write(&units).with_context(name);
+                if warnings.is_err() {
+                    // Why it failed is what is reported.
+                    let _ = disc.flush();
+                    let _ = disc.let_go();
+                    return warnings;
+                }
                 disc::let_go(&*disc, report).with_context(name)?;
-                Ok(warnings)
+                warnings
             }
             Self::Device { path, device } => write(&*device).with_context(|| path.display().to_string()),
         }

@@ -110,7 +110,7 @@ pub(crate) fn unless_unformatted(disc: &dyn Recordable) -> mkudf_ms::Result<()> 
 
 /// What the drive says of a disc in pseudo-overwrite, if it is one.
 pub(crate) fn pseudo_overwrite(disc: &dyn Recordable) -> mkudf_ms::Result<Option<PseudoOverwrite>> {
-    if disc.medium().writing != Writing::PseudoOverwrite {
+    if !disc.medium().is_pseudo_overwritten() {
         return Ok(None);
     }
     let offered = disc.multisession();
@@ -212,13 +212,6 @@ impl Blank<'_> {
         }
         done
     }
-}
-
-/// Writing to a disc that is written in any order failed: what was written is made durable, and the tray can be opened again. Why it
-/// failed is what is reported.
-pub(crate) fn abandon(disc: &dyn Recordable) {
-    let _ = disc.flush();
-    let _ = disc.let_go();
 }
 
 /// Nothing more is written to a disc.

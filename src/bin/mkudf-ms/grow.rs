@@ -204,7 +204,7 @@ impl Growth<'_> {
         written.inspect_err(|error| {
             let _ = disc.flush();
             stopped::tell(self.image, &disc, (before, &ground.newest), error, self.report);
-            disc::abandon(disc);
+            let _ = disc.let_go();
         })
     }
 

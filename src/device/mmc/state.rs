@@ -108,7 +108,7 @@ impl DiscState {
         let information = unit.disc_information()?;
         let mut state =
             Self { profile, medium, information, tracks: Vec::new(), capacity_blocks: 0, is_formatted: true };
-        if medium.is_sequential() || medium.writing == Writing::PseudoOverwrite {
+        if medium.is_appended() {
             state.tracks = tracks(unit, &information)?;
             let write_unit = if medium.is_sequential() { 1 } else { medium.write_unit_blocks };
             state.capacity_blocks = state.end_of_tracks() / write_unit * write_unit;
@@ -169,14 +169,14 @@ impl DiscState {
     /// Whether nothing speaks against formatting it: a BD-R is formatted once, while it is blank.
     #[must_use]
     pub fn can_be_formatted(&self) -> bool {
-        let is_done = self.medium.writing == Writing::PseudoOverwrite;
+        let is_done = self.medium.is_pseudo_overwritten();
         self.profile != Profile::BD_R_SEQUENTIAL || (!is_done && self.medium_state().is_blank)
     }
 
     /// Tracks that more can be written to, of a disc in pseudo-overwrite.
     #[must_use]
     pub fn open_tracks(&self) -> Vec<OpenTrack> {
-        let is_one = self.medium.writing == Writing::PseudoOverwrite;
+        let is_one = self.medium.is_pseudo_overwritten();
         let open = self.tracks.iter().filter(|_| is_one).filter_map(|track| {
             let (start, end) = (track.start, track.start.saturating_add(track.size_blocks));
             // Of a full track some drives tell an address that is none of its own.

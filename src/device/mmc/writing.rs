@@ -8,7 +8,7 @@ use rustix::io::Errno;
 
 use crate::device::buffer::length;
 use crate::device::{Order, Taking, WriteAt, WriteTimes, lock, mapped, no_space};
-use crate::media::{Drive as _, Writing};
+use crate::media::Drive as _;
 
 use super::disc::{Disc, is_cd};
 use super::error::MmcError;
@@ -58,7 +58,7 @@ impl Written {
             (track.start..track.start.saturating_add(track.size_blocks)).contains(&start)
         };
         let Some(track) = self.state.tracks.iter_mut().find(contains) else { return };
-        if self.state.medium.writing == Writing::PseudoOverwrite && track.next_writable != Some(start) {
+        if self.state.medium.is_pseudo_overwritten() && track.next_writable != Some(start) {
             self.is_outdated = true;
             return;
         }
@@ -112,7 +112,7 @@ impl<T: Transport> Disc<T> {
         let unit_bytes = written.state.medium.write_unit_blocks as usize * SECTOR_BYTES;
         let is_whole =
             offset_bytes.is_multiple_of(unit_bytes as u64) && bytes.len().is_multiple_of(unit_bytes);
-        if written.state.medium.writing == Writing::PseudoOverwrite && !is_whole {
+        if written.state.medium.is_pseudo_overwritten() && !is_whole {
             let why = format!("{} bytes at sector {sector} are no whole write units", bytes.len());
             return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
         }
@@ -155,9 +155,7 @@ fn is_page_missing(error: &io::Error) -> bool {
 
 impl<T: Transport> WriteAt for Disc<T> {
     fn order(&self) -> Order {
-        let medium = self.medium();
-        let is_appended = medium.is_sequential() || medium.writing == Writing::PseudoOverwrite;
-        if is_appended { Order::Ascending } else { Order::Any }
+        if self.medium().is_appended() { Order::Ascending } else { Order::Any }
     }
 
     fn capacity_bytes(&self) -> Option<u64> {

@@ -12,7 +12,6 @@ use super::{SimulatedMedium, bytes_there};
 use crate::device::mmc::command::{self, Command};
 use crate::device::mmc::{Answer, Configuration, Data, Profile, SECTOR_BYTES, Sense, Transport};
 use crate::device::{WriteAt, lock};
-use crate::media::Writing;
 
 const BECOMING_READY: Sense = Sense::new(2, 0x04, 0x01);
 const NO_MEDIUM: Sense = Sense::new(2, 0x3A, 0x01);
@@ -100,10 +99,7 @@ impl SimulatedDrive {
             command::Read10::CODE => self.read(block),
             command::Write10::CODE => self.write(block, out),
             command::SynchronizeCache::CODE => self.durably(|medium| nothing(medium.flush())),
-            command::ReserveTrack::CODE => {
-                // What is set aside in sessions is no track of theirs until it is written.
-                nothing(self.medium.reserve_track(word(block, 5)))
-            }
+            command::ReserveTrack::CODE => nothing(self.medium.reserve_track(word(block, 5))),
             command::CloseTrackSession::CODE => self.durably(|_| self.close(block)),
             command::Blank::CODE => self.durably(|medium| nothing(medium.erase())),
             command::FormatUnit::CODE => self.durably(|medium| nothing(medium.format())),
@@ -156,7 +152,7 @@ impl SimulatedDrive {
     }
 
     fn profile(&self) -> Profile {
-        if self.medium.medium().writing == Writing::PseudoOverwrite {
+        if self.medium.medium().is_pseudo_overwritten() {
             return Profile::BD_R_SEQUENTIAL;
         }
         let is_it = |profile: &Profile| profile.medium() == Some(self.medium.medium());
@@ -168,7 +164,7 @@ impl SimulatedDrive {
         let mut features = vec![0, 0, 3, 4];
         features.extend(profile.0.to_be_bytes());
         features.extend([1, 0]);
-        if self.medium.medium().writing == Writing::PseudoOverwrite {
+        if self.medium.medium().is_pseudo_overwritten() {
             let [high, low] = Configuration::PSEUDO_OVERWRITE.to_be_bytes();
             features.extend([high, low, 1, 0]);
         }

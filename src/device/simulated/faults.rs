@@ -139,6 +139,6 @@ impl Cache {
         overwriting.lose(&before.overwriting, lost.map(sector));
         *state = State { spare_units, spared, overwriting, ..before };
         state.find_what_was_recorded(end_bytes);
-        state.write(&medium.sidecar, true)
+        state.write(&medium.sidecar)
     }
 }

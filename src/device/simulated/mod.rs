@@ -91,7 +91,7 @@ impl SimulatedMedium {
         file.set_len(0)?;
         let state = State { is_formatted, ..State::blank(medium, capacity_blocks) };
         let sidecar = sidecar(image);
-        state.write(&sidecar, true)?;
+        state.write(&sidecar)?;
         Ok(Self { image: file, sidecar, state: Mutex::new(state) })
     }
 
@@ -208,7 +208,7 @@ impl SimulatedMedium {
         self.flush()?;
         let mut state = lock(&self.state);
         state.close_track(self.image.metadata()?.len())?;
-        state.write(&self.sidecar, true)
+        state.write(&self.sidecar)
     }
 
     /// Closes the session that is open: the next one begins behind the gap that the medium needs. Without a gap for another,
@@ -217,7 +217,7 @@ impl SimulatedMedium {
         self.flush()?;
         let mut state = lock(&self.state);
         state.close(self.image.metadata()?.len(), 0)?;
-        state.write(&self.sidecar, true)
+        state.write(&self.sidecar)
     }
 
     /// Closes the disc, and the session if one is open: nothing can be written any more.
@@ -228,7 +228,7 @@ impl SimulatedMedium {
         }
         let mut state = lock(&self.state);
         state.is_finalized = true;
-        state.write(&self.sidecar, true)
+        state.write(&self.sidecar)
     }
 
     /// Blanks it: all is gone, and it is written in sessions from now on. What is written once cannot be blanked, and what is
@@ -269,7 +269,7 @@ impl SimulatedMedium {
         let spare_units = state.spare_units.saturating_add(spared);
         let blank = State::blank(medium, state.capacity_blocks);
         *state = State { defects, spare_units, is_formatted: formats || blank.is_formatted, ..blank };
-        state.write(&self.sidecar, true)
+        state.write(&self.sidecar)
     }
 
     /// RESERVE TRACK on a medium in pseudo-overwrite: the track that is blank ends after so many sectors, and another has the rest.
@@ -277,7 +277,7 @@ impl SimulatedMedium {
         let mut state = lock(&self.state);
         let unit = state.medium.write_unit_blocks;
         state.overwriting.reserve(sectors, unit)?;
-        state.write(&self.sidecar, true)
+        state.write(&self.sidecar)
     }
 
     /// Whether what is written again, of a medium in pseudo-overwrite, goes where most is left, or to its own track first: MMC
@@ -285,7 +285,7 @@ impl SimulatedMedium {
     pub fn set_replaces_elsewhere(&self, replaces_elsewhere: bool) -> io::Result<()> {
         let mut state = lock(&self.state);
         state.overwriting.replaces_elsewhere = replaces_elsewhere;
-        state.write(&self.sidecar, true)
+        state.write(&self.sidecar)
     }
 
     /// Clusters of a medium in pseudo-overwrite that were written again so far.
@@ -303,14 +303,14 @@ impl SimulatedMedium {
     pub fn damage(&self, defect: Defect) -> io::Result<()> {
         let mut state = lock(&self.state);
         state.damage(defect);
-        state.write(&self.sidecar, true)
+        state.write(&self.sidecar)
     }
 
     /// So many write units are left in the spare areas.
     pub fn set_spare_units(&self, units: u32) -> io::Result<()> {
         let mut state = lock(&self.state);
         state.spare_units = units;
-        state.write(&self.sidecar, true)
+        state.write(&self.sidecar)
     }
 
     /// Write units that are left in the spare areas.
@@ -389,16 +389,14 @@ impl SimulatedMedium {
             }
             self.image.write_all_at(bytes, size.bytes_in(cluster))?;
         }
-        state.write(&self.sidecar, false)?;
+        state.note(&self.sidecar)?;
         result
     }
 }
 
 impl WriteAt for SimulatedMedium {
     fn order(&self) -> Order {
-        let medium = self.medium();
-        let is_appended = medium.is_sequential() || medium.writing == Writing::PseudoOverwrite;
-        if is_appended { Order::Ascending } else { Order::Any }
+        if self.medium().is_appended() { Order::Ascending } else { Order::Any }
     }
 
     fn capacity_bytes(&self) -> Option<u64> {
@@ -410,7 +408,7 @@ impl WriteAt for SimulatedMedium {
         let mut state = lock(&self.state);
         let (start, end) = Self::check(&state, offset_bytes, bytes.len() as u64)?;
         if state.spare(start, end) {
-            state.write(&self.sidecar, true)?;
+            state.write(&self.sidecar)?;
         }
         let Some(bad) = state.unwritable(start, end) else {
             if state.is_pseudo_overwritten() {
@@ -422,7 +420,7 @@ impl WriteAt for SimulatedMedium {
             } else if state.medium.is_sequential() {
                 // The host has no room for more: what it took of it is on the disc.
                 state.find_what_was_recorded(self.image.metadata()?.len());
-                state.write(&self.sidecar, true)?;
+                state.write(&self.sidecar)?;
             }
             return written;
         };
@@ -436,7 +434,7 @@ impl WriteAt for SimulatedMedium {
             let behind = start + whole + unit;
             self.image.set_len(size.bytes_in(behind))?;
             state.next_writable = behind;
-            state.write(&self.sidecar, true)?;
+            state.write(&self.sidecar)?;
         }
         Err(medium_error("written", bad))
     }
@@ -450,7 +448,7 @@ impl WriteAt for SimulatedMedium {
             let end = state.next_writable;
             state.link_behind(end);
         }
-        state.write(&self.sidecar, true)
+        state.write(&self.sidecar)
     }
 }
 

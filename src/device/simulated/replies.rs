@@ -27,7 +27,7 @@ impl SimulatedDrive {
         let is_appended = |tracks: &[OpenTrack]| tracks.iter().any(|track| track.free_sectors() > 0);
         let overwriting = self.medium().overwriting_tracks();
         let (disc, session) = match facts {
-            _ if medium.writing == Writing::PseudoOverwrite => match state.is_blank {
+            _ if medium.is_pseudo_overwritten() => match state.is_blank {
                 true => (0, 0),
                 false if is_appended(&overwriting) => (1, 1),
                 false => (2, 3),

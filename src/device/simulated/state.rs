@@ -107,7 +107,7 @@ impl State {
 
     /// Whether what is written again goes elsewhere.
     pub(super) fn is_pseudo_overwritten(&self) -> bool {
-        self.medium.writing == Writing::PseudoOverwrite
+        self.medium.is_pseudo_overwritten()
     }
 
     pub(super) fn read(path: &Path) -> io::Result<Self> {
@@ -303,8 +303,20 @@ impl State {
         Ok(())
     }
 
-    /// Makes the file appear as a whole, or stay as it was; if it is to be durable, it is so when this returns.
-    pub(super) fn write(&self, path: &Path, is_durable: bool) -> io::Result<()> {
+    /// Makes the file appear as a whole, or stay as it was; it is durable when this returns.
+    pub(super) fn write(&self, path: &Path) -> io::Result<()> {
+        let hidden = self.write_beside(path)?;
+        File::open(&hidden)?.sync_all()?;
+        fs::rename(&hidden, path)
+    }
+
+    /// The same for what need not be durable yet.
+    pub(super) fn note(&self, path: &Path) -> io::Result<()> {
+        fs::rename(self.write_beside(path)?, path)
+    }
+
+    /// Writes a file beside it, which is to take its place.
+    fn write_beside(&self, path: &Path) -> io::Result<PathBuf> {
         let sessions: Vec<_> =
             self.sessions.iter().map(|one| json!({ "start": one.start, "last": one.last })).collect();
         let mut object = json!({
@@ -344,10 +356,7 @@ impl State {
         hidden.push(".new");
         let hidden = PathBuf::from(hidden);
         fs::write(&hidden, format!("{object:#}\n"))?;
-        if is_durable {
-            File::open(&hidden)?.sync_all()?;
-        }
-        fs::rename(&hidden, path)
+        Ok(hidden)
     }
 }
 
@@ -379,7 +388,7 @@ mod tests {
             spared: [64].into(),
             ..State::blank(Medium::find("cd-r").unwrap(), 359_847)
         };
-        state.write(&path, true).unwrap();
+        state.write(&path).unwrap();
         assert_eq!(State::read(&path).unwrap(), state);
     }
 

@@ -184,33 +184,34 @@ fn disc_with(home: &Path, original: &Path, bytes: &[u8]) -> Arc<SimulatedMedium>
     Arc::new(SimulatedMedium::open(&image).unwrap().unwrap())
 }
 
-/// What a drive shows of a disc: the session that is open if there is a volume in it, else the one before.
-fn shown(disc: &SimulatedMedium) -> (Model, bool) {
+/// The session that a drive shows: that which is open if there is a volume in it, else the one before; and whether it is the last.
+fn newest(disc: &SimulatedMedium) -> (OpenOptions, bool) {
     let Mechanism::Sequential(facts) = disc.multisession()[0].mechanism else { panic!() };
     let open = |start: u32| OpenOptions {
         session_start: Some(Sector(start)).filter(|start| start.0 > 0),
         ..OpenOptions::default()
     };
-    if let Some(start) = facts.open_session_start
-        && let Ok(volume) = Volume::open(disc, &open(start))
-        && volume.found().session_start.0 == start
-    {
-        return (of_volume(&volume), true);
+    let is_there = |start: &u32| {
+        Volume::open(disc, &open(*start)).is_ok_and(|volume| volume.found().session_start.0 == *start)
+    };
+    if let Some(start) = facts.open_session_start.filter(is_there) {
+        return (open(start), true);
     }
     let start = facts.start_of_previous_session.expect("there is a whole session");
-    (of_volume(&Volume::open(disc, &open(start)).unwrap()), facts.open_session_start.is_none())
+    (open(start), facts.open_session_start.is_none())
+}
+
+/// What a drive shows of a disc.
+fn shown(disc: &SimulatedMedium) -> (Model, bool) {
+    let (open, is_last) = newest(disc);
+    (of_volume(&Volume::open(disc, &open).unwrap()), is_last)
 }
 
 /// Of the discs on which something broke off and more was appended behind it, one in so many is left for the kernel.
 const KEPT_EVERY: usize = 9;
 
 fn leave(disc: &SimulatedMedium, home: &Path, found: &Model, context: &str) {
-    let Mechanism::Sequential(facts) = disc.multisession()[0].mechanism else { panic!() };
-    let start = facts.open_session_start.filter(|start| {
-        let open = OpenOptions { session_start: Some(Sector(*start)), ..OpenOptions::default() };
-        Volume::open(disc, &open).is_ok_and(|volume| volume.found().session_start.0 == *start)
-    });
-    let start = start.or(facts.start_of_previous_session).unwrap_or(0);
+    let start = newest(disc).0.session_start.map_or(0, |start| start.0);
     let bytes = fs::read(home.join("cut.img")).unwrap();
     images::leave("CRASH_IMAGES", context, &bytes, (start, 2048), &lines(found));
 }

@@ -26,45 +26,41 @@ fn sparable(case: &Case) -> SparablePartition {
     }
 }
 
-/// A volume of which each packet that something is in may have been relocated: that of the root always, others by seed.
-fn case(revision: Revision, packet_blocks: u16, seed: u64) -> Case {
+/// A volume of what a folder holds, none of whose packets was relocated.
+fn made(folder: &Folder, (revision, packet_blocks): (Revision, u16), what: &str) -> Case {
+    let device = MemoryDevice::new();
+    let spec = Spec {
+        rewritable_blocks: Some(12_288),
+        packet_blocks: Some(packet_blocks),
+        ..spec(revision, BlockSize::B2048)
+    };
+    create(folder.path(), &spec, &device).unwrap();
+    let name = format!("{revision} in packets of {packet_blocks}, {what}");
+    let states = vec![of_folder(folder.path())];
+    Case { name, image: device.into_bytes(), block_size: BlockSize::B2048, sessions: states }
+}
+
+/// One of which each packet that something is in may have been relocated: that of the root always, others by seed.
+fn case(kind: (Revision, u16), seed: u64) -> Case {
     let mut folder = Folder::new(seed);
     folder.change(60);
     for number in 0..12_u8 {
         std::fs::write(folder.path().join(format!("large {number}")), vec![number; 90_000]).unwrap();
     }
-    let device = MemoryDevice::new();
-    let spec = Spec {
-        rewritable_blocks: Some(12_288),
-        packet_blocks: Some(packet_blocks),
-        ..spec(revision, BlockSize::B2048)
-    };
-    create(folder.path(), &spec, &device).unwrap();
-    let name = format!("{revision} in packets of {packet_blocks}, seed {seed}");
-    let states = vec![of_folder(folder.path())];
-    let mut case = Case { name, image: device.into_bytes(), block_size: BlockSize::B2048, sessions: states };
+    let mut case = made(&folder, kind, &format!("seed {seed}"));
     relocate(&mut case, seed);
     case
 }
 
-/// The same with one packet relocated, in which only the content of a file lies.
-fn case_of_contents(revision: Revision, packet_blocks: u16) -> Case {
+/// One with one packet relocated, in which only the content of a file lies.
+fn case_of_contents(kind: (Revision, u16)) -> Case {
     let folder = Folder::new(840);
     std::fs::write(folder.path().join("large"), vec![5; 400_000]).unwrap();
-    let device = MemoryDevice::new();
-    let spec = Spec {
-        rewritable_blocks: Some(12_288),
-        packet_blocks: Some(packet_blocks),
-        ..spec(revision, BlockSize::B2048)
-    };
-    create(folder.path(), &spec, &device).unwrap();
-    let name = format!("{revision} in packets of {packet_blocks}, contents relocated");
-    let states = vec![of_folder(folder.path())];
-    let mut case = Case { name, image: device.into_bytes(), block_size: BlockSize::B2048, sessions: states };
+    let mut case = made(&folder, kind, "contents relocated");
     let volume = case.volume();
     let entry = volume.lookup("large").unwrap();
     let extent = volume.extents(&entry).next().unwrap().unwrap();
-    let packet = u32::from(packet_blocks);
+    let packet = u32::from(kind.1);
     let block = (extent.start.block.0 + 2 * packet) / packet * packet;
     drop(volume);
     move_packets(&mut case, &[block]);
@@ -115,7 +111,7 @@ fn move_packets(case: &mut Case, used: &[u32]) {
 }
 
 fn cases() -> impl Iterator<Item = Case> {
-    (800..).zip(KINDS).map(|(seed, (revision, packet_blocks))| case(revision, packet_blocks, seed))
+    (800..).zip(KINDS).map(|(seed, kind)| case(kind, seed))
 }
 
 fn without(image: &[u8], sectors: impl IntoIterator<Item = u32>) -> Vec<u8> {
@@ -160,8 +156,7 @@ fn tables_that_nothing_leads_to_are_found_and_used() {
 /// Nobody knows then which packets are not where they were; nothing may show that any are, where they hold contents only.
 #[test]
 fn nothing_is_certain_without_any_table() {
-    let of_contents = KINDS.map(|(revision, packet_blocks)| case_of_contents(revision, packet_blocks));
-    for case in cases().chain(of_contents) {
+    for case in cases().chain(KINDS.map(case_of_contents)) {
         let tables: Vec<u32> = sparable(&case).map.locations().collect();
         let mut images = vec![(String::from("the tables"), case.image.clone())];
         images.extend(damage::all_volume_descriptors(&case));
